@@ -1,0 +1,26 @@
+"""DuckDB: export GLOB USER OUT | erase SHARD USER OUT | count GLOB FILE_OF_USERS | start"""
+
+import sys
+
+import duckdb
+
+match sys.argv[1:]:
+    case ["export", glob, user, out]:
+        duckdb.execute(
+            f"""COPY (SELECT * FROM read_parquet('{glob}', hive_partitioning = false) WHERE UserId = '{user}')
+                TO '{out}' (FORMAT json, ARRAY true)"""
+        )
+    case ["erase", shard, user, out]:
+        # Not `<>`: that would lose the rows without a user.
+        duckdb.execute(
+            f"""COPY (SELECT * FROM read_parquet('{shard}', hive_partitioning = false) WHERE UserId IS DISTINCT FROM '{user}')
+                TO '{out}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 131072)"""
+        )
+    case ["count", glob, users]:
+        query = f"""SELECT count(*) FROM read_parquet('{glob}', hive_partitioning = false)
+                    WHERE UserId IN (SELECT column0 FROM read_csv('{users}', header = false, all_varchar = true))"""
+        print(duckdb.execute(query).fetchone()[0])
+    case ["start"]:
+        duckdb.execute("SELECT 1")
+    case _:
+        sys.exit(__doc__)

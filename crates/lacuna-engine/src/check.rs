@@ -1,0 +1,121 @@
+//! What is wrong with the sources before it matters: access, listing, and whether shards hold what the mapping names.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use lacuna_scan::{Identifier, Matcher, Selector, TenantId, TenantRule};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::format::ShardFormat;
+use crate::origin::Origin;
+use crate::outcome::Problem;
+use crate::problem::ShardError;
+use crate::search::{Question, search};
+use crate::{Engine, Source, plan};
+
+/// How many shards of a source are looked into.
+const SHARDS_MAX: usize = 3;
+
+/// A shard larger than this is looked into only when its format has its schema apart from its rows.
+const WHOLE_BYTES_MAX: u64 = 64 << 20;
+
+/// What a look at one source found.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceCheck {
+    /// The source's name.
+    pub source: String,
+    /// How many shards were looked into: the first ones.
+    pub shards_seen: u64,
+    /// What would make a request incomplete.
+    pub problems: Vec<Problem>,
+    /// What may be meant, and may not.
+    pub warnings: Vec<String>,
+}
+
+impl Engine {
+    /// Looks into the first shards of each source with an identifier that nobody has.
+    pub async fn check(&self, sources: &[Source]) -> Vec<SourceCheck> {
+        let mut checks = Vec::new();
+        for source in sources {
+            checks.push(self.check_source(source).await);
+        }
+        checks
+    }
+
+    async fn check_source(&self, source: &Source) -> SourceCheck {
+        let mut check =
+            SourceCheck { source: source.name.clone(), shards_seen: 0, problems: Vec::new(), warnings: Vec::new() };
+        let question = self.nobody(source).map_err(|reason| self.wrong(source, reason));
+        let glob = plan::glob(&source.shards).map_err(|reason| self.wrong(source, reason));
+        let (question, glob) = match (question, glob) {
+            (Ok(question), Ok(glob)) => (question, glob),
+            (question, glob) => {
+                check.problems.extend([question.err(), glob.err()].into_iter().flatten());
+                return check;
+            }
+        };
+        let store = &self.settings.store;
+        let mut listing = std::pin::pin!(plan::shards(store.as_ref(), &source.shards, glob).take(SHARDS_MAX));
+        while let Some(info) = listing.next().await {
+            let info = match info {
+                Ok(info) => info,
+                Err(error) => {
+                    check.problems.push(ShardError::Store(error).into_problem(&source.shards));
+                    return check;
+                }
+            };
+            check.shards_seen += 1;
+            let path = info.path.to_string();
+            let looked = match ShardFormat::of(source, &path) {
+                Err(why) => Err(ShardError::Refused(why)),
+                Ok(ShardFormat::Parquet) => {
+                    self.look(Origin::Blob(store.clone(), info), ShardFormat::Parquet, &question).await
+                }
+                Ok(_) if info.size > WHOLE_BYTES_MAX => {
+                    check.warnings.push(format!("{path} is large and was not looked into"));
+                    Ok(())
+                }
+                Ok(format) => self.look(Origin::Blob(store.clone(), info), format, &question).await,
+            };
+            if let Err(error) = looked {
+                check.problems.push(error.into_problem(&path));
+            }
+        }
+        if check.shards_seen == 0 {
+            check.problems.push(self.wrong(source, format!("no blob in {} matches it", store.url())));
+        }
+        check
+    }
+
+    fn wrong(&self, source: &Source, reason: String) -> Problem {
+        Problem { shard: source.shards.clone(), reason }
+    }
+
+    /// A question that wants every mapped column, and matches nobody.
+    fn nobody(&self, source: &Source) -> Result<Question, String> {
+        let fields = source.mapping.identifiers.iter().flat_map(|rule| rule.fields());
+        let identifiers =
+            fields.map(|field| Identifier::new(field.kind.as_str(), uuid::Uuid::now_v7().to_string())).collect();
+        let selector = Selector { tenant: Some(TenantId::new(uuid::Uuid::now_v7().to_string())), identifiers };
+        let mut mapping = source.mapping.clone();
+        if matches!(mapping.tenant, TenantRule::Fixed(_)) {
+            mapping.tenant = TenantRule::Single;
+        }
+        let matcher = Matcher::new(&mapping, &[selector], &self.settings.epochs);
+        let matcher = Arc::new(matcher.map_err(|error| error.to_string())?);
+        Ok(Question { matcher, collect: [false].into() })
+    }
+
+    async fn look(&self, origin: Origin, format: ShardFormat, question: &Question) -> Result<(), ShardError> {
+        let never = CancellationToken::new();
+        let answer = search(&self.shop, &origin, &format, question, None, &never).await?;
+        match answer.poisoned {
+            0 => Ok(()),
+            broken => Err(ShardError::Refused(format!(
+                "{broken} of its records cannot be read (the first: {})",
+                answer.first_poison.as_deref().unwrap_or("unknown")
+            ))),
+        }
+    }
+}

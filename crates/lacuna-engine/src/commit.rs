@@ -1,0 +1,38 @@
+//! The only code that overwrites or deletes. Every call names the version that it replaces, or that there is none.
+
+use std::path::PathBuf;
+
+use lacuna_store::{BlobInfo, BlobPath, Condition, Content, Result, Store, WriteOptions};
+
+/// Replaces the version of a shard that was worked on by the checked bytes in `file`.
+pub(crate) async fn replace(store: &dyn Store, shard: &BlobInfo, file: PathBuf, operation: String) -> Result<BlobInfo> {
+    let options = WriteOptions { operation: Some(operation), ..WriteOptions::default() };
+    store.write(&shard.path, Content::File(file), Condition::Matches(shard.etag.clone()), options).await
+}
+
+/// Deletes the version of a shard that was worked on.
+pub(crate) async fn delete(store: &dyn Store, shard: &BlobInfo) -> Result<()> {
+    store.delete(&shard.path, &shard.etag).await
+}
+
+/// Writes a file of a package, or a receipt. A run that is repeated writes the same path again.
+pub(crate) async fn publish(
+    store: &dyn Store,
+    path: &BlobPath,
+    content: Content,
+    media_type: &'static str,
+) -> Result<BlobInfo> {
+    let options = WriteOptions { content_type: Some(media_type), ..WriteOptions::default() };
+    store.write(path, content, Condition::Any, options).await
+}
+
+/// Writes a file that must not exist yet.
+pub(crate) async fn create(
+    store: &dyn Store,
+    path: &BlobPath,
+    content: Content,
+    media_type: &'static str,
+) -> Result<BlobInfo> {
+    let options = WriteOptions { content_type: Some(media_type), ..WriteOptions::default() };
+    store.write(path, content, Condition::New, options).await
+}

@@ -1,0 +1,130 @@
+//! The engine: stores, keys and budgets, and the one function that runs a job.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lacuna_scan::{Epochs, Limits};
+use lacuna_store::{BlobPath, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::cpu::Cpu;
+use crate::origin::Budget;
+use crate::run::Run;
+use crate::search::Workshop;
+use crate::{Job, Outcome, Reporter};
+
+/// What manifests and receipts say made them.
+pub(crate) const TOOL: &str = concat!("lacuna ", env!("CARGO_PKG_VERSION"));
+
+/// What a job runs with.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where the shards are.
+    pub store: Arc<dyn Store>,
+    /// Where packages go; needed by jobs that export.
+    pub export: Option<Arc<dyn Store>>,
+    /// The pseudonym keys.
+    pub epochs: Epochs,
+    /// The key that signs manifests and receipts; needed by jobs that export or erase.
+    pub signing_key: Option<ed25519_dalek::SigningKey>,
+    /// What a shard may ask for.
+    pub limits: Limits,
+    /// Bytes that reads, decodes and writes may hold at a time.
+    pub memory: u64,
+    /// Threads that search.
+    pub threads: usize,
+    /// Reads under way at a time.
+    pub requests: usize,
+    /// Where temporary files go; the system's place for them when absent.
+    pub temp_dir: Option<PathBuf>,
+}
+
+/// Runs jobs.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) settings: Settings,
+    pub(crate) shop: Workshop,
+}
+
+/// Why a job could not run at all. What is wrong with single shards is in the [`Outcome`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Something in the job or the settings cannot be right.
+    #[error("{0}")]
+    Configuration(String),
+    /// A source cannot be searched for these requests.
+    #[error("source `{name}`")]
+    Source {
+        /// The source.
+        name: String,
+        /// Why.
+        #[source]
+        source: lacuna_scan::MatcherError,
+    },
+    /// A store failed as a whole, or the destination could not be written.
+    #[error("{what}")]
+    Store {
+        /// What was being done.
+        what: String,
+        /// Why it failed.
+        #[source]
+        source: lacuna_store::Error,
+    },
+    /// A package could not be made from what was found.
+    #[error("the package cannot be made")]
+    Package(#[source] lacuna_export::Error),
+    /// A temporary file could not be written.
+    #[error("cannot write temporary files")]
+    Temp(#[source] std::io::Error),
+    /// One shard could not be read; for calls that are about one shard only.
+    #[error("{shard}: {reason}")]
+    Shard {
+        /// The shard's path.
+        shard: String,
+        /// Why.
+        reason: String,
+    },
+    /// Something that should not happen did.
+    #[error("failed in an unforeseen way: {0}")]
+    Defect(&'static str),
+}
+
+/// The least memory that a run can do with.
+const MEMORY_MIN: u64 = 16 << 20;
+
+impl Engine {
+    /// An engine with these settings.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        if settings.memory < MEMORY_MIN {
+            return Err(Error::Configuration(format!("the memory limit is below {} MiB", MEMORY_MIN >> 20)));
+        }
+        let threads = settings.threads.max(1);
+        let cpu = Cpu::new(threads).map_err(|_| Error::Defect("the threads that search cannot be started"))?;
+        let temp_dir = settings.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+        // No single page, record or message may take more than its share of the memory.
+        let share = usize::try_from(settings.memory / 4 / threads as u64).unwrap_or(usize::MAX);
+        let mut limits = settings.limits;
+        limits.page_bytes_max = limits.page_bytes_max.min(share);
+        limits.record_bytes_max = limits.record_bytes_max.min(share);
+        limits.message_bytes_max = limits.message_bytes_max.min(share);
+        let budget = Budget::new(settings.memory, threads, settings.requests);
+        let shop = Workshop { cpu, budget, limits, threads, temp_dir };
+        Ok(Self { settings, shop })
+    }
+
+    /// Runs `job` to its end, or until `cancel` asks to stop: then what was begun is finished or left as it was, and the
+    /// outcome says `interrupted`. `reporter` counts meanwhile.
+    pub async fn run(&self, job: Job, reporter: &Reporter, cancel: &CancellationToken) -> Result<Outcome, Error> {
+        Run::prepare(self, &job, reporter, cancel)?.run().await
+    }
+}
+
+/// Where `path` lies in `store`, in words that a person can use: a path on this disk, or a URL.
+pub(crate) fn location(store: &dyn Store, path: &str) -> String {
+    let local = BlobPath::new(path).ok().and_then(|path| store.local_file(&path));
+    match local {
+        Some(file) => file.display().to_string(),
+        None => format!("{}/{path}", store.url().trim_end_matches('/')),
+    }
+}

@@ -1,0 +1,40 @@
+//! Runs a job: plans, fans out, commits, verifies. The only place where tokio meets rayon, and the only one that overwrites.
+//!
+//! A [`Job`] is the requests of any number of people over any number of shards, worked through in one pass. [`Engine::run`]
+//! does one and returns what happened as a value; the command line, the worker and the portal are thin callers of it.
+
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on fails"))]
+
+mod cat;
+mod check;
+mod commit;
+mod cpu;
+mod engine;
+mod erase;
+mod format;
+mod hashing;
+mod job;
+mod origin;
+mod outcome;
+mod package;
+mod plan;
+mod problem;
+mod progress;
+mod receipt;
+mod rows;
+mod run;
+mod seal;
+mod search;
+mod spool;
+mod statement;
+pub mod verify;
+
+pub use check::SourceCheck;
+pub use engine::{Engine, Error, Settings};
+pub use job::{
+    Action, EmptyShards, ExportOptions, FormatChoice, Job, OnErase, Poison, Request, RequestId, Source, TextOptions,
+};
+pub use outcome::{Blocked, Outcome, Problem, RequestOutcome, SourceOutcome};
+pub use progress::{Phase, Progress, Reporter};
+pub use receipt::{OldVersions, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState};
+pub use seal::SealError;

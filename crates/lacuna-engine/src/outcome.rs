@@ -1,0 +1,91 @@
+//! What a job did, as values: the `--json` document is made of these.
+
+use serde::Serialize;
+
+use crate::RequestId;
+
+/// What a job did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// Rows that belong to any of the requests.
+    pub matched: u64,
+    /// What happened in each source, in the job's order.
+    pub sources: Vec<SourceOutcome>,
+    /// What came of each request, in the job's order.
+    pub requests: Vec<RequestOutcome>,
+    /// Whether the run was stopped before its end.
+    pub interrupted: bool,
+}
+
+/// What happened in one source.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct SourceOutcome {
+    /// The source's name.
+    pub source: String,
+    /// Shards listed.
+    pub shards: u64,
+    /// Shards with a match.
+    pub shards_matched: u64,
+    /// Rows in the shards that were searched.
+    pub rows_scanned: u64,
+    /// Bytes read to search them.
+    pub bytes_read: u64,
+    /// Rows that belong to any of the requests.
+    pub matched: u64,
+    /// Rows taken out or made anonymous.
+    pub erased: u64,
+    /// Whether any identifier of the requests is of a kind that this source maps; otherwise nothing was searched.
+    pub searched: bool,
+    /// What was matched and stays, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Blocked>,
+    /// What could not be read or changed. A request with any is incomplete.
+    pub problems: Vec<Problem>,
+}
+
+/// A shard, or a whole source, that could not be worked on.
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+    /// The shard's path; the source's glob when it is about all shards.
+    pub shard: String,
+    /// What is wrong, without the record's content.
+    pub reason: String,
+}
+
+/// Matched rows that an erasure leaves, as configured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Blocked {
+    /// The shard's path.
+    pub shard: String,
+    /// How many rows.
+    pub rows: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// What came of one request.
+#[derive(Clone, Debug, Serialize)]
+pub struct RequestOutcome {
+    /// The request.
+    pub request: RequestId,
+    /// Rows that belong to it.
+    pub matched: u64,
+    /// Whether every shard could be searched (and, for an erasure, changed).
+    pub complete: bool,
+    /// Where the export package lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// Where the receipt lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+    /// The receipt itself, when it could not be written anywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt_jws: Option<String>,
+}
+
+impl Outcome {
+    /// Whether every request is complete.
+    pub fn is_complete(&self) -> bool {
+        !self.interrupted && self.requests.iter().all(|request| request.complete)
+    }
+}

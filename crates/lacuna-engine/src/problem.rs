@@ -1,0 +1,68 @@
+//! Why one shard could not be worked on. It becomes a line of the outcome; the other shards go on.
+
+use lacuna_store::ErrorKind;
+
+use crate::outcome::Problem;
+
+/// What went wrong with a shard.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ShardError {
+    #[error("cannot be searched")]
+    Scan(#[from] lacuna_scan::Error),
+    #[error("its records cannot be exported")]
+    Export(#[from] lacuna_export::Error),
+    #[error("cannot be rewritten")]
+    Erase(#[from] lacuna_erase::Error),
+    #[error("cannot be read or written")]
+    Store(#[source] lacuna_store::Error),
+    #[error("a temporary file cannot be written or read")]
+    Temp(#[source] std::io::Error),
+    #[error("{bytes} bytes of it are needed at once, more than `--memory` has room for")]
+    Memory { bytes: u64 },
+    #[error("its decoder failed in an unforeseen way; nothing of it was changed")]
+    Panicked,
+    #[error("{0}")]
+    Refused(String),
+    #[error("changed {attempts} times while it was worked on")]
+    KeepsChanging { attempts: u32 },
+    #[error("the run was stopped")]
+    Cancelled,
+}
+
+impl From<crate::cpu::Panicked> for ShardError {
+    fn from(_: crate::cpu::Panicked) -> Self {
+        Self::Panicked
+    }
+}
+
+impl ShardError {
+    /// Whether the shard is another version by now, so that a new look may help.
+    pub(crate) fn is_change(&self) -> bool {
+        matches!(self, Self::Store(error) if matches!(error.kind, ErrorKind::Changed))
+    }
+
+    /// Whether the shard is gone.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, Self::Store(error) if matches!(error.kind, ErrorKind::NotFound))
+    }
+
+    /// The line of the outcome.
+    pub(crate) fn into_problem(self, shard: &str) -> Problem {
+        Problem { shard: shard.to_owned(), reason: chain(&self) }
+    }
+}
+
+/// An error and its causes in one line. A cause that its error's text ends with already is not said twice.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,119 @@
+//! The receipt: what an erasure did to each shard, for the person and for whoever checks it later.
+
+use lacuna_scan::TenantId;
+use serde::{Deserialize, Serialize};
+
+/// The version of the receipt's format that is written. Older ones stay readable.
+pub const RECEIPT_VERSION: u32 = 1;
+
+/// The `typ` of a receipt's signature.
+pub(crate) const RECEIPT_TYPE: &str = "lacuna-receipt+json";
+
+/// What an erasure did.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Receipt {
+    /// [`RECEIPT_VERSION`] when it was written.
+    pub version: u32,
+    /// The request.
+    pub request: String,
+    /// The tenant that it acted for.
+    pub tenant: Option<TenantId>,
+    /// A hash of the subject's identifiers under a key that only the signer has.
+    pub subject: String,
+    /// The kinds of identifiers that were searched for; never their values.
+    pub identifier_kinds: Vec<String>,
+    /// When the erasure began and ended, in RFC 3339.
+    pub started: String,
+    /// See [`started`](Self::started).
+    pub finished: String,
+    /// What made the receipt.
+    pub tool: String,
+    /// Whether every shard could be searched and changed.
+    pub complete: bool,
+    /// Each source that was searched.
+    pub sources: Vec<ReceiptSource>,
+    /// The head of the ledger's chain, when there is a ledger.
+    pub chain_head: Option<String>,
+}
+
+/// What an erasure did in one source.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct ReceiptSource {
+    /// The source's name.
+    pub source: String,
+    /// `delete`, `anonymize` or `keep`.
+    pub on_erase: String,
+    /// Shards that were searched.
+    pub shards_searched: u64,
+    /// Shards with the subject's rows.
+    pub shards: Vec<ReceiptShard>,
+    /// Shards that could not be searched or changed, and why.
+    pub problems: Vec<ReceiptProblem>,
+}
+
+/// What an erasure did to one shard.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct ReceiptShard {
+    /// The shard's path.
+    pub shard: String,
+    /// How far it came.
+    pub state: ShardState,
+    /// Why it was kept or is blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The version that held the rows.
+    pub etag_before: String,
+    /// The version without them; absent when no row was left and the shard was deleted, or nothing was changed.
+    pub etag_after: Option<String>,
+    /// SHA-256 of the shard's bytes that held the rows, in hexadecimal.
+    pub sha256_before: Option<String>,
+    /// SHA-256 of its bytes now.
+    pub sha256_after: Option<String>,
+    /// Its rows before.
+    pub rows_before: u64,
+    /// The subject's rows.
+    pub matched: u64,
+    /// Its rows now.
+    pub rows_after: u64,
+    /// What became of the old bytes.
+    pub old_versions: OldVersions,
+}
+
+/// How far the erasure of a shard came.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ShardState {
+    /// Its rows are hidden and still in the bytes.
+    Hidden,
+    /// Its bytes were replaced.
+    Rewritten,
+    /// The new bytes were read back and hold none of the subject's rows.
+    Verified,
+    /// And no old bytes are left.
+    Gone,
+    /// It stays as it is, as configured.
+    Kept,
+    /// It could not be changed.
+    Blocked,
+}
+
+/// What became of a shard's old bytes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum OldVersions {
+    /// The store keeps none.
+    None,
+    /// The storage account's settings for versions, snapshots and soft deletion decide, and were not looked at.
+    NotInspected,
+    /// Nothing was replaced.
+    Unchanged,
+}
+
+/// A shard that could not be searched or changed.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct ReceiptProblem {
+    /// The shard's path, or the source's glob.
+    pub shard: String,
+    /// Why.
+    pub reason: String,
+}

@@ -1,0 +1,269 @@
+//! The search of one shard, whatever its format: ranges in by tokio, decoded by rayon.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use lacuna_export::Renderer;
+use lacuna_scan::ipc::IpcSearch;
+use lacuna_scan::parquet::{Footer, ParquetSearch, TAIL_BYTES, footer};
+use lacuna_scan::text::TextSearch;
+use lacuna_scan::{Found, Limits, Matcher, Matches, SelectorIndex, Sink, StreamSearch, Summary};
+use parquet::file::metadata::ParquetMetaData;
+use tokio_util::sync::CancellationToken;
+
+use crate::Reporter;
+use crate::cpu::Cpu;
+use crate::format::ShardFormat;
+use crate::origin::{Budget, Origin};
+use crate::problem::ShardError;
+use crate::rows::collect_rows;
+use crate::spool::Part;
+
+/// What every piece of work on shards shares.
+#[derive(Clone, Debug)]
+pub(crate) struct Workshop {
+    pub(crate) cpu: Cpu,
+    pub(crate) budget: Budget,
+    pub(crate) limits: Limits,
+    pub(crate) threads: usize,
+    pub(crate) temp_dir: PathBuf,
+}
+
+/// What to look for in a shard, and which of it to bring back.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(crate) matcher: Arc<Matcher>,
+    /// For each selector, whether its records are wanted and not just their positions.
+    pub(crate) collect: Arc<[bool]>,
+}
+
+/// What a shard answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) rows: u64,
+    pub(crate) matches: Matches,
+    pub(crate) bytes_read: u64,
+    /// The collected records.
+    pub(crate) records: Part,
+    /// How many records could not be read, and where the first of them is.
+    pub(crate) poisoned: u64,
+    pub(crate) first_poison: Option<String>,
+}
+
+impl Question {
+    pub(crate) fn collects(&self) -> bool {
+        self.collect.contains(&true)
+    }
+}
+
+/// Searches all of `origin`.
+pub(crate) async fn search(
+    shop: &Workshop,
+    origin: &Origin,
+    format: &ShardFormat,
+    question: &Question,
+    reporter: Option<&Reporter>,
+    cancel: &CancellationToken,
+) -> Result<Answer, ShardError> {
+    let run = Run { shop, origin, question, reporter, cancel, bytes_read: AtomicU64::new(0) };
+    let (rows, matches, records, summary) = match format {
+        ShardFormat::Parquet => {
+            let (rows, matches, records) = run.parquet().await?;
+            (rows, matches, records, Summary::default())
+        }
+        ShardFormat::Arrow => {
+            let limits = shop.limits;
+            run.stream(Box::new(IpcSearch::new(question.matcher.clone(), limits))).await?.split()
+        }
+        ShardFormat::Text(format) => {
+            let search = TextSearch::new(format.clone(), question.matcher.clone(), shop.limits)?;
+            run.stream(Box::new(search)).await?.split()
+        }
+    };
+    Ok(Answer {
+        rows,
+        matches,
+        bytes_read: run.bytes_read.into_inner(),
+        records,
+        poisoned: summary.poisoned,
+        first_poison: summary.first_poison,
+    })
+}
+
+/// One shard's search.
+struct Run<'a> {
+    shop: &'a Workshop,
+    origin: &'a Origin,
+    question: &'a Question,
+    reporter: Option<&'a Reporter>,
+    cancel: &'a CancellationToken,
+    bytes_read: AtomicU64,
+}
+
+struct Streamed {
+    summary: Summary,
+    records: Part,
+}
+
+impl Streamed {
+    fn split(mut self) -> (u64, Matches, Part, Summary) {
+        let matches = std::mem::take(&mut self.summary.matches);
+        (self.summary.rows, matches, self.records, self.summary)
+    }
+}
+
+impl Run<'_> {
+    async fn parquet(&self) -> Result<(u64, Matches, Part), ShardError> {
+        let metadata = read_footer(self.shop, self.origin, &self.bytes_read).await?;
+        let (matcher, limits, size) = (self.question.matcher.clone(), self.shop.limits, self.origin.size());
+        let footer = metadata.clone();
+        let search = self.shop.cpu.run(move || ParquetSearch::new(footer, size, matcher, limits)).await??;
+        let matches = futures::stream::iter(0..search.row_groups())
+            .map(|index| self.row_group(&search, index))
+            .buffer_unordered(self.shop.threads)
+            .try_fold(Matches::default(), |mut all, matches| async move {
+                all.merge(matches);
+                Ok(all)
+            })
+            .await?;
+        let records = collect_rows(self.shop, self.origin, metadata, &matches, self.question, &self.bytes_read).await?;
+        Ok((search.rows(), matches, records))
+    }
+
+    async fn row_group(&self, search: &ParquetSearch, index: usize) -> Result<Matches, ShardError> {
+        let mut group = search.row_group(index)?;
+        while let Some(range) = group.need(self.shop.budget.window) {
+            if self.cancel.is_cancelled() {
+                return Err(ShardError::Cancelled);
+            }
+            let loaded = self.shop.budget.load(self.origin, range, &self.bytes_read).await?;
+            self.passed(loaded.bytes.len());
+            let work = move || {
+                let fed = group.feed(&loaded.bytes);
+                (group, fed)
+            };
+            let (back, fed) = self.shop.cpu.run(work).await?;
+            fed?;
+            group = back;
+        }
+        Ok(group.finish().matches)
+    }
+
+    /// Feeds the whole shard to `search`; reads ahead by one window.
+    async fn stream(&self, mut search: Box<dyn StreamSearch>) -> Result<Streamed, ShardError> {
+        let size = self.origin.size();
+        let window = self.shop.budget.window;
+        let mut sink = Collector::new(self.question, Part::new(&self.shop.temp_dir));
+        let load = |at: u64| self.shop.budget.load(self.origin, at..size.min(at + window), &self.bytes_read);
+        let mut at = 0;
+        let mut next = if size > 0 { Some(load(0).await?) } else { None };
+        while let Some(loaded) = next.take() {
+            if self.cancel.is_cancelled() {
+                return Err(ShardError::Cancelled);
+            }
+            at += loaded.bytes.len() as u64;
+            self.passed(loaded.bytes.len());
+            let work = self.shop.cpu.run(move || {
+                let fed = search.feed(loaded.bytes.clone(), &mut sink);
+                (search, sink, fed)
+            });
+            let ahead = async { if at < size { load(at).await.map(Some) } else { Ok(None) } };
+            let (done, ahead) = futures::join!(work, ahead);
+            let (search_back, sink_back, fed) = done?;
+            sink_back.check(fed)?;
+            (search, sink, next) = (search_back, sink_back, ahead?);
+        }
+        let finish = move || {
+            let finished = search.finish(&mut sink);
+            (sink, finished)
+        };
+        let (sink, finished) = self.shop.cpu.run(finish).await?;
+        let (summary, records) = sink.finish(finished)?;
+        Ok(Streamed { summary, records })
+    }
+
+    fn passed(&self, bytes: usize) {
+        if let Some(reporter) = self.reporter {
+            reporter.passed(bytes as u64);
+        }
+    }
+}
+
+/// Reads a Parquet file's metadata.
+pub(crate) async fn read_footer(
+    shop: &Workshop,
+    origin: &Origin,
+    bytes_read: &AtomicU64,
+) -> Result<Arc<ParquetMetaData>, ShardError> {
+    let size = origin.size();
+    let limits = shop.limits;
+    let mut range = size.saturating_sub(TAIL_BYTES)..size;
+    loop {
+        let tail = shop.budget.load(origin, range.clone(), bytes_read).await?;
+        match shop.cpu.run(move || footer(size, &tail.bytes, &limits)).await?? {
+            Footer::Ready(metadata) => return Ok(metadata),
+            Footer::Needs(more) if more.start < range.start => range = more,
+            Footer::Needs(_) => return Err(ShardError::Refused("its footer cannot be found".into())),
+        }
+    }
+}
+
+/// Renders the records that selectors want, and keeps them.
+struct Collector {
+    collect: Arc<[bool]>,
+    wanted: Vec<SelectorIndex>,
+    renderer: Renderer,
+    line: Vec<u8>,
+    part: Part,
+    /// Why a record could not be rendered: [`Sink`] can only pass I/O errors on.
+    failed: Option<lacuna_export::Error>,
+}
+
+impl Collector {
+    fn new(question: &Question, part: Part) -> Self {
+        Self {
+            collect: question.collect.clone(),
+            wanted: Vec::new(),
+            renderer: Renderer::default(),
+            line: Vec::new(),
+            part,
+            failed: None,
+        }
+    }
+
+    /// Turns the error that a search passed on into the one that the sink met.
+    fn check<T>(&self, result: lacuna_scan::Result<T>) -> Result<T, ShardError> {
+        match (result, &self.failed) {
+            (Err(lacuna_scan::Error::Sink(_)), Some(failed)) => Err(ShardError::Refused(crate::problem::chain(failed))),
+            (Err(lacuna_scan::Error::Sink(error)), None) => Err(ShardError::Temp(error)),
+            (result, _) => Ok(result?),
+        }
+    }
+
+    fn finish(self, finished: lacuna_scan::Result<Summary>) -> Result<(Summary, Part), ShardError> {
+        let summary = self.check(finished)?;
+        Ok((summary, self.part))
+    }
+}
+
+impl Sink for Collector {
+    fn found(&mut self, found: Found<'_>) -> io::Result<()> {
+        self.wanted.clear();
+        let collect = &self.collect;
+        self.wanted.extend(found.selectors.iter().filter(|&&selector| collect[selector as usize]));
+        if self.wanted.is_empty() {
+            return Ok(());
+        }
+        self.line.clear();
+        match self.renderer.render(found.record, &mut self.line) {
+            Ok(()) => self.part.push(&self.line, &self.wanted),
+            Err(error) => {
+                self.failed = Some(error);
+                Err(io::ErrorKind::InvalidData.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::Write as _;
+
+use crate::world::{World, find, mixed, ndjson, parquet, source};
+
+/// The reason why the one shard `path` with these bytes cannot be searched.
+async fn reason(path: &str, bytes: &[u8]) -> String {
+    let world = World::new();
+    world.put(path, bytes).await;
+    let outcome = world.run(vec![source("all", "**/*")], vec![find("u3")]).await.unwrap();
+    assert!(!outcome.is_complete(), "{path} was called complete");
+    assert_eq!(outcome.sources[0].problems[0].shard, path);
+    outcome.sources[0].problems[0].reason.clone()
+}
+
+#[tokio::test]
+async fn a_file_cut_at_any_byte_is_never_complete() {
+    let whole = parquet(&mixed()[..12]);
+    for length in 0..whole.len() {
+        reason("a.parquet", &whole[..length]).await;
+    }
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(ndjson(&mixed()[..12]).as_bytes()).unwrap();
+    let whole = gzip.finish().unwrap();
+    for length in 1..whole.len() {
+        reason("a.ndjson.gz", &whole[..length]).await;
+    }
+    let whole = zstd::encode_all(ndjson(&mixed()[..12]).as_bytes(), 3).unwrap();
+    for length in 1..whole.len() {
+        reason("a.ndjson.zst", &whole[..length]).await;
+    }
+}
+
+#[tokio::test]
+async fn every_bad_shard_says_what_is_wrong() {
+    let utf16: Vec<u8> = "\u{feff}UserId,TenantId\nu3,T\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let whole = ndjson(&mixed());
+    let cases: [(&str, Vec<u8>, &str); 7] = [
+        ("a.parquet", ndjson(&mixed()).into_bytes(), "is not Parquet"),
+        ("a.ndjson", parquet(&mixed()), "it is Parquet"),
+        ("a.csv", utf16, "UTF-16"),
+        ("a.csv", b"UserId,TenantId\nu\xe9,T\n".to_vec(), "UTF-8"),
+        ("a.csv", b"User,TenantId\nu3,T\n".to_vec(), "no column `UserId`"),
+        ("a.unknown", whole.clone().into_bytes(), "does not tell its format"),
+        ("a.ndjson", whole.replace("\"UserId\": \"u5\"", "\"UserId\": \"u5").into_bytes(), "6 records cannot be read"),
+    ];
+    for (path, bytes, expected) in cases {
+        let reason = reason(path, &bytes).await;
+        assert!(reason.contains(expected), "{path}: {reason}");
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_broken_shard_is_searched() {
+    let world = World::new();
+    world.put("a.ndjson", format!("{{broken\n{}", ndjson(&mixed()))).await;
+    let outcome = world.run(vec![source("all", "*")], vec![find("u3")]).await.unwrap();
+    assert_eq!((outcome.matched, outcome.is_complete()), (3, false));
+}

@@ -1,0 +1,103 @@
+//! Another writer changes shards while they are worked on, or there is no room for their new bytes.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use lacuna_store::{BlobInfo, BlobPath, Condition, Content, ErrorKind, Etag, MemoryStore, Result, Store, WriteOptions};
+
+use crate::world::{World, erase, find, mixed, ndjson, source};
+
+/// A store in which another writer appends a row right before each of the first `changes` replacements.
+#[derive(Debug)]
+struct Contended {
+    store: MemoryStore,
+    changes: AtomicUsize,
+    /// Whether there is no room for a replacement.
+    full: bool,
+}
+
+const APPENDED: &str = "{\"TenantId\": \"T\", \"UserId\": \"u3\", \"Number\": 100}\n";
+
+#[async_trait::async_trait]
+impl Store for Contended {
+    fn url(&self) -> String {
+        self.store.url()
+    }
+
+    fn list(&self, prefix: &str) -> BoxStream<'_, Result<BlobInfo>> {
+        self.store.list(prefix)
+    }
+
+    async fn head(&self, path: &BlobPath) -> Result<BlobInfo> {
+        self.store.head(path).await
+    }
+
+    async fn read(&self, path: &BlobPath, range: Range<u64>, etag: &Etag) -> Result<Bytes> {
+        self.store.read(path, range, etag).await
+    }
+
+    async fn write(
+        &self,
+        path: &BlobPath,
+        content: Content,
+        condition: Condition,
+        options: WriteOptions,
+    ) -> Result<BlobInfo> {
+        if self.full && matches!(condition, Condition::Matches(_)) {
+            return Err(lacuna_store::Error { path: Some(path.clone()), kind: ErrorKind::Full, source: None });
+        }
+        let left = self.changes.load(Ordering::Relaxed);
+        if left > 0 && matches!(condition, Condition::Matches(_)) {
+            self.changes.store(left - 1, Ordering::Relaxed);
+            let now = self.store.head(path).await?;
+            let mut bytes = self.store.read(path, 0..now.size, &now.etag).await?.to_vec();
+            bytes.extend_from_slice(APPENDED.as_bytes());
+            self.store.write(path, Content::Bytes(bytes.into()), Condition::Any, WriteOptions::default()).await?;
+        }
+        self.store.write(path, content, condition, options).await
+    }
+
+    async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()> {
+        self.store.delete(path, etag).await
+    }
+}
+
+async fn contended(changes: usize, full: bool) -> World {
+    let store = Arc::new(Contended { store: MemoryStore::new(), changes: AtomicUsize::new(changes), full });
+    let world = World { store, ..World::new() };
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    world
+}
+
+#[tokio::test]
+async fn a_shard_that_changes_is_searched_again_and_loses_the_new_rows_too() {
+    let world = contended(2, false).await;
+    let outcome = world.run(vec![source("all", "*.ndjson")], vec![erase("e1", "u3")]).await.unwrap();
+    assert!(outcome.is_complete(), "{outcome:?}");
+    assert_eq!(outcome.sources[0].erased, 5);
+    let survivors: Vec<_> = mixed().into_iter().filter(|row| *row != ("T", "u3", row.2)).collect();
+    assert_eq!(String::from_utf8(world.get("a.ndjson").await).unwrap(), ndjson(&survivors));
+}
+
+#[tokio::test]
+async fn a_shard_that_keeps_changing_is_left_and_named() {
+    let world = contended(usize::MAX, false).await;
+    let outcome = world.run(vec![source("all", "*.ndjson")], vec![erase("e1", "u3")]).await.unwrap();
+    assert!(!outcome.is_complete());
+    assert!(outcome.sources[0].problems[0].reason.contains("changed 3 times"), "{outcome:?}");
+    let text = String::from_utf8(world.get("a.ndjson").await).unwrap();
+    assert_eq!(text, ndjson(&mixed()) + &APPENDED.repeat(3), "nothing of the other writer's is lost");
+    assert_eq!(world.run(vec![source("all", "*.ndjson")], vec![find("u3")]).await.unwrap().matched, 6);
+}
+
+#[tokio::test]
+async fn without_room_a_shard_stays_as_it_is() {
+    let world = contended(0, true).await;
+    let outcome = world.run(vec![source("all", "*.ndjson")], vec![erase("e1", "u3")]).await.unwrap();
+    assert!(!outcome.is_complete());
+    assert!(outcome.sources[0].problems[0].reason.contains("no space left"), "{outcome:?}");
+    assert_eq!(world.get("a.ndjson").await, ndjson(&mixed()).into_bytes());
+}

@@ -1,0 +1,147 @@
+use lacuna_engine::{Action, EmptyShards, OldVersions, OnErase, Poison, Receipt, ShardState, verify};
+
+use crate::world::{World, erase, find, get, key, mixed, ndjson, parquet, request, source};
+
+async fn receipt(world: &World, outcome: &lacuna_engine::Outcome) -> Receipt {
+    let path = outcome.requests[0].receipt.clone().unwrap();
+    let path = path.split_once("_lacuna").map(|(_, rest)| format!("_lacuna{rest}")).unwrap();
+    let jws = get(world.store.as_ref(), &path).await;
+    verify::receipt(std::str::from_utf8(&jws).unwrap(), &key().verifying_key()).unwrap()
+}
+
+#[tokio::test]
+async fn erased_rows_are_gone_and_all_others_stay() {
+    let world = World::new();
+    world.put("a.parquet", parquet(&mixed())).await;
+    world.put("b.ndjson", ndjson(&mixed())).await;
+    let sources = vec![source("all", "*.*")];
+    let outcome = world.run(sources.clone(), vec![erase("e1", "u3")]).await.unwrap();
+    assert!(outcome.is_complete(), "{outcome:?}");
+    assert_eq!((outcome.matched, outcome.sources[0].erased), (6, 6));
+    assert_eq!(world.run(sources, vec![find("u3")]).await.unwrap().matched, 0);
+
+    let mut expected = mixed();
+    expected.retain(|row| *row != ("T", "u3", row.2));
+    assert_eq!(String::from_utf8(world.get("b.ndjson").await).unwrap(), ndjson(&expected));
+    let mut rows = Vec::new();
+    world.engine().cat(&source("all", "*.*"), "a.parquet", &mut rows).await.unwrap();
+    assert_eq!(String::from_utf8(rows).unwrap(), ndjson(&expected).replace(": ", ":").replace(", ", ","));
+
+    let receipt = receipt(&world, &outcome).await;
+    assert!(receipt.complete);
+    assert!(!serde_json::to_string(&receipt).unwrap().contains("u3"));
+    let shards = &receipt.sources[0].shards;
+    assert_eq!(shards.len(), 2);
+    for shard in shards {
+        assert_eq!((shard.rows_before, shard.matched, shard.rows_after), (60, 3, 57));
+        assert_eq!(shard.state, ShardState::Verified);
+        assert_eq!(shard.old_versions, OldVersions::NotInspected);
+        assert_ne!(shard.sha256_before, shard.sha256_after);
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_changes_nothing() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    let dry = request("e1", "u3", Action::Erase { dry_run: true });
+    let outcome = world.run(vec![source("all", "*.ndjson")], vec![dry]).await.unwrap();
+    assert_eq!((outcome.matched, outcome.sources[0].erased), (3, 0));
+    assert_eq!(outcome.requests[0].receipt, None);
+    assert_eq!(world.get("a.ndjson").await, ndjson(&mixed()).into_bytes());
+}
+
+#[tokio::test]
+async fn kept_sources_are_named_with_their_reason() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    let mut audit = source("audit", "*.ndjson");
+    audit.on_erase = OnErase::Keep { reason: "audit log, kept by law".into() };
+    let outcome = world.run(vec![audit], vec![erase("e1", "u3")]).await.unwrap();
+    assert!(outcome.is_complete());
+    assert_eq!(outcome.sources[0].erased, 0);
+    assert_eq!(
+        (outcome.sources[0].kept[0].rows, outcome.sources[0].kept[0].reason.as_str()),
+        (3, "audit log, kept by law")
+    );
+    assert_eq!(world.get("a.ndjson").await, ndjson(&mixed()).into_bytes());
+    let shard = &receipt(&world, &outcome).await.sources[0].shards[0];
+    assert_eq!((shard.state, shard.reason.as_deref()), (ShardState::Kept, Some("audit log, kept by law")));
+}
+
+#[tokio::test]
+async fn anonymized_rows_stay_without_their_identifiers() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    world.put("b.parquet", parquet(&mixed())).await;
+    let mut anonymous = source("all", "*.*");
+    anonymous.on_erase = OnErase::Anonymize;
+    let outcome = world.run(vec![anonymous.clone()], vec![erase("e1", "u3")]).await.unwrap();
+    assert!(outcome.is_complete(), "{outcome:?}");
+    let found = world.run(vec![anonymous], vec![find("u3")]).await.unwrap();
+    assert_eq!((found.matched, found.sources[0].rows_scanned), (0, 120));
+    let text = String::from_utf8(world.get("a.ndjson").await).unwrap();
+    assert!(text.contains("{\"TenantId\": \"T\", \"UserId\": null, \"Number\": 3}"));
+}
+
+#[tokio::test]
+async fn shards_without_rows_stay_or_go_as_mapped() {
+    for (empty_shards, stays) in [(EmptyShards::Keep, true), (EmptyShards::Delete, false)] {
+        let world = World::new();
+        world.put("a.parquet", parquet(&[("T", "u3", 1)])).await;
+        let mut source = source("all", "*.parquet");
+        source.empty_shards = empty_shards;
+        let outcome = world.run(vec![source.clone()], vec![erase("e1", "u3")]).await.unwrap();
+        assert!(outcome.is_complete(), "{outcome:?}");
+        let found = world.run(vec![source], vec![find("u3")]).await.unwrap();
+        assert_eq!((found.sources[0].shards, found.is_complete()), (u64::from(stays), stays));
+    }
+}
+
+#[tokio::test]
+async fn a_table_is_left_to_its_own_log() {
+    for log in ["t/_delta_log/00000000000000000000.json", "t/metadata/v1.metadata.json"] {
+        let world = World::new();
+        world.put("t/day=1/a.parquet", parquet(&mixed())).await;
+        world.put(log, "{}").await;
+        let before = world.get("t/day=1/a.parquet").await;
+        let outcome = world.run(vec![source("all", "t/**/*.parquet")], vec![erase("e1", "u3")]).await.unwrap();
+        assert!(!outcome.is_complete());
+        assert!(outcome.sources[0].problems[0].reason.contains("table"), "{outcome:?}");
+        assert_eq!(world.get("t/day=1/a.parquet").await, before);
+    }
+}
+
+#[tokio::test]
+async fn broken_lines_stop_an_erasure_unless_they_may_stay() {
+    let text = format!("{}{{\"UserId\": broken\n{}", ndjson(&mixed()), ndjson(&mixed()));
+    for poison in [Poison::Refuse, Poison::Keep] {
+        let world = World::new();
+        world.put("a.ndjson", text.as_str()).await;
+        let mut source = source("all", "*.ndjson");
+        source.poison = poison;
+        let outcome = world.run(vec![source.clone()], vec![erase("e1", "u3")]).await.unwrap();
+        assert!(!outcome.is_complete());
+        assert_eq!(outcome.matched, 6);
+        let after = String::from_utf8(world.get("a.ndjson").await).unwrap();
+        match poison {
+            Poison::Refuse => assert_eq!(after, text),
+            Poison::Keep => {
+                assert_eq!(after.lines().count(), 115);
+                assert!(after.contains("{\"UserId\": broken\n"));
+                assert_eq!(world.run(vec![source], vec![find("u3")]).await.unwrap().matched, 0);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn export_and_erasure_ride_on_one_pass() {
+    let world = World::new();
+    world.put("a.parquet", parquet(&mixed())).await;
+    let requests = vec![crate::world::export("x1", "u3"), erase("e1", "u3"), erase("e2", "u4")];
+    let outcome = world.run(vec![source("all", "*.parquet")], requests).await.unwrap();
+    assert!(outcome.is_complete(), "{outcome:?}");
+    assert_eq!(outcome.sources[0].erased, 6);
+    assert!(world.packages().await.contains_key("T/x1/_SUCCESS"));
+}

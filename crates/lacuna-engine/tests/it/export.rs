@@ -1,0 +1,105 @@
+use lacuna_engine::{Error, verify};
+
+use crate::world::{World, export, key, mixed, ndjson, parquet, source};
+
+async fn world() -> World {
+    let world = World::new();
+    world.put("a/1.parquet", parquet(&mixed())).await;
+    world.put("a/2.parquet", parquet(&mixed())).await;
+    world.put("b/3.ndjson", ndjson(&mixed())).await;
+    world
+}
+
+fn sources() -> Vec<lacuna_engine::Source> {
+    let mut lines = source("lines", "b/*.ndjson");
+    lines.product = "Teams".into();
+    vec![source("columns", "a/*.parquet"), lines]
+}
+
+#[tokio::test]
+async fn a_package_holds_the_records_in_order() {
+    let world = world().await;
+    let outcome = world.run(sources(), vec![export("r1", "u3")]).await.unwrap();
+    assert!(outcome.is_complete());
+    assert_eq!(outcome.matched, 9);
+    let files = world.packages().await;
+    let names: Vec<_> = files.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "T/r1/Office/SharePoint/ProductAndServiceUsage.json",
+            "T/r1/README.html",
+            "T/r1/RequestInfo.json",
+            "T/r1/Teams/ProductAndServiceUsage.json",
+            "T/r1/_SUCCESS",
+            "T/r1/manifest.json",
+            "T/r1/manifest.jws",
+        ]
+    );
+    let records: Vec<serde_json::Value> = serde_json::from_slice(&files[names[0]]).unwrap();
+    let numbers: Vec<i64> = records.iter().map(|record| record["Number"].as_i64().unwrap()).collect();
+    assert_eq!(numbers, [3, 23, 43, 3, 23, 43]);
+    assert_eq!(records[0].as_object().unwrap().keys().collect::<Vec<_>>(), ["TenantId", "UserId", "Number"]);
+    let found = verify::package(&world.packages, "T/r1", &key().verifying_key()).await.unwrap();
+    assert_eq!((found.records, found.complete, found.mismatches), (9, true, vec![]));
+}
+
+#[tokio::test]
+async fn the_same_input_makes_the_same_bytes() {
+    let (first, second) = (world().await, world().await);
+    for world in [&first, &second] {
+        world.run(sources(), vec![export("0193e6a0-0000-7000-8000-000000000000", "u3")]).await.unwrap();
+    }
+    let mut second = second.packages().await;
+    for (path, bytes) in first.packages().await {
+        assert_eq!(String::from_utf8_lossy(&second.remove(&path).unwrap()), String::from_utf8_lossy(&bytes), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn requests_of_one_pass_get_packages_apart() {
+    let world = world().await;
+    world.run(sources(), vec![export("r1", "u3"), export("r2", "u4")]).await.unwrap();
+    let files = world.packages().await;
+    for (id, user) in [("r1", "u3"), ("r2", "u4")] {
+        let text = String::from_utf8_lossy(&files[&format!("T/{id}/Teams/ProductAndServiceUsage.json")]).into_owned();
+        assert_eq!(text.matches(user).count(), 3, "{text}");
+        assert_eq!(text.matches("\"UserId\"").count(), 3, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_finished_package_is_not_written_over() {
+    let world = world().await;
+    world.run(sources(), vec![export("r1", "u3")]).await.unwrap();
+    assert!(matches!(world.run(sources(), vec![export("r1", "u4")]).await, Err(Error::Configuration(_))));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_named_and_the_package_is_not_called_complete() {
+    let world = world().await;
+    let whole = parquet(&mixed());
+    world.put("a/4.parquet", &whole[..whole.len() / 2]).await;
+    let outcome = world.run(sources(), vec![export("r1", "u3")]).await.unwrap();
+    assert!(!outcome.is_complete());
+    assert_eq!(outcome.matched, 9);
+    assert_eq!(outcome.sources[0].problems[0].shard, "a/4.parquet");
+    let files = world.packages().await;
+    assert!(!files.contains_key("T/r1/_SUCCESS"));
+    let manifest: serde_json::Value = serde_json::from_slice(&files["T/r1/manifest.json"]).unwrap();
+    assert_eq!(manifest["complete"], false);
+    assert_eq!(manifest["sources"][0]["problems"][0]["shard"], "a/4.parquet");
+}
+
+#[tokio::test]
+async fn a_changed_package_is_found_out() {
+    let world = world().await;
+    world.run(sources(), vec![export("r1", "u3")]).await.unwrap();
+    let path = crate::world::blob("T/r1/Teams/ProductAndServiceUsage.json");
+    let text = String::from_utf8(world.packages().await[path.as_str()].clone()).unwrap().replace("43", "44");
+    let content = lacuna_store::Content::Bytes(text.into());
+    let options = lacuna_store::WriteOptions::default();
+    world.packages.write(&path, content, lacuna_store::Condition::Any, options).await.unwrap();
+    let found = verify::package(&world.packages, "T/r1", &key().verifying_key()).await.unwrap();
+    assert_eq!(found.mismatches.len(), 1, "{:?}", found.mismatches);
+}

@@ -1,0 +1,31 @@
+//! Bytes that can be read at any place, by several threads at once.
+
+use std::io;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+/// A shard's bytes. Reads are positioned: no two readers share an offset.
+pub trait ReadAt: Send + Sync {
+    /// How many bytes there are.
+    fn size(&self) -> u64;
+
+    /// The bytes in `range`; an error when it ends behind the last one.
+    fn read_at(&self, range: Range<u64>) -> io::Result<Bytes>;
+}
+
+impl ReadAt for Bytes {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_at(&self, range: Range<u64>) -> io::Result<Bytes> {
+        let within = range.start <= range.end && range.end <= self.size();
+        if !within {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        // Both ends are within the buffer, so they fit.
+        #[expect(clippy::cast_possible_truncation, reason = "both ends are within the buffer")]
+        Ok(self.slice(range.start as usize..range.end as usize))
+    }
+}

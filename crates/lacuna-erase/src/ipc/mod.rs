@@ -1,0 +1,50 @@
+//! Matched rows out of Arrow IPC files and streams.
+//!
+//! Messages without a matched row are copied byte for byte. Those with one are taken apart to their values and put together
+//! from the values that stay, so that nothing else survives: no value behind a null, no sliced-off part of a buffer, no view's
+//! data that no view points to. The message's metadata is not built anew but patched: whatever else it says stays. A batch that
+//! loses all its rows stays as a batch without rows, so that a file's footer keeps its list.
+//!
+//! A dictionary's entry that only erased rows pointed to is overwritten in place, because the batches that are copied point to
+//! the others by position. See `dictionary` for what takes its place.
+//!
+//! - `gather`: values of chosen rows, as buffers.
+//! - `pack`: buffers as a message's body.
+//! - `patch`: a message's or footer's metadata with other numbers.
+//! - `dictionary`: which entries go, and what stands in for them.
+//! - `rewrite`: the pass over the shard.
+//! - `residue`: what a shard still holds outside its rows.
+
+mod dictionary;
+mod gather;
+mod pack;
+mod patch;
+mod residue;
+mod rewrite;
+
+pub use residue::residue;
+pub use rewrite::rewrite;
+
+use bytes::Bytes;
+use lacuna_scan::Limits;
+use lacuna_scan::ipc::reader::{Event, Reader};
+
+use crate::{ReadAt, Result};
+
+/// How much is read at a time.
+const PIECE: u64 = 4 << 20;
+
+/// Reads a shard from its first byte to its last and hands on what it holds. Returns a file's tail.
+fn events(input: &dyn ReadAt, limits: &Limits, f: &mut dyn FnMut(Event) -> Result<()>) -> Result<Option<Bytes>> {
+    let mut reader = Reader::new(*limits);
+    let mut at = 0;
+    while at < input.size() {
+        let end = input.size().min(at + PIECE);
+        reader.push(input.read_at(at..end)?);
+        at = end;
+        while let Some(event) = reader.advance()? {
+            f(event)?;
+        }
+    }
+    Ok(reader.finish()?)
+}

@@ -1,0 +1,191 @@
+//! What a shard still holds of the wanted values outside its rows: in dictionaries and in metadata.
+
+use std::collections::{HashMap, HashSet};
+
+use arrow::array::Array;
+use arrow::datatypes::FieldRef;
+use arrow::ipc;
+use bytes::Bytes;
+use lacuna_scan::ipc::frame::Message;
+use lacuna_scan::ipc::reader::{DictionaryValues, Event, Rows};
+use lacuna_scan::ipc::resolve::Path;
+use lacuna_scan::ipc::schema::metadata;
+use lacuna_scan::ipc::{footer, message, values};
+use lacuna_scan::{FieldTest, Limits, Matcher};
+use roaring::RoaringBitmap;
+
+use super::events;
+use super::gather::{Gathered, Rules, Taken, gather};
+use super::rewrite::{has_dictionary, in_dictionaries};
+use crate::{ReadAt, Residue, Result};
+
+/// Finds wanted values that no row of the shard has any more: entries of dictionaries that no row points to, and the values in
+/// the metadata of schema, columns, messages and footer. Each place is named once.
+pub fn residue(input: &dyn ReadAt, matcher: &Matcher, limits: &Limits) -> Result<Vec<Residue>> {
+    let mut search = Search { matcher, paths: Vec::new(), dictionaries: HashMap::new(), places: HashSet::new() };
+    let tail = events(input, limits, &mut |event| search.event(event))?;
+    if let Some(tail) = tail {
+        search.footer(&tail)?;
+    }
+    for dictionary in std::mem::take(&mut search.dictionaries).into_values() {
+        search.close(&dictionary);
+    }
+    let mut places: Vec<_> = search.places.into_iter().map(|place| Residue { place }).collect();
+    places.sort_unstable();
+    Ok(places)
+}
+
+struct Search<'a> {
+    matcher: &'a Matcher,
+    /// Where the wanted fields lie, for those that lie in dictionaries.
+    paths: Vec<(&'a FieldTest, Path)>,
+    dictionaries: HashMap<i64, Dictionary>,
+    places: HashSet<String>,
+}
+
+#[derive(Default)]
+struct Dictionary {
+    /// The entries that are wanted, and the mapped column that wants each.
+    wanted: Vec<(usize, String)>,
+    used: RoaringBitmap,
+}
+
+impl Search<'_> {
+    fn event(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::Marker(_) => {}
+            Event::Schema(message, table) => {
+                self.paths.extend(in_dictionaries(self.matcher, &table)?);
+                self.metadata(&table.schema.metadata, "the schema's metadata");
+                self.fields(table.schema.fields());
+                self.message(&message)?;
+            }
+            Event::Dictionary(message, given) => {
+                self.message(&message)?;
+                self.dictionary(&given);
+            }
+            Event::Rows(message, batch) => {
+                self.message(&message)?;
+                self.rows(&batch)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn dictionary(&mut self, given: &DictionaryValues) {
+        if given.first == 0
+            && let Some(before) = self.dictionaries.remove(&given.id)
+        {
+            self.close(&before);
+        }
+        let dictionary = self.dictionaries.entry(given.id).or_default();
+        let new = given.values.slice(given.first, given.values.len() - given.first);
+        for (field, _) in self.paths.iter().filter(|(_, path)| path.dictionary == Some(given.id)) {
+            values::for_each(&new, &[], &mut |entry, value| {
+                if !field.owners(value).is_empty() {
+                    dictionary.wanted.push((given.first + entry, field.column().to_string()));
+                }
+            });
+        }
+    }
+
+    fn rows(&mut self, batch: &Rows) -> Result<()> {
+        if self.dictionaries.values().all(|dictionary| dictionary.wanted.is_empty()) {
+            return Ok(());
+        }
+        let rules = Rules { union_validity: batch.batch.union_validity, ..Rules::default() };
+        let all: Vec<u32> = (0..).take(batch.batch.rows).collect();
+        for (at, column) in batch.table.columns.iter().enumerate().filter(|(_, column)| has_dictionary(column)) {
+            let mut gathered = Gathered::default();
+            let mut variadic = batch.batch.variadic[batch.places[at].variadic..].iter().copied();
+            gather(column, &batch.column(at)?, &all, &Taken::default(), &mut variadic, &rules, &mut gathered)?;
+            for (id, used) in gathered.used {
+                self.dictionaries.entry(id).or_default().used |= used;
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, dictionary: &Dictionary) {
+        for (entry, column) in &dictionary.wanted {
+            if !u32::try_from(*entry).is_ok_and(|entry| dictionary.used.contains(entry)) {
+                self.places.insert(format!("the dictionary of column `{column}`"));
+            }
+        }
+    }
+
+    fn fields<'f>(&mut self, fields: impl IntoIterator<Item = &'f FieldRef>) {
+        for field in fields {
+            // A column's columns within carry metadata too.
+            for inner in Box::<[_]>::from(within(field)) {
+                self.metadata(inner.metadata(), &format!("the metadata of column `{}`", field.name()));
+            }
+        }
+    }
+
+    fn message(&mut self, message: &Message) -> Result<()> {
+        let flat = message::verify(&message.metadata, message.offset)?;
+        self.metadata(&metadata(flat.custom_metadata()), "a message's metadata");
+        Ok(())
+    }
+
+    fn footer(&mut self, tail: &Bytes) -> Result<()> {
+        let located = footer::locate(tail, 0)?;
+        let flat: ipc::Footer<'_> = footer::verify(&located, 0)?;
+        self.metadata(&metadata(flat.custom_metadata()), "the footer's metadata");
+        if let Some(schema) = flat.schema() {
+            self.metadata(&metadata(schema.custom_metadata()), "the footer's metadata");
+        }
+        Ok(())
+    }
+
+    fn metadata(&mut self, pairs: &HashMap<String, String>, place: &str) {
+        let held = |text: &String| {
+            let wanted = |field: &FieldTest| field.is_wanted() && holds(text, field);
+            self.matcher.fields().iter().any(wanted)
+        };
+        if pairs.iter().any(|(key, value)| held(key) || held(value)) {
+            self.places.insert(place.to_owned());
+        }
+    }
+}
+
+/// Whether a wanted text is `text`, or stands in it as a word. Plain numbers must be all of it: metadata counts rows and bytes.
+fn holds(text: &str, field: &FieldTest) -> bool {
+    let folded = if field.is_exact() { text.to_owned() } else { text.to_lowercase() };
+    let is_part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    field.texts().iter().any(|wanted| {
+        let Ok(wanted) = std::str::from_utf8(wanted) else { return false };
+        if wanted.is_empty() {
+            return false;
+        }
+        if wanted.bytes().all(|byte| byte.is_ascii_digit()) {
+            return folded == wanted;
+        }
+        let bytes = folded.as_bytes();
+        folded.match_indices(wanted).any(|(at, _)| {
+            let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+            !is_part(before) && !is_part(bytes.get(at + wanted.len()))
+        })
+    })
+}
+
+/// A field and all fields within it.
+fn within(field: &FieldRef) -> Vec<FieldRef> {
+    use arrow::datatypes::DataType;
+    let mut all = vec![field.clone()];
+    let inner: Vec<FieldRef> = match field.data_type() {
+        DataType::List(inner)
+        | DataType::LargeList(inner)
+        | DataType::ListView(inner)
+        | DataType::LargeListView(inner)
+        | DataType::FixedSizeList(inner, _)
+        | DataType::Map(inner, _) => vec![inner.clone()],
+        DataType::Struct(fields) => fields.iter().cloned().collect(),
+        DataType::Union(fields, _) => fields.iter().map(|(_, field)| field.clone()).collect(),
+        DataType::RunEndEncoded(ends, values) => vec![ends.clone(), values.clone()],
+        _ => Vec::new(),
+    };
+    inner.iter().for_each(|field| all.extend(within(field)));
+    all
+}

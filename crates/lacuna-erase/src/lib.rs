@@ -1,0 +1,67 @@
+//! Matched rows out of a shard's bytes: the rewritten shard. Knows no I/O.
+
+mod input;
+pub mod ipc;
+pub mod parquet;
+pub mod text;
+
+pub use input::ReadAt;
+
+use lacuna_scan::ColumnPath;
+
+/// What happens to the matched rows.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// They go.
+    Delete,
+    /// They stay; all values at these columns become null, or empty where the column cannot be null.
+    Anonymize(&'a [ColumnPath]),
+}
+
+/// What a rewrite did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rewritten {
+    /// Rows in the shard before.
+    pub rows_before: u64,
+    /// Rows in it after.
+    pub rows_after: u64,
+    /// Rows deleted or made anonymous.
+    pub rows_changed: u64,
+}
+
+/// A place where a shard still holds a wanted value that no row has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Residue {
+    /// Where it is, in words; never the value.
+    pub place: String,
+}
+
+/// Why a shard could not be rewritten. Never carries a record's content.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The shard cannot be read.
+    #[error(transparent)]
+    Scan(#[from] lacuna_scan::Error),
+    /// Parquet bytes that cannot be read or written.
+    #[error("cannot be rewritten as Parquet ({place})")]
+    Parquet {
+        /// Row group and column, or the footer.
+        place: String,
+        /// What the codec says.
+        #[source]
+        source: ::parquet::errors::ParquetError,
+    },
+    /// Arrow IPC bytes that cannot be read or written.
+    #[error("cannot be rewritten as Arrow IPC")]
+    Arrow(#[source] arrow::error::ArrowError),
+    /// What the shard holds cannot be written back as it was.
+    #[error("cannot be rewritten faithfully: {0}")]
+    Unfaithful(String),
+    /// Reading or writing failed.
+    #[error("cannot be read or written")]
+    Io(#[from] std::io::Error),
+}
+
+/// A [`std::result::Result`] with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

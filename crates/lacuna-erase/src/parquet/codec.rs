@@ -1,0 +1,205 @@
+//! Pages unpacked and packed again, by the codec that they were packed with. Never more bytes than the page's header promises.
+
+use std::io::{Read, Write};
+
+use bytes::Bytes;
+use parquet::basic::Compression;
+use parquet::compression::{CodecOptions, create_codec};
+
+use crate::{Error, Result};
+
+/// How a page is packed. Levels are not recorded in a file, so packing uses the codec's usual one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codec {
+    /// As it is.
+    None,
+    /// What the `parquet` crate packs and unpacks within a given size.
+    Bounded(Compression),
+    Gzip,
+    Brotli,
+    /// `LZ4`, the deprecated codec: three framings exist under this one name.
+    Lz4(Lz4),
+    /// A codec that nothing here reads.
+    Unknown(i64),
+}
+
+/// The framings that writers used for the codec `LZ4`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lz4 {
+    /// Not seen yet.
+    Unseen,
+    /// Big-endian sizes in front of each block, as Hadoop writes them.
+    Hadoop,
+    /// LZ4 frames.
+    Frame,
+    /// A bare block.
+    Block,
+}
+
+impl Codec {
+    /// The codec of this number in `CompressionCodec` of the Parquet format.
+    pub(super) fn new(number: i64) -> Self {
+        match number {
+            0 => Self::None,
+            1 => Self::Bounded(Compression::SNAPPY),
+            2 => Self::Gzip,
+            4 => Self::Brotli,
+            5 => Self::Lz4(Lz4::Unseen),
+            6 => Self::Bounded(Compression::ZSTD(zstd_level())),
+            7 => Self::Bounded(Compression::LZ4_RAW),
+            other => Self::Unknown(other),
+        }
+    }
+
+    /// Unpacks `packed`, which lies at `offset` of the file and must give exactly `size` bytes. Learns which framing `LZ4` has.
+    pub(super) fn unpack(&mut self, packed: &Bytes, size: usize, offset: u64) -> Result<Bytes> {
+        let wrong = || malformed(offset, "a page does not decompress to the size that its header says");
+        // Writers disagree on how nothing is packed.
+        if size == 0 {
+            return Ok(Bytes::new());
+        }
+        let unpacked = match self {
+            Self::None => return if packed.len() == size { Ok(packed.clone()) } else { Err(wrong()) },
+            Self::Bounded(compression) => {
+                let mut out = Vec::new();
+                if let Some(mut codec) = create_codec(*compression, &CodecOptions::default()).map_err(failed)? {
+                    let length = codec
+                        .decompress(packed, &mut out, Some(size))
+                        .map_err(|_| malformed(offset, "a page cannot be decompressed"))?;
+                    out.truncate(length);
+                }
+                out
+            }
+            Self::Gzip => read_bounded(flate2::read::MultiGzDecoder::new(packed.as_ref()), size, offset)?,
+            Self::Brotli => read_bounded(brotli::Decompressor::new(packed.as_ref(), 64 << 10), size, offset)?,
+            Self::Lz4(framing) => {
+                let (seen, out) = unpack_lz4(packed, size).ok_or_else(wrong)?;
+                *framing = seen;
+                out
+            }
+            Self::Unknown(number) => return Err(unknown(*number)),
+        };
+        if unpacked.len() == size { Ok(unpacked.into()) } else { Err(wrong()) }
+    }
+
+    /// Packs `bytes`.
+    pub(super) fn pack(self, bytes: &[u8]) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        match self {
+            Self::None => out.extend_from_slice(bytes),
+            Self::Bounded(compression) => {
+                if let Some(mut codec) = create_codec(compression, &CodecOptions::default()).map_err(failed)? {
+                    codec.compress(bytes, &mut out).map_err(failed)?;
+                }
+            }
+            Self::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(&mut out, flate2::Compression::default());
+                encoder.write_all(bytes)?;
+                encoder.finish()?;
+            }
+            Self::Brotli => {
+                let mut encoder = brotli::CompressorWriter::new(&mut out, 64 << 10, 5, 22);
+                encoder.write_all(bytes)?;
+                encoder.flush()?;
+                drop(encoder);
+            }
+            Self::Lz4(Lz4::Block) => out = lz4_flex::block::compress(bytes),
+            Self::Lz4(Lz4::Frame) => {
+                let mut encoder = lz4_flex::frame::FrameEncoder::new(&mut out);
+                encoder.write_all(bytes)?;
+                encoder.finish().map_err(std::io::Error::from)?;
+            }
+            Self::Lz4(Lz4::Hadoop | Lz4::Unseen) => {
+                let block = lz4_flex::block::compress(bytes);
+                for length in [bytes.len(), block.len()] {
+                    out.extend(u32::try_from(length).map_err(std::io::Error::other)?.to_be_bytes());
+                }
+                out.extend(block);
+            }
+            Self::Unknown(number) => return Err(unknown(number)),
+        }
+        Ok(out)
+    }
+}
+
+/// What Spark, DuckDB and parquet-java use where nothing else is said.
+fn zstd_level() -> parquet::basic::ZstdLevel {
+    parquet::basic::ZstdLevel::try_new(3).unwrap_or_default()
+}
+
+fn unpack_lz4(packed: &[u8], size: usize) -> Option<(Lz4, Vec<u8>)> {
+    if let Some(out) = unpack_hadoop(packed, size) {
+        return Some((Lz4::Hadoop, out));
+    }
+    if let Ok(out) = read_bounded(lz4_flex::frame::FrameDecoder::new(packed), size, 0)
+        && out.len() == size
+    {
+        return Some((Lz4::Frame, out));
+    }
+    let mut out = vec![0; size];
+    let length = lz4_flex::block::decompress_into(packed, &mut out).ok()?;
+    (length == size).then_some((Lz4::Block, out))
+}
+
+/// Blocks, each behind its unpacked and its packed size as big-endian 32-bit numbers.
+fn unpack_hadoop(mut packed: &[u8], size: usize) -> Option<Vec<u8>> {
+    let mut out = vec![0; size];
+    let mut at = 0_usize;
+    while !packed.is_empty() {
+        let (unpacked_size, rest) = packed.split_first_chunk()?;
+        let (packed_size, rest) = rest.split_first_chunk()?;
+        let unpacked_size = u32::from_be_bytes(*unpacked_size) as usize;
+        let (block, rest) = rest.split_at_checked(u32::from_be_bytes(*packed_size) as usize)?;
+        let target = out.get_mut(at..at.checked_add(unpacked_size)?)?;
+        if lz4_flex::block::decompress_into(block, target).ok()? != unpacked_size {
+            return None;
+        }
+        at += unpacked_size;
+        packed = rest;
+    }
+    (at == size).then_some(out)
+}
+
+/// Reads `size` bytes and finds out whether there are more.
+fn read_bounded(reader: impl Read, size: usize, offset: u64) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(size);
+    let read = reader.take(size as u64 + 1).read_to_end(&mut out);
+    read.map_err(|_| malformed(offset, "a page cannot be decompressed"))?;
+    Ok(out)
+}
+
+fn failed(source: parquet::errors::ParquetError) -> Error {
+    Error::Parquet { place: "compression of a page".into(), source }
+}
+
+fn malformed(offset: u64, what: &'static str) -> Error {
+    lacuna_scan::Error::malformed(offset, what).into()
+}
+
+fn unknown(number: i64) -> Error {
+    let name = if number == 3 { "LZO".to_owned() } else { format!("number {number}") };
+    Error::Unfaithful(format!("nothing here writes the compression codec {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_codec_packs_what_it_unpacks() {
+        let lz4 = [Codec::Lz4(Lz4::Hadoop), Codec::Lz4(Lz4::Frame), Codec::Lz4(Lz4::Block)];
+        let codecs: Vec<_> = [0, 1, 2, 4, 6, 7].map(Codec::new).into_iter().chain(lz4).collect();
+        for length in [1, 100, 100_000] {
+            let bytes: Vec<u8> = (0..length).map(|at: u32| (at % 251) as u8).collect();
+            for &codec in &codecs {
+                let packed = Bytes::from(codec.pack(&bytes).unwrap());
+                let mut seen = if matches!(codec, Codec::Lz4(_)) { Codec::Lz4(Lz4::Unseen) } else { codec };
+                assert_eq!(seen.unpack(&packed, bytes.len(), 0).unwrap(), bytes, "{codec:?}");
+                assert_eq!(seen, codec);
+                // A size that is not the real one is an error, and never a larger buffer.
+                assert!(seen.unpack(&packed, bytes.len() - 1, 0).is_err() || bytes.len() == 1, "{codec:?}");
+                assert!(seen.unpack(&packed, bytes.len() + 1, 0).is_err(), "{codec:?}");
+            }
+        }
+    }
+}

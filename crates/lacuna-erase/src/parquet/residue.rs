@@ -1,0 +1,460 @@
+//! What a search of the rows does not see: values that a file still holds although no row has them.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use lacuna_scan::{Error as ScanError, FieldTest, Limits, Matcher, Value};
+use parquet::basic::{ConvertedType, LogicalType, Type};
+use parquet::bloom_filter::Sbbf;
+use parquet::data_type::DataType;
+use parquet::schema::types::ColumnDescPtr;
+
+use super::bloom::Bloom;
+use super::codec::Codec;
+use super::footer::{self, Chunk, Footer, chunk_meta, column_chunk, file_meta, malformed};
+use super::index::ColumnIndex;
+use super::leaf;
+use super::order::{Order, Side, explains};
+use super::page::{Kind, Page, Pages, data, data_v2, header};
+use super::statistics::BOUNDS;
+use super::thrift::{Broken, Struct};
+use super::values::{decode, decode_indices, plain, with_type};
+use crate::{ReadAt, Residue, Result};
+
+/// Looks for the values that `matcher` wants in the parts of a Parquet file that a search of its rows does not see:
+/// - dictionary entries that no row refers to;
+/// - minima and maxima in chunk statistics, page headers and column indexes, also shortened ones;
+/// - Bloom filters: a value that is in the filter and would not be in one that is built from the rows alone;
+/// - key-value metadata of the file and of column chunks, as text between characters that are neither letters nor digits.
+///
+/// A value that a row of the same column chunk still has (in key-value metadata: of the column) is no residue: it is another
+/// tenant's, or another reader's to judge. Values that are compared without case are looked for in Bloom filters and metadata
+/// in lower case only; those shorter than four bytes are not looked for in metadata.
+///
+/// # Errors
+/// [`Error::Scan`](crate::Error::Scan) when the file cannot be read, or has no column at a mapped path.
+pub fn residue(input: &dyn ReadAt, matcher: &Matcher, limits: &Limits) -> Result<Vec<Residue>> {
+    let (bytes, start) = footer::read(input, limits)?;
+    let footer = Footer::parse(input, &bytes, start, limits)?;
+    let mut found = Vec::new();
+    for test in matcher.fields().iter().filter(|test| test.is_wanted()) {
+        let leaf = leaf::resolve(&footer.schema, test.column())?;
+        let column = footer.schema.column(leaf);
+        for group in &footer.row_groups {
+            let place = format!("row group from row {}, column `{}`", group.first_row, column.path().string());
+            let search = Search { input, limits, test, column: &column, chunk: &group.chunks[leaf], place };
+            found.extend(search.run()?);
+        }
+        found.extend(in_metadata(input, &footer, leaf, test, limits).map_err(|stop| match stop {
+            Stop::Broken(broken) => malformed(start, broken),
+            Stop::Error(error) => error,
+        })?);
+    }
+    found.sort_by(|a, b| a.place.cmp(&b.place));
+    found.dedup();
+    Ok(found)
+}
+
+enum Stop {
+    Broken(Broken),
+    Error(crate::Error),
+}
+
+impl From<Broken> for Stop {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
+}
+
+impl From<crate::Error> for Stop {
+    fn from(error: crate::Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// One column chunk.
+struct Search<'a> {
+    input: &'a dyn ReadAt,
+    limits: &'a Limits,
+    test: &'a FieldTest,
+    column: &'a ColumnDescPtr,
+    chunk: &'a Chunk<'a>,
+    place: String,
+}
+
+/// What may be a residue, until a row explains it.
+struct Suspect {
+    part: &'static str,
+    what: What,
+}
+
+enum What {
+    /// An entry of the dictionary.
+    Entry(usize),
+    /// A minimum or maximum: a wanted value itself, or one that a wanted value may have been shortened to.
+    Bound { side: Side, bound: Vec<u8>, is_exact: bool },
+    /// A value that is in the Bloom filter.
+    Filtered(Vec<u8>),
+}
+
+impl Search<'_> {
+    fn run(&self) -> Result<Vec<Residue>> {
+        let order = Order::of(self.column);
+        let mut suspects = Vec::new();
+        self.suspect_statistics(order, &mut suspects)?;
+        let filter = Bloom::read(self.input, self.chunk, self.limits)?;
+        if let Some(bloom) = &filter {
+            let held = bloom.filter();
+            for needle in plain_needles(self.test, self.column) {
+                if held.check(needle.as_slice()) {
+                    suspects.push(Suspect { part: "Bloom filter", what: What::Filtered(needle) });
+                }
+            }
+        }
+        with_type!(self.column.physical_type(), T => self.suspect_pages::<T>(order, &mut suspects))?;
+        if suspects.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut rebuilt = filter.as_ref().map(Bloom::empty);
+        with_type!(self.column.physical_type(), T => self.acquit::<T>(order, &mut suspects, rebuilt.as_mut()))?;
+        let guilty = suspects.into_iter().filter(|suspect| match &suspect.what {
+            What::Filtered(needle) => !rebuilt.as_ref().is_some_and(|filter| filter.check(needle.as_slice())),
+            What::Entry(_) | What::Bound { .. } => true,
+        });
+        Ok(guilty.map(|suspect| Residue { place: format!("{}: {}", self.place, suspect.part) }).collect())
+    }
+
+    /// Whether a value in plain encoding makes a row somebody's.
+    fn is_wanted(&self, plain: &[u8]) -> bool {
+        let mut digits = [0; 8];
+        let value = value_of(self.column, plain, &mut digits);
+        value.is_some_and(|value| !self.test.owners(value).is_empty())
+    }
+
+    /// Chunk statistics and column index.
+    fn suspect_statistics(&self, order: Order, suspects: &mut Vec<Suspect>) -> Result<()> {
+        let broken = |broken| malformed(self.chunk.pages.start, broken);
+        let raw = Struct::whole(self.chunk.raw).map_err(broken)?;
+        if let Some(meta) = raw.inner(column_chunk::META_DATA).map_err(broken)?
+            && let Some(statistics) = meta.inner(chunk_meta::STATISTICS).map_err(broken)?
+        {
+            self.suspect_bounds("statistics", &statistics, order, suspects).map_err(broken)?;
+        }
+        if let Some(range) = self.chunk.column_index.clone() {
+            let offset = range.start;
+            let index = ColumnIndex::read(&self.read_limited(range)?).map_err(|broken| malformed(offset, broken))?;
+            for page in index.pages.iter().filter(|page| !page.is_null) {
+                self.suspect_bound("column index", Side::Min, &page.min, order, suspects);
+                self.suspect_bound("column index", Side::Max, &page.max, order, suspects);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_limited(&self, range: Range<u64>) -> Result<Bytes> {
+        let limit = self.limits.page_bytes_max as u64;
+        ScanError::check_limit("a page index", range.end - range.start, limit, "page_bytes_max")?;
+        Ok(self.input.read_at(range)?)
+    }
+
+    fn suspect_bounds(
+        &self,
+        part: &'static str,
+        statistics: &Struct<'_>,
+        order: Order,
+        suspects: &mut Vec<Suspect>,
+    ) -> std::result::Result<(), Broken> {
+        for (id, side) in BOUNDS {
+            if let Some(bound) = statistics.binary(id)? {
+                self.suspect_bound(part, side, bound, order, suspects);
+            }
+        }
+        Ok(())
+    }
+
+    fn suspect_bound(&self, part: &'static str, side: Side, bound: &[u8], order: Order, suspects: &mut Vec<Suspect>) {
+        let is_shortened = || {
+            if !matches!(self.column.physical_type(), Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY) {
+                return false;
+            }
+            let normal =
+                if self.test.is_exact() { None } else { std::str::from_utf8(bound).ok().map(str::to_lowercase) };
+            let normal = normal.as_ref().map_or(bound, String::as_bytes);
+            needles(self.test, self.column).any(|needle| explains(order, side, needle, normal))
+        };
+        let is_exact = self.is_wanted(bound);
+        if is_exact || is_shortened() {
+            suspects.push(Suspect { part, what: What::Bound { side, bound: bound.to_vec(), is_exact } });
+        }
+    }
+
+    /// Page headers and the dictionary.
+    fn suspect_pages<T: DataType>(&self, order: Order, suspects: &mut Vec<Suspect>) -> Result<()> {
+        let mut codec = Codec::new(self.chunk.codec);
+        let mut pages = Pages::new(self.input, self.limits, self.chunk);
+        while let Some((page, bytes)) = pages.next()? {
+            let broken = |broken| malformed(page.offset, broken);
+            if page.kind == Kind::Dictionary {
+                for (at, value) in self.dictionary::<T>(page, &bytes, &mut codec)?.iter().enumerate() {
+                    if self.is_wanted(plain(value)) {
+                        suspects.push(Suspect { part: "dictionary", what: What::Entry(at) });
+                    }
+                }
+                continue;
+            }
+            let (part, id) = match page.kind {
+                Kind::V1 { .. } => (header::DATA, data::STATISTICS),
+                Kind::V2 { .. } => (header::DATA_V2, data_v2::STATISTICS),
+                Kind::Dictionary | Kind::Other => continue,
+            };
+            let raw = Struct::read(&bytes).map_err(broken)?.0;
+            if let Some(inner) = raw.inner(part).map_err(broken)?
+                && let Some(statistics) = inner.inner(id).map_err(broken)?
+            {
+                self.suspect_bounds("page header", &statistics, order, suspects).map_err(broken)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn dictionary<T: DataType>(&self, page: Page, bytes: &Bytes, codec: &mut Codec) -> Result<Vec<T::T>> {
+        let encoded = page.unpack_dictionary(bytes, codec)?;
+        let encoding = parquet::basic::Encoding::PLAIN;
+        decode::<T>(encoded, encoding, page.count, self.column, self.limits, page.offset)
+    }
+
+    /// Takes away the suspects that a row explains, and adds the rows' values to `filter`.
+    fn acquit<T: DataType>(
+        &self,
+        order: Order,
+        suspects: &mut Vec<Suspect>,
+        mut filter: Option<&mut Sbbf>,
+    ) -> Result<()> {
+        let mut codec = Codec::new(self.chunk.codec);
+        let mut pages = Pages::new(self.input, self.limits, self.chunk);
+        let mut dictionary: Vec<T::T> = Vec::new();
+        let mut used: Vec<bool> = Vec::new();
+        let mut explain = |value: &[u8]| {
+            suspects.retain(|suspect| match &suspect.what {
+                What::Bound { bound, is_exact: true, .. } => bound != value,
+                What::Bound { side, bound, is_exact: false } => !explains(order, *side, value, bound),
+                What::Entry(_) | What::Filtered(_) => true,
+            });
+            if let Some(filter) = &mut filter {
+                filter.insert(value);
+            }
+        };
+        while let Some((page, bytes)) = pages.next()? {
+            if page.kind == Kind::Dictionary {
+                dictionary = self.dictionary::<T>(page, &bytes, &mut codec)?;
+                used = vec![false; dictionary.len()];
+            }
+            if !page.is_data() {
+                continue;
+            }
+            let unpacked = page.unpack(&bytes, &mut codec, self.column)?;
+            if page.is_dictionary_encoded() {
+                for index in decode_indices(&unpacked.encoded, unpacked.values, dictionary.len(), page.offset)? {
+                    used[index as usize] = true;
+                }
+            } else {
+                let (encoded, count) = (unpacked.encoded, unpacked.values);
+                let values = decode::<T>(encoded, page.encoding, count, self.column, self.limits, page.offset)?;
+                values.iter().for_each(|value| explain(plain(value)));
+            }
+        }
+        for (value, _) in dictionary.iter().zip(&used).filter(|(_, used)| **used) {
+            explain(plain(value));
+        }
+        suspects.retain(|suspect| match suspect.what {
+            What::Entry(at) => !used.get(at).is_some_and(|&used| used),
+            What::Bound { .. } | What::Filtered(_) => true,
+        });
+        Ok(())
+    }
+}
+
+/// The byte strings that the test wants of a column of this type.
+fn needles<'a>(test: &'a FieldTest, column: &ColumnDescPtr) -> impl Iterator<Item = &'a [u8]> {
+    let needles = if is_text(column) { test.texts() } else { test.bytes() };
+    needles.iter()
+}
+
+/// The wanted values as the column holds them in plain encoding, as far as they can be told.
+fn plain_needles(test: &FieldTest, column: &ColumnDescPtr) -> Vec<Vec<u8>> {
+    let numbers = || test.texts().iter().filter_map(|text| unscaled(text, scale(column)));
+    match column.physical_type() {
+        Type::INT32 if is_unsigned(column) => {
+            numbers().filter_map(|number| Some(u32::try_from(number).ok()?.to_le_bytes().to_vec())).collect()
+        }
+        Type::INT32 => {
+            numbers().filter_map(|number| Some(i32::try_from(number).ok()?.to_le_bytes().to_vec())).collect()
+        }
+        Type::INT64 if is_unsigned(column) => {
+            numbers().filter_map(|number| Some(u64::try_from(number).ok()?.to_le_bytes().to_vec())).collect()
+        }
+        Type::INT64 => {
+            numbers().filter_map(|number| Some(i64::try_from(number).ok()?.to_le_bytes().to_vec())).collect()
+        }
+        Type::BYTE_ARRAY if !is_decimal(column) => needles(test, column).map(<[u8]>::to_vec).collect(),
+        Type::FIXED_LEN_BYTE_ARRAY if is_decimal(column) => {
+            let length = usize::try_from(column.type_length()).unwrap_or(0);
+            numbers().filter_map(|number| big_endian(number, length)).collect()
+        }
+        Type::FIXED_LEN_BYTE_ARRAY => {
+            let length = usize::try_from(column.type_length()).unwrap_or(0);
+            needles(test, column).filter(|needle| needle.len() == length).map(<[u8]>::to_vec).collect()
+        }
+        Type::BYTE_ARRAY | Type::BOOLEAN | Type::INT96 | Type::FLOAT | Type::DOUBLE => Vec::new(),
+    }
+}
+
+/// `text`, a decimal number, times `10^scale`, when that is a whole number.
+fn unscaled(text: &[u8], scale: u32) -> Option<i128> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let missing = (scale as usize).checked_sub(fraction.len())?;
+    format!("{whole}{fraction}{}", "0".repeat(missing)).parse().ok()
+}
+
+/// `number` as a two's complement of `length` bytes.
+fn big_endian(number: i128, length: usize) -> Option<Vec<u8>> {
+    let bytes = number.to_be_bytes();
+    let fill = if number < 0 { 0xff } else { 0 };
+    match length.checked_sub(bytes.len()) {
+        Some(more) => Some([vec![fill; more], bytes.to_vec()].concat()),
+        None => {
+            let (cut, kept) = bytes.split_at(bytes.len() - length);
+            let is_same = kept.first().is_some_and(|first| (first & 0x80 != 0) == (number < 0));
+            (is_same && cut.iter().all(|&byte| byte == fill)).then(|| kept.to_vec())
+        }
+    }
+}
+
+/// A value in plain encoding as the matcher takes it, with `digits` as room for a decimal's; `None` for types that hold no
+/// identifier.
+fn value_of<'v>(column: &ColumnDescPtr, plain: &'v [u8], digits: &'v mut [u8; 8]) -> Option<Value<'v>> {
+    let int: i64 = match column.physical_type() {
+        Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY if is_decimal(column) => {
+            return Some(Value::Decimal { unscaled: plain, scale: scale(column).into() });
+        }
+        Type::BYTE_ARRAY if is_text(column) => return Some(Value::Text(plain)),
+        Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY => return Some(Value::Bytes(plain)),
+        Type::INT32 if is_unsigned(column) => u32::from_le_bytes(plain.try_into().ok()?).into(),
+        Type::INT32 => i32::from_le_bytes(plain.try_into().ok()?).into(),
+        Type::INT64 => i64::from_le_bytes(plain.try_into().ok()?),
+        Type::BOOLEAN | Type::INT96 | Type::FLOAT | Type::DOUBLE => return None,
+    };
+    if is_decimal(column) {
+        *digits = int.to_be_bytes();
+        return Some(Value::Decimal { unscaled: digits, scale: scale(column).into() });
+    }
+    Some(Value::Int(if is_unsigned(column) { int.cast_unsigned().into() } else { int.into() }))
+}
+
+fn is_decimal(column: &ColumnDescPtr) -> bool {
+    matches!(column.logical_type_ref(), Some(LogicalType::Decimal(_)))
+        || column.converted_type() == ConvertedType::DECIMAL
+}
+
+fn scale(column: &ColumnDescPtr) -> u32 {
+    if is_decimal(column) { u32::try_from(column.type_scale()).unwrap_or(0) } else { 0 }
+}
+
+fn is_text(column: &ColumnDescPtr) -> bool {
+    matches!(column.logical_type_ref(), Some(LogicalType::String | LogicalType::Enum | LogicalType::Json))
+        || matches!(column.converted_type(), ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON)
+}
+
+fn is_unsigned(column: &ColumnDescPtr) -> bool {
+    matches!(Order::of(column), Order::Unsigned32 | Order::Unsigned64)
+}
+
+/// Shorter needles would be found in any text.
+const NEEDLE_MIN: usize = 4;
+
+/// Key-value metadata of the file and of the column's chunks.
+fn in_metadata(
+    input: &dyn ReadAt,
+    footer: &Footer<'_>,
+    leaf: usize,
+    test: &FieldTest,
+    limits: &Limits,
+) -> std::result::Result<Vec<Residue>, Stop> {
+    let mut found: Vec<(String, &[u8])> = Vec::new();
+    let mut search = |place: &dyn Fn() -> String, holder: &Struct<'_>, id: i16| -> std::result::Result<(), Broken> {
+        let Some(pairs) = holder.list(id)? else { return Ok(()) };
+        for pair in pairs.structs() {
+            let pair = pair?;
+            for part in [pair.binary(1)?, pair.binary(2)?].into_iter().flatten() {
+                let held = test.texts().iter().filter(|needle| needle.len() >= NEEDLE_MIN && holds(part, needle));
+                found.extend(held.map(|needle| (place(), needle)));
+            }
+        }
+        Ok(())
+    };
+    search(&|| "key-value metadata of the file".to_owned(), &footer.file, file_meta::KEY_VALUE)?;
+    for group in &footer.row_groups {
+        for (at, chunk) in group.chunks.iter().enumerate() {
+            let raw = Struct::whole(chunk.raw)?;
+            let Some(meta) = raw.inner(column_chunk::META_DATA)? else { continue };
+            let name = || {
+                let path = footer.schema.column(at).path().string();
+                format!("row group from row {}, column `{path}`: key-value metadata", group.first_row)
+            };
+            search(&name, &meta, chunk_meta::KEY_VALUE)?;
+        }
+    }
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    // A value that rows of the column still have is theirs.
+    let column = footer.schema.column(leaf);
+    for group in &footer.row_groups {
+        let place = String::new();
+        let search = Search { input, limits, test, column: &column, chunk: &group.chunks[leaf], place };
+        let needles = found.iter().map(|(_, needle)| needle.to_vec());
+        let mut suspects: Vec<Suspect> = needles
+            .map(|bound| Suspect { part: "", what: What::Bound { side: Side::Min, bound, is_exact: true } })
+            .collect();
+        with_type!(column.physical_type(), T => search.acquit::<T>(Order::of(&column), &mut suspects, None))?;
+        found.retain(|(_, needle)| {
+            suspects.iter().any(|suspect| matches!(&suspect.what, What::Bound { bound, .. } if bound == needle))
+        });
+    }
+    Ok(found.into_iter().map(|(place, _)| Residue { place }).collect())
+}
+
+/// Whether `text` holds `needle` as a word of its own.
+fn holds(text: &[u8], needle: &[u8]) -> bool {
+    let is_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    text.windows(needle.len()).enumerate().any(|(at, window)| {
+        window == needle
+            && !is_word(at.checked_sub(1).and_then(|before| text.get(before)))
+            && !is_word(text.get(at + needle.len()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_told_as_columns_hold_them() {
+        assert_eq!(unscaled(b"123.450", 2), Some(12345));
+        assert_eq!(unscaled(b"-7", 3), Some(-7000));
+        assert_eq!(unscaled(b"1.234", 2), None);
+        assert_eq!(unscaled(b"alice", 0), None);
+        assert_eq!(big_endian(-2, 3), Some(vec![0xff, 0xff, 0xfe]));
+        assert_eq!(big_endian(200, 1), None);
+        assert_eq!(big_endian(1, 17).map(|bytes| bytes.len()), Some(17));
+    }
+
+    #[test]
+    fn text_holds_words() {
+        assert!(holds(br#"{"owner":"alice@example.com"}"#, b"alice@example.com"));
+        assert!(!holds(b"166577", b"66577"));
+        assert!(holds(b"66577", b"66577"));
+    }
+}

@@ -1,0 +1,484 @@
+//! The new file: untouched parts in their old order, changed row groups in their old place.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::ops::Range;
+use std::sync::atomic::AtomicU64;
+
+use lacuna_scan::{Error as ScanError, Limits};
+use parquet::basic::Repetition;
+use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
+use rayon::prelude::*;
+use roaring::RoaringTreemap;
+
+use super::chunk::{self, Action, Job, Made, Plan};
+use super::edit::Fate;
+use super::footer::{self, Footer, RowGroup, file_meta, malformed};
+use super::index::{Location, shift_offset_index, update_offset_index};
+use super::leaf;
+use super::metadata::{ChangedChunk, NewGroup, new_row_group};
+use super::remake;
+use super::thrift::{ListWriter, ty};
+use crate::{Change, Error, ReadAt, Result, Rewritten};
+
+/// How much is copied at a time.
+const COPY: u64 = 4 << 20;
+/// Decoded, a page takes a few times its size.
+const DECODED: u64 = 4;
+
+/// Writes the Parquet file `input` to `out` with `change` made to the rows `hits`, which are ordinals over the whole file.
+///
+/// Memory stays within a few times [`Limits::page_bytes_max`] and the file's metadata, however large a row group is. The
+/// columns of a row group are worked on in parallel on the current rayon pool. The bytes written are a whole file whenever
+/// the call succeeds; whether they hold what they should is for the caller to verify on what it has stored.
+///
+/// # Errors
+/// [`Error::Scan`] when the file cannot be read (encrypted, damaged, over a limit) or has no column at a path of
+/// [`Change::Anonymize`]; [`Error::Unfaithful`] when something in a row group with matches has no way back, such as the codec
+/// LZO. Nothing useful is in `out` then.
+pub fn rewrite(
+    input: &dyn ReadAt,
+    hits: &RoaringTreemap,
+    change: Change<'_>,
+    limits: &Limits,
+    out: &mut (dyn Write + Send),
+) -> Result<Rewritten> {
+    let (bytes, start) = footer::read(input, limits)?;
+    let footer = Footer::parse(input, &bytes, start, limits)?;
+    if hits.max().is_some_and(|last| last >= footer.rows) {
+        return Err(Error::Unfaithful("a matched row lies behind the last row of the file".into()));
+    }
+    let fates = fates(&footer, change)?;
+    let source = Source { input, limits, footer: &footer, hits, fates };
+    let mut writer = Writer {
+        source: &source,
+        out,
+        at: 0,
+        deletes: matches!(change, Change::Delete),
+        groups: footer.row_groups.iter().map(|group| NewGroup::new(group.chunks.len())).collect(),
+        plans: HashMap::new(),
+    };
+    writer.run()?;
+    let rows_changed = hits.len();
+    let rows_after = if matches!(change, Change::Delete) { footer.rows - rows_changed } else { footer.rows };
+    Ok(Rewritten { rows_before: footer.rows, rows_after, rows_changed })
+}
+
+/// What happens to matched rows in each leaf column; `None` where nothing does.
+fn fates(footer: &Footer<'_>, change: Change<'_>) -> Result<Vec<Option<Fate>>> {
+    let columns = footer.schema.num_columns();
+    match change {
+        Change::Delete => Ok(vec![Some(Fate::Delete); columns]),
+        Change::Anonymize(paths) => {
+            let mut fates = vec![None; columns];
+            for path in paths {
+                let leaf = leaf::resolve(&footer.schema, path)?;
+                fates[leaf] = Some(if can_be_null(&footer.schema.column(leaf)) { Fate::Null } else { Fate::Blank });
+            }
+            Ok(fates)
+        }
+    }
+}
+
+/// Whether the leaf itself can be null. A null parent would change the other columns below it.
+fn can_be_null(column: &ColumnDescriptor) -> bool {
+    let info = column.self_type().get_basic_info();
+    info.has_repetition() && info.repetition() == Repetition::OPTIONAL && column.max_def_level() > 0
+}
+
+/// A part of the old file, in the order in which parts are written.
+#[derive(Clone, Debug)]
+struct Part {
+    range: Range<u64>,
+    group: usize,
+    column: usize,
+    is_bloom: bool,
+}
+
+/// The old file and what is to be done to it.
+struct Source<'a> {
+    input: &'a dyn ReadAt,
+    limits: &'a Limits,
+    footer: &'a Footer<'a>,
+    hits: &'a RoaringTreemap,
+    /// What happens in each leaf column.
+    fates: Vec<Option<Fate>>,
+}
+
+struct Writer<'a> {
+    source: &'a Source<'a>,
+    out: &'a mut (dyn Write + Send),
+    /// How many bytes are written.
+    at: u64,
+    deletes: bool,
+    groups: Vec<NewGroup>,
+    /// The row groups that are being written: their matched rows, and how each chunk changes.
+    plans: HashMap<usize, (Vec<u64>, Vec<Option<Plan>>)>,
+}
+
+impl Source<'_> {
+    fn job<'j>(
+        &'j self,
+        group: &'j RowGroup<'j>,
+        column: &'j ColumnDescPtr,
+        at: usize,
+        hits: &'j [u64],
+        fate: Fate,
+    ) -> Job<'j> {
+        let (input, limits, rows) = (self.input, self.limits, group.rows);
+        Job { input, limits, column, chunk: &group.chunks[at], rows, hits, fate }
+    }
+
+    /// Looks through the chunks that change, as many at a time as fit in memory.
+    fn plan_group(&self, group: &RowGroup<'_>) -> Result<(Vec<u64>, Vec<Option<Plan>>)> {
+        let mut iter = self.hits.iter();
+        iter.advance_to(group.first_row);
+        let hits = iter.map_while(|hit| hit.checked_sub(group.first_row).filter(|&row| row < group.rows));
+        let hits: Vec<u64> = hits.collect();
+
+        let page = self.limits.page_bytes_max as u64;
+        let budget = page.saturating_mul(DECODED);
+        let ahead = AtomicU64::new(page);
+        let mut plans: Vec<Option<Plan>> = Vec::with_capacity(group.chunks.len());
+        while plans.len() < group.chunks.len() {
+            let first = plans.len();
+            let mut taken = 0_u64;
+            let fits = group.chunks[first..].iter().take_while(|chunk| {
+                let is_first = taken == 0;
+                // A chunk is never held whole: its dictionary and one page at most.
+                let need = chunk.uncompressed.min(page.saturating_mul(2)).saturating_mul(DECODED);
+                taken = taken.saturating_add(need.max(1));
+                is_first || taken <= budget
+            });
+            let columns = first..first + fits.count();
+            let planned = columns.into_par_iter().map(|at| self.plan_chunk(group, at, &hits, &ahead));
+            for plan in planned.collect::<Vec<_>>() {
+                plans.push(plan?);
+            }
+        }
+        Ok((hits, plans))
+    }
+
+    fn plan_chunk(&self, group: &RowGroup<'_>, at: usize, hits: &[u64], ahead: &AtomicU64) -> Result<Option<Plan>> {
+        let Some(fate) = self.fates[at] else { return Ok(None) };
+        let column = self.footer.schema.column(at);
+        let job = self.job(group, &column, at, hits, fate);
+        let planned = chunk::plan(job).and_then(|mut plan| {
+            plan.make_ahead(job, ahead)?;
+            Ok(Some(plan))
+        });
+        planned.map_err(|error| placed(error, group, at, &column))
+    }
+
+    /// Up to which page, from `at` on, pages are worked on together.
+    fn window(&self, plan: &Plan, at: usize) -> usize {
+        let mut memory = 0_u64;
+        let fits = (at..plan.pages.len()).take(1 << 12).take_while(|&at| {
+            let is_first = memory == 0;
+            if plan.is_to_make(at) {
+                memory = memory.saturating_add((plan.pages[at].page.unpacked as u64).saturating_mul(DECODED).max(1));
+            }
+            is_first || memory <= (self.limits.page_bytes_max as u64).saturating_mul(DECODED)
+        });
+        at + fits.count().max(1)
+    }
+}
+
+impl Writer<'_> {
+    fn run(&mut self) -> Result<()> {
+        self.write(b"PAR1")?;
+        for (new, old) in self.groups.iter_mut().zip(&self.source.footer.row_groups) {
+            let rows = old.first_row..old.first_row + old.rows;
+            let matched = self.source.hits.range_cardinality(rows);
+            new.is_changed = matched > 0;
+            new.is_gone = self.deletes && matched > 0 && matched == old.rows;
+        }
+        for part in parts(self.source.footer)? {
+            let group = &self.groups[part.group];
+            if group.is_gone {
+                continue;
+            }
+            if !group.is_changed || self.source.fates[part.column].is_none() {
+                self.copy_part(&part)?;
+            } else if !part.is_bloom {
+                self.change_part(&part)?;
+            }
+        }
+        self.write_indexes()?;
+        self.write_footer()
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.write_all(bytes)?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn copy(&mut self, range: Range<u64>) -> Result<()> {
+        let mut at = range.start;
+        while at < range.end {
+            let end = range.end.min(at + COPY);
+            let bytes = self.source.input.read_at(at..end)?;
+            self.write(&bytes)?;
+            at = end;
+        }
+        Ok(())
+    }
+
+    fn copy_part(&mut self, part: &Part) -> Result<()> {
+        let start = self.at;
+        self.copy(part.range.clone())?;
+        let chunk = &mut self.groups[part.group].chunks[part.column];
+        if part.is_bloom {
+            chunk.bloom = Some(start..self.at);
+        } else {
+            chunk.start = start;
+        }
+        Ok(())
+    }
+
+    /// Writes a chunk of a row group with matched rows, and behind the last one the group's Bloom filters.
+    fn change_part(&mut self, part: &Part) -> Result<()> {
+        let (hits, mut plans) = match self.plans.remove(&part.group) {
+            Some(planned) => planned,
+            None => self.source.plan_group(&self.source.footer.row_groups[part.group])?,
+        };
+        let old = &self.source.footer.row_groups[part.group];
+        if let Some(plan) = plans[part.column].as_mut() {
+            self.write_chunk(part.group, part.column, &hits, plan)?;
+        }
+        self.groups[part.group].written += 1;
+        let to_write = self.source.fates.iter().flatten().count();
+        if self.groups[part.group].written < to_write {
+            self.plans.insert(part.group, (hits, plans));
+            return Ok(());
+        }
+        for (column, plan) in plans.into_iter().enumerate().take(old.chunks.len()) {
+            if let Some(bloom) = plan.and_then(|plan| plan.bloom) {
+                let start = self.at;
+                self.write(&bloom)?;
+                self.groups[part.group].chunks[column].bloom = Some(start..self.at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the pages of a chunk: copied, or made again, several at a time.
+    fn write_chunk(&mut self, group: usize, column: usize, hits: &[u64], plan: &mut Plan) -> Result<()> {
+        let Some(fate) = self.source.fates[column] else { return Ok(()) };
+        let old = &self.source.footer.row_groups[group];
+        let descriptor = self.source.footer.schema.column(column);
+        let mut new = ChangedChunk {
+            packed: 0,
+            unpacked: 0,
+            data: 0,
+            old_data: 0,
+            gone: Vec::new(),
+            delta: plan.delta.clone(),
+            statistics: plan.statistics.take(),
+            column_index: plan.column_index.take(),
+            offset_index: None,
+        };
+        let start = self.at;
+        let mut locations = Vec::new();
+        let mut rows = 0;
+        let mut at = 0;
+        while at < plan.pages.len() {
+            let window = self.source.window(plan, at);
+            let source = self.source;
+            let held = &*plan;
+            let made = (at..window).into_par_iter().map(|at| {
+                if !held.is_to_make(at) {
+                    return Ok(None);
+                }
+                let made = remake::make(source.job(old, &descriptor, column, hits, fate), held, at);
+                made.map(Some).map_err(|error| placed(error, old, column, &descriptor))
+            });
+            let made: Vec<Result<Option<Made>>> = made.collect();
+            // Copied pages that lie side by side are copied in one.
+            let mut pending: Option<Range<u64>> = None;
+            for (at, made) in (at..window).zip(made) {
+                let made = made?.or_else(|| plan.take_made(at));
+                let page_plan = &plan.pages[at];
+                let page = &page_plan.page;
+                let offset = self.at + pending.as_ref().map_or(0, |range| range.end - range.start);
+                let (packed, unpacked) = match (page_plan.action, made) {
+                    (Action::Drop, _) => {
+                        new.gone.extend(page.type_number().map(|number| (number, page.encoding as i64)));
+                        locations.push(None);
+                        continue;
+                    }
+                    (Action::Make, Some(Made { bytes, unpacked })) => {
+                        if let Some(range) = pending.take() {
+                            self.copy(range)?;
+                        }
+                        self.write(&bytes)?;
+                        (bytes.len() as u64, unpacked)
+                    }
+                    (Action::Make | Action::Copy, _) => {
+                        let range = page.range();
+                        match &mut pending {
+                            Some(copied) if copied.end == range.start => copied.end = range.end,
+                            _ => {
+                                if let Some(before) = pending.replace(range.clone()) {
+                                    self.copy(before)?;
+                                }
+                            }
+                        }
+                        (range.end - range.start, (page.header + page.unpacked) as u64)
+                    }
+                };
+                new.packed += packed;
+                new.unpacked += unpacked;
+                if page.is_data() {
+                    if new.data == 0 {
+                        new.data = offset;
+                    }
+                    locations.push(Some(Location { offset, size: packed, first_row: rows }));
+                    rows += page_plan.rows;
+                }
+            }
+            if let Some(range) = pending {
+                self.copy(range)?;
+            }
+            at = window;
+        }
+        new.old_data = plan.pages.iter().find(|page| page.page.is_data()).map_or(0, |page| page.page.offset);
+        let left = old.rows.saturating_add_signed(new.delta.rows);
+        if rows != left {
+            let what = "the columns of a row group have different numbers of rows";
+            return Err(ScanError::malformed(old.chunks[column].pages.start, what).into());
+        }
+        if plan.is_indexed
+            && let Some(range) = old.chunks[column].offset_index.clone()
+        {
+            let bytes_more: Vec<_> =
+                plan.pages.iter().filter(|page| page.page.is_data()).map(|page| page.bytes_more).collect();
+            let offset = range.start;
+            let bytes = self.source.input.read_at(range)?;
+            let index = update_offset_index(&bytes, &locations, &bytes_more);
+            new.offset_index = Some(index.map_err(|broken| malformed(offset, broken))?);
+        }
+        let chunk = &mut self.groups[group].chunks[column];
+        chunk.start = start;
+        chunk.changed = Some(new);
+        Ok(())
+    }
+
+    /// Writes the column indexes, then the offset indexes, of all row groups that stay.
+    fn write_indexes(&mut self) -> Result<()> {
+        let footer = self.source.footer;
+        for wanted in [Index::Column, Index::Offset] {
+            for (group, old) in footer.row_groups.iter().enumerate() {
+                for (column, old) in old.chunks.iter().enumerate() {
+                    let new = &mut self.groups[group];
+                    if new.is_gone {
+                        break;
+                    }
+                    let chunk = &mut new.chunks[column];
+                    let shift = chunk.start.wrapping_sub(old.pages.start).cast_signed();
+                    let old_range = match wanted {
+                        Index::Column => old.column_index.clone(),
+                        Index::Offset => old.offset_index.clone(),
+                    };
+                    let bytes = match (&mut chunk.changed, old_range) {
+                        (Some(changed), _) => match wanted {
+                            Index::Column => changed.column_index.take(),
+                            Index::Offset => changed.offset_index.take(),
+                        },
+                        (None, None) => None,
+                        (None, Some(range)) => {
+                            let size = range.end - range.start;
+                            let limit = self.source.limits.page_bytes_max as u64;
+                            ScanError::check_limit("a page index", size, limit, "page_bytes_max")?;
+                            let offset = range.start;
+                            let bytes = self.source.input.read_at(range)?;
+                            Some(match wanted {
+                                Index::Offset if shift != 0 => {
+                                    shift_offset_index(&bytes, shift).map_err(|broken| malformed(offset, broken))?
+                                }
+                                _ => bytes.to_vec(),
+                            })
+                        }
+                    };
+                    let Some(bytes) = bytes else { continue };
+                    let start = self.at;
+                    self.write(&bytes)?;
+                    let range = Some(start..self.at);
+                    let chunk = &mut self.groups[group].chunks[column];
+                    match wanted {
+                        Index::Column => chunk.column_index = range,
+                        Index::Offset => chunk.offset_index = range,
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_footer(&mut self) -> Result<()> {
+        let mut file = self.source.footer.file.clone();
+        let mut list = ListWriter::new(ty::STRUCT);
+        let mut rows = 0;
+        let mut ordinal = 0_i16;
+        for (old, new) in self.source.footer.row_groups.iter().zip(&self.groups).filter(|(_, new)| !new.is_gone) {
+            let broken = |broken| malformed(old.chunks.first().map_or(0, |chunk| chunk.pages.start), broken);
+            let (group, rows_left) = new_row_group(old, new, &self.source.fates, ordinal).map_err(broken)?;
+            list.push_struct(&group);
+            rows += rows_left;
+            ordinal = ordinal.saturating_add(1);
+        }
+        file.set_list(file_meta::ROW_GROUPS, list);
+        // Where no row left, a count that never was right stays too.
+        if rows != self.source.footer.rows {
+            file.set_i64(file_meta::NUM_ROWS, i64::try_from(rows).unwrap_or(i64::MAX));
+        }
+        let bytes = file.to_vec();
+        let length = u32::try_from(bytes.len());
+        let length = length.map_err(|_| Error::Unfaithful("the footer becomes too large".into()))?;
+        self.write(&bytes)?;
+        self.write(&length.to_le_bytes())?;
+        self.write(b"PAR1")?;
+        Ok(self.out.flush()?)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Index {
+    Column,
+    Offset,
+}
+
+/// Chunks and Bloom filters in the order in which they lie in the file.
+fn parts(footer: &Footer<'_>) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    for (group, old) in footer.row_groups.iter().enumerate() {
+        for (column, chunk) in old.chunks.iter().enumerate() {
+            parts.push(Part { range: chunk.pages.clone(), group, column, is_bloom: false });
+            if let Some(range) = chunk.bloom.clone() {
+                parts.push(Part { range, group, column, is_bloom: true });
+            }
+        }
+    }
+    // Chunks without a page keep their column's place.
+    parts.sort_by_key(|part| (part.range.start, part.range.end));
+    let mut end = 0;
+    for part in parts.iter().filter(|part| !part.range.is_empty()) {
+        if part.range.start < end {
+            return Err(ScanError::malformed(part.range.start, "two parts of the file overlap").into());
+        }
+        end = part.range.end;
+    }
+    Ok(parts)
+}
+
+/// Says in which chunk an error happened.
+fn placed(error: Error, group: &RowGroup<'_>, at: usize, column: &ColumnDescriptor) -> Error {
+    let place = || format!("row group from row {}, column {at} `{}`", group.first_row, column.path().string());
+    match error {
+        Error::Parquet { source, .. } => Error::Parquet { place: place(), source },
+        Error::Scan(ScanError::Parquet { source, .. }) => ScanError::Parquet { place: place(), source }.into(),
+        Error::Unfaithful(reason) => Error::Unfaithful(format!("{}: {reason}", place())),
+        other => other,
+    }
+}

@@ -1,0 +1,86 @@
+//! Text shards without the matched records: NDJSON, JSON documents and CSV, in the compression they came in.
+//!
+//! What isn't touched is the same text, byte for byte. Compressed members are made anew, as many as there were and with the
+//! same text in each, except for what went; a member may be left empty. Skippable frames go, as they may describe the bytes
+//! that were replaced. (A member without a match could be copied as it is stored: its joints name where it lies.)
+
+mod change;
+mod output;
+mod pack;
+
+use std::io::{Read, Write};
+
+use lacuna_scan::Limits;
+use lacuna_scan::text::blocks::{Blocks, Reader};
+use lacuna_scan::text::{PieceKind, TextFormat};
+use roaring::RoaringTreemap;
+
+use crate::{Change, Error, Result, Rewritten};
+use change::Editor;
+use output::Output;
+
+/// Rewrites the shard that `input` holds: `hits` are the rows to change, by the ordinals that
+/// [`TextSearch`](lacuna_scan::text::TextSearch) gave them.
+///
+/// A deleted line goes with its own line end. So a shard whose last record goes ends with a line end, whether it did before or
+/// not: no byte of the line before is touched. A deleted element of an array goes with one comma. A value made anonymous is
+/// `null` in JSON, its key stays; in CSV its field is empty (`""` where it is the row's only one, as a blank line is no row).
+///
+/// A record that cannot be read stays as it is with `poison_keep`, and is an error without. Zstd and lz4 frames keep their
+/// text's length in front where they had it, unless the compressed frame is larger than `page_bytes_max`.
+pub fn rewrite(
+    input: &mut dyn Read,
+    format: &TextFormat,
+    hits: &RoaringTreemap,
+    change: Change<'_>,
+    poison_keep: bool,
+    limits: &Limits,
+    out: &mut (dyn Write + Send),
+) -> Result<Rewritten> {
+    let mut reader = Reader::new(input, Blocks::new(format, limits)?.with_joints());
+    let mut output = Output::new(out, limits.page_bytes_max);
+    let mut editor = Editor::new(format, change, limits);
+    let mut rewritten = Rewritten::default();
+    while reader.next_block().map_err(of_scan)?.is_some() {
+        editor.names(reader.splitter().names());
+        output.add_joints(reader.take_joints());
+        let block = reader.block();
+        for piece in &block.pieces {
+            let offset = block.offset + piece.start as u64;
+            let bytes = block.bytes(piece);
+            let PieceKind::Record { row, line } = piece.kind else {
+                editor.between(piece.kind, offset, bytes, &mut output)?;
+                continue;
+            };
+            let is_hit = hits.contains(row);
+            match editor.record(offset, bytes, is_hit, &mut output)? {
+                Ok(()) => {
+                    rewritten.rows_before += 1;
+                    rewritten.rows_changed += u64::from(is_hit);
+                }
+                Err(fault) => {
+                    let poison = fault.poison(format, row, line, offset)?;
+                    if is_hit || !poison_keep {
+                        return Err(Error::Unfaithful(poison));
+                    }
+                    editor.keep(offset, bytes, &mut output)?;
+                }
+            }
+        }
+    }
+    if rewritten.rows_changed != hits.len() {
+        return Err(Error::Unfaithful("the shard does not hold all rows that were found in it".to_owned()));
+    }
+    output.finish()?;
+    let deleted = if matches!(change, Change::Delete) { rewritten.rows_changed } else { 0 };
+    rewritten.rows_after = rewritten.rows_before - deleted;
+    Ok(rewritten)
+}
+
+/// A shard that could not be read to its end is no fault of its bytes.
+fn of_scan(error: lacuna_scan::Error) -> Error {
+    match error {
+        lacuna_scan::Error::Read(error) => Error::Io(error),
+        error => Error::Scan(error),
+    }
+}

@@ -1,0 +1,72 @@
+//! What is left of a person outside the rows is found and named, and nothing else is.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, DictionaryArray, Int8Array, RecordBatch, StringArray};
+use arrow::datatypes::{Int8Type, Schema};
+use bytes::Bytes;
+use lacuna_erase::{Change, ipc};
+use lacuna_scan::{Limits, Matcher};
+
+use super::{matcher, rewrite, rewrite_for};
+use super::tables::encode;
+
+fn looks_for(user: &str) -> Matcher {
+    matcher(&[("user".into(), user.into())])
+}
+
+fn places(bytes: &[u8], user: &str) -> Vec<String> {
+    let found = ipc::residue(&Bytes::copy_from_slice(bytes), &looks_for(user), &Limits::default()).unwrap();
+    found.into_iter().map(|residue| residue.place).collect()
+}
+
+fn users(keys: &[Option<i8>]) -> RecordBatch {
+    let values = Arc::new(StringArray::from(vec!["ann", "bob", "12"]));
+    let array = DictionaryArray::<Int8Type>::new(Int8Array::from(keys.to_vec()), values);
+    RecordBatch::try_from_iter_with_nullable([("user", Arc::new(array) as ArrayRef, true)]).unwrap()
+}
+
+#[test]
+fn an_entry_that_no_row_uses() {
+    let batch = users(&[Some(0), None]);
+    for file in [true, false] {
+        let bytes = encode(&batch.schema(), std::slice::from_ref(&batch), file, None, 8);
+        assert_eq!(places(&bytes, "bob"), ["the dictionary of column `user`"]);
+        assert!(places(&bytes, "ann").is_empty(), "a row uses it");
+        let (out, _) = rewrite(&bytes, &[0], Change::Delete).unwrap();
+        assert!(places(&out, "ann").is_empty());
+        assert!(places(&out, "bob").is_empty());
+    }
+}
+
+#[test]
+fn an_entry_that_no_row_ever_used_goes_with_the_rows() {
+    let batch = users(&[Some(0), Some(2), None]);
+    for file in [true, false] {
+        let bytes = encode(&batch.schema(), std::slice::from_ref(&batch), file, None, 8);
+        let (out, _) = rewrite_for(&bytes, &[1], Change::Delete, &looks_for("bob")).unwrap();
+        assert!(places(&out, "bob").is_empty());
+        let (out, _) = rewrite_for(&bytes, &[2], Change::Delete, &looks_for("bob")).unwrap();
+        assert!(places(&out, "bob").is_empty(), "even when no entry lost its last row");
+        let left = super::read(&out);
+        assert_eq!(left[0], super::pick(&batch, &[0, 1]));
+    }
+}
+
+#[test]
+fn a_value_in_metadata() {
+    let batch = users(&[Some(0)]);
+    let metadata = [("pandas".into(), "{\"index\": \"bob\", \"stop\": 12, \"other\": \"bobby\"}".into())].into();
+    let schema = Arc::new(Schema::new_with_metadata(batch.schema().fields().clone(), metadata));
+    let batch = batch.with_schema(schema.clone()).unwrap();
+    let bytes = encode(&schema, &[], false, None, 8);
+    assert_eq!(places(&bytes, "bob"), ["the schema's metadata"]);
+    assert!(places(&bytes, "bobb").is_empty());
+    assert!(places(&bytes, "12").is_empty(), "a number in metadata counts rows, not people");
+    let file = encode(&schema, std::slice::from_ref(&batch), true, None, 8);
+    assert_eq!(
+        places(&file, "bob"),
+        ["the dictionary of column `user`", "the footer's metadata", "the schema's metadata"]
+    );
+    assert_eq!(places(&file, "a test"), ["the footer's metadata"]);
+}

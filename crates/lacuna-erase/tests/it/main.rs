@@ -1,0 +1,14 @@
+//! What users of the erasure rely on, against real bytes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod ipc;
+mod parquet;
+mod text;

@@ -1,0 +1,98 @@
+//! Values that no row has and the file still holds.
+
+use std::sync::Arc;
+
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::Compression;
+use ::parquet::file::metadata::KeyValue;
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use bytes::Bytes;
+use lacuna_erase::{Change, parquet::residue};
+use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantRule};
+
+use super::rewrite;
+
+pub(super) fn matcher(column: &str, value: &str) -> Matcher {
+    let field = Field::new(column.parse().unwrap(), Kind::new("id"));
+    let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
+    let selector = Selector { tenant: None, identifiers: vec![Identifier::new("id", value)] };
+    Matcher::new(&mapping, &[selector], &Epochs::default()).unwrap()
+}
+
+fn places(file: &Bytes, column: &str, value: &str) -> Vec<String> {
+    let found = residue(file, &matcher(column, value), &Limits::default()).unwrap();
+    found.into_iter().map(|residue| residue.place).collect()
+}
+
+fn write(columns: Vec<(&str, ArrayRef)>, owner: &str) -> Bytes {
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::UNCOMPRESSED)
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_write_page_header_statistics(true)
+        .set_statistics_truncate_length(Some(12))
+        .set_column_index_truncate_length(Some(12))
+        .set_bloom_filter_enabled(true)
+        .set_key_value_metadata(Some(vec![KeyValue::new("owner".to_owned(), owner.to_owned())]))
+        .build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap().into()
+}
+
+/// Eight rows of two users in turn, and the same file with every row made the second user's, but for what lies around them.
+fn haunted(first: &str, second: &str) -> (Bytes, Bytes) {
+    let users: ArrayRef = Arc::new(StringArray::from_iter_values([first, second].into_iter().cycle().take(8)));
+    let file = write(vec![("user", users)], &format!("{{\"name\":\"{first}\"}}"));
+    // The indices into the dictionary are one byte of bits: a run of one group, 0 and 1 in turn.
+    let mut bytes = file.to_vec();
+    let at = bytes.windows(3).position(|window| window == [1, 0b11, 0b1010_1010]).unwrap();
+    bytes[at + 2] = 0xff;
+    (file, bytes.into())
+}
+
+#[test]
+fn what_no_row_has_is_found_wherever_it_is() {
+    for name in ["alice", "alice@a-long-domain.example.com"] {
+        let (whole, haunted) = haunted(name, "bobby");
+        assert_eq!(places(&whole, "user", name), Vec::<String>::new());
+        let column = "row group from row 0, column `user`";
+        let parts = ["Bloom filter", "column index", "dictionary", "page header", "statistics"];
+        let mut expected: Vec<String> = parts.iter().map(|part| format!("{column}: {part}")).collect();
+        expected.insert(0, "key-value metadata of the file".to_owned());
+        expected.sort();
+        assert_eq!(places(&haunted, "user", name), expected);
+        assert_eq!(places(&haunted, "user", "bobby"), Vec::<String>::new());
+        assert_eq!(places(&haunted, "user", "carol"), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_upper_bound_is_seen_through() {
+    let (_, haunted) = haunted("zoe@a-long-domain.example.com", "bobby");
+    let places = places(&haunted, "user", "zoe@a-long-domain.example.com");
+    for part in ["statistics", "column index", "page header"] {
+        assert!(places.iter().any(|place| place.ends_with(part)), "{places:?}");
+    }
+}
+
+#[test]
+fn a_rewrite_leaves_none() {
+    let users = ["alice@a-long-domain.example.com", "bob", "carol", "zoe@a-long-domain.example.com"];
+    let users: ArrayRef = Arc::new(StringArray::from_iter_values(users.into_iter().cycle().take(1000)));
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..1000).map(|row| row % 250)));
+    let file = write(vec![("user", users), ("number", numbers)], "nobody");
+    for (column, value, hits) in [
+        ("user", "alice@a-long-domain.example.com", (0..1000).step_by(4).collect()),
+        ("user", "zoe@a-long-domain.example.com", (3..1000).step_by(4).collect()),
+        ("number", "0", (0..1000).step_by(250).collect()),
+        ("number", "249", (249..1000).step_by(250).collect()),
+    ] {
+        let (out, _) = rewrite(&file, &hits, Change::Delete).unwrap();
+        assert_eq!(places(&out, column, value), Vec::<String>::new(), "{value}");
+        let some: std::collections::BTreeSet<u64> = hits.iter().copied().skip(1).collect();
+        let (out, _) = rewrite(&file, &some, Change::Delete).unwrap();
+        assert_eq!(places(&out, column, value), Vec::<String>::new(), "{value}");
+    }
+}

@@ -1,0 +1,41 @@
+//! All rows of a shard, one after the other.
+
+use std::io::Read;
+
+use arrow::error::ArrowError;
+use bytes::Bytes;
+
+use super::reader::{Event, Reader};
+use crate::{Error, Limits, Record, Result};
+
+const PIECE: usize = 1 << 20;
+
+/// Hands every row of a shard to `f`, with its ordinal.
+///
+/// Fails with [`Error::Sink`] when `f` does.
+pub fn records(
+    input: &mut dyn Read,
+    limits: &Limits,
+    f: &mut dyn FnMut(u64, Record<'_>) -> std::io::Result<()>,
+) -> Result<()> {
+    let mut reader = Reader::new(*limits);
+    let mut first = 0;
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        let failed = |error| Error::Arrow(ArrowError::IoError("cannot be read".into(), error));
+        let end = input.take(PIECE as u64).read_to_end(&mut piece).map_err(failed)? == 0;
+        reader.push(Bytes::from(piece));
+        while let Some(event) = reader.advance()? {
+            let Event::Rows(_, rows) = event else { continue };
+            let batch = rows.decode()?;
+            for row in 0..batch.num_rows() {
+                f(first + row as u64, Record::Arrow { batch: &batch, row }).map_err(Error::Sink)?;
+            }
+            first += batch.num_rows() as u64;
+        }
+        if end {
+            reader.finish()?;
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The search of an Arrow IPC shard: only the mapped columns are decoded, the others only where a row matched.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::compute::take;
+use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
+use foldhash::fast::FixedState;
+use rayon::prelude::*;
+
+use super::reader::{DictionaryValues, Event, Reader, Rows};
+use super::resolve::{Path, resolve};
+use super::schema::Table;
+use super::values::{self, Spots};
+use crate::{
+    Error, FieldTest, Found, Hit, Limits, Matcher, Matches, Record, Result, SelectorIndex, Sink, StreamSearch, Summary,
+};
+
+/// Rows that are looked at in one go: bounds what hits take.
+const ROWS: usize = 1 << 19;
+/// Plain bytes of the batches that are searched at a time.
+const BYTES: u64 = 64 << 20;
+
+/// Searches an Arrow IPC file or stream, told apart by content.
+#[derive(Debug)]
+pub struct IpcSearch {
+    matcher: Arc<Matcher>,
+    reader: Reader,
+    plan: Option<Plan>,
+    rows: u64,
+    matches: Matches,
+}
+
+/// Where the mapped columns lie in this shard.
+#[derive(Debug)]
+struct Plan {
+    /// For each of [`Matcher::fields`], where it lies; nowhere for those that are not wanted.
+    fields: Vec<Vec<Place>>,
+    tenant: Vec<Path>,
+}
+
+#[derive(Clone, Debug)]
+struct Place {
+    path: Path,
+    /// Whose each value of the dictionary is; those that are nobody's are left out. Empty without a dictionary.
+    entries: Arc<HashMap<usize, Vec<SelectorIndex>, FixedState>>,
+    /// Whether all values that the keys can point to are known. In a file that is never so: the format lets values come behind
+    /// the rows that use them, which decoding such rows refuses.
+    known: bool,
+}
+
+/// A batch, and the dictionaries' entries that mattered when it was read.
+struct Task {
+    rows: Rows,
+    fields: Vec<Vec<Place>>,
+}
+
+/// The rows of a part of a batch that matched: `hits` by row in the batch, and one record for each row among them.
+struct Part {
+    hits: Vec<Hit>,
+    records: RecordBatch,
+}
+
+impl IpcSearch {
+    /// A search for what `matcher` wants.
+    pub fn new(matcher: Arc<Matcher>, limits: Limits) -> Self {
+        Self { matcher, reader: Reader::new(limits), plan: None, rows: 0, matches: Matches::default() }
+    }
+
+    fn drain(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        let mut tasks = Vec::new();
+        let mut bytes = 0;
+        while let Some(event) = self.reader.advance()? {
+            match event {
+                Event::Marker(_) => {}
+                Event::Schema(_, table) => self.plan = Some(Plan::new(&self.matcher, &table)?),
+                Event::Dictionary(_, values) => {
+                    if let Some(plan) = &mut self.plan {
+                        plan.learn(&self.matcher, &values, self.reader.is_file());
+                    }
+                }
+                Event::Rows(_, rows) => {
+                    bytes += rows.plain_bytes;
+                    let fields = self.plan.as_ref().map(|plan| plan.fields.clone()).unwrap_or_default();
+                    tasks.push(Task { rows, fields });
+                    if bytes >= BYTES {
+                        self.run(std::mem::take(&mut tasks), sink)?;
+                        bytes = 0;
+                    }
+                }
+            }
+        }
+        self.run(tasks, sink)
+    }
+
+    /// Searches batches side by side and hands on what they hold, in their order.
+    fn run(&mut self, tasks: Vec<Task>, sink: &mut dyn Sink) -> Result<()> {
+        let Some(plan) = &self.plan else { return Ok(()) };
+        let matcher = &self.matcher;
+        let whole = tasks.iter().all(|task| task.rows.batch.rows <= ROWS);
+        if whole && tasks.len() > 1 {
+            let found: Vec<Result<Part>> = tasks
+                .par_iter()
+                .map(|task| {
+                    let columns = Columns::new(task, matcher, &plan.tenant)?;
+                    columns.search(0, task.rows.batch.rows, matcher, &plan.tenant)
+                })
+                .collect();
+            for (task, part) in tasks.iter().zip(found) {
+                emit(&part?, self.rows, &mut self.matches, sink)?;
+                self.rows += task.rows.batch.rows as u64;
+            }
+            return Ok(());
+        }
+        for task in &tasks {
+            let total = task.rows.batch.rows;
+            let columns = Columns::new(task, matcher, &plan.tenant)?;
+            for first in (0..total).step_by(ROWS) {
+                let part = columns.search(first, ROWS.min(total - first), matcher, &plan.tenant)?;
+                emit(&part, self.rows, &mut self.matches, sink)?;
+            }
+            self.rows += total as u64;
+        }
+        Ok(())
+    }
+}
+
+impl StreamSearch for IpcSearch {
+    fn feed(&mut self, piece: Bytes, sink: &mut dyn Sink) -> Result<()> {
+        self.reader.push(piece);
+        self.drain(sink)
+    }
+
+    fn finish(&mut self, sink: &mut dyn Sink) -> Result<Summary> {
+        self.drain(sink)?;
+        self.reader.finish()?;
+        let matches = std::mem::take(&mut self.matches);
+        Ok(Summary { rows: self.rows, matches, poisoned: 0, first_poison: None })
+    }
+}
+
+impl Plan {
+    fn new(matcher: &Matcher, table: &Table) -> Result<Self> {
+        let place = |path: Path| Place { known: false, entries: Arc::default(), path };
+        let mut fields = Vec::new();
+        for field in matcher.fields() {
+            let paths = if field.is_wanted() { resolve(field.column(), table)? } else { Vec::new() };
+            fields.push(paths.into_iter().map(place).collect());
+        }
+        let tenant = matcher.tenant().map(|tenant| resolve(tenant.column(), table)).transpose()?.unwrap_or_default();
+        Ok(Self { fields, tenant })
+    }
+
+    /// Tests a dictionary's new values, each once.
+    fn learn(&mut self, matcher: &Matcher, given: &DictionaryValues, is_file: bool) {
+        for (field, places) in matcher.fields().iter().zip(&mut self.fields) {
+            for place in places.iter_mut().filter(|place| place.path.dictionary == Some(given.id)) {
+                if given.first == 0 {
+                    place.entries = Arc::default();
+                }
+                place.known = !is_file;
+                let entries = Arc::make_mut(&mut place.entries);
+                let new = given.values.slice(given.first, given.values.len() - given.first);
+                values::for_each(&new, &[], &mut |entry, value| {
+                    let owners = field.owners(value);
+                    if !owners.is_empty() {
+                        entries.insert(given.first + entry, owners.to_vec());
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// The columns of a batch that must be looked at, decoded.
+struct Columns<'a> {
+    task: &'a Task,
+    decoded: HashMap<usize, ArrayRef, FixedState>,
+}
+
+impl<'a> Columns<'a> {
+    fn new(task: &'a Task, matcher: &Matcher, tenant: &[Path]) -> Result<Self> {
+        let mut decoded = HashMap::default();
+        let mut decode = |column: usize| -> Result<()> {
+            if let std::collections::hash_map::Entry::Vacant(entry) = decoded.entry(column) {
+                entry.insert(task.rows.column(column)?);
+            }
+            Ok(())
+        };
+        let mut needed = false;
+        for place in task.fields.iter().flatten().filter(|place| place.may_match()) {
+            decode(place.path.column)?;
+            needed = true;
+        }
+        if needed && matcher.tenant().is_some() {
+            tenant.iter().try_for_each(|path| decode(path.column))?;
+        }
+        Ok(Self { task, decoded })
+    }
+
+    /// Searches `length` rows from `first` on.
+    fn search(&self, first: usize, length: usize, matcher: &Matcher, tenant: &[Path]) -> Result<Part> {
+        let mut hits = vec![Vec::new(); matcher.fields().len()];
+        for ((field, places), hits) in matcher.fields().iter().zip(&self.task.fields).zip(&mut hits) {
+            for place in places {
+                if let Some(column) = self.decoded.get(&place.path.column)
+                    && place.may_match()
+                {
+                    place.search(&column.slice(first, length), first as u64, field, hits);
+                }
+            }
+        }
+        let mut hits = matcher.candidates(hits);
+        if let Some(test) = matcher.tenant() {
+            hits = self.own(hits, test, tenant);
+        }
+        let mut rows: Vec<u32> = Vec::new();
+        for hit in &hits {
+            // Rows of one message are far fewer than 2^32.
+            let row = u32::try_from(hit.row).map_err(|_| Error::malformed(self.task.rows.batch.offset, "a batch"))?;
+            if rows.last() != Some(&row) {
+                rows.push(row);
+            }
+        }
+        Ok(Part { hits, records: self.records(rows)? })
+    }
+
+    /// The candidates whose row names their selector's tenant, and no other tenant.
+    fn own(&self, candidates: Vec<Hit>, test: &FieldTest, paths: &[Path]) -> Vec<Hit> {
+        let mut own = Vec::new();
+        for of_row in candidates.chunk_by(|a, b| a.row == b.row) {
+            let Some(first) = of_row.first() else { continue };
+            let Ok(row) = usize::try_from(first.row) else { continue };
+            let mut seen: Option<Vec<SelectorIndex>> = None;
+            let mut conflict = false;
+            for path in paths {
+                let Some(column) = self.decoded.get(&path.column) else { continue };
+                values::for_each(&column.slice(row, 1), &path.steps, &mut |_, value| {
+                    let owners = test.owners(value);
+                    conflict |= seen.as_deref().is_some_and(|seen| seen != owners);
+                    seen.get_or_insert_with(|| owners.to_vec());
+                });
+            }
+            let owners = if conflict { Vec::new() } else { seen.unwrap_or_default() };
+            own.extend(of_row.iter().filter(|hit| owners.contains(&hit.selector)));
+        }
+        own
+    }
+
+    /// The matched rows with all their columns; only one column at a time is decoded for it.
+    fn records(&self, rows: Vec<u32>) -> Result<RecordBatch> {
+        let batch = &self.task.rows;
+        if rows.is_empty() {
+            return Ok(RecordBatch::new_empty(batch.table.schema.clone()));
+        }
+        let rows = UInt32Array::from(rows);
+        let mut columns = Vec::with_capacity(batch.table.columns.len());
+        for index in 0..batch.table.columns.len() {
+            let column = match self.decoded.get(&index) {
+                Some(column) => column.clone(),
+                None => batch.column(index)?,
+            };
+            columns.push(take(&column, &rows, None).map_err(Error::Arrow)?);
+        }
+        batch.assemble(columns, rows.len())
+    }
+}
+
+impl Place {
+    /// Whether a batch can match here. Keys without a dictionary must be looked at: they may not be there at all.
+    fn may_match(&self) -> bool {
+        self.path.dictionary.is_none() || !self.known || !self.entries.is_empty()
+    }
+
+    fn search(&self, column: &ArrayRef, first: u64, field: &FieldTest, hits: &mut Vec<Hit>) {
+        let mut hit = |row: usize, owners: &[SelectorIndex]| {
+            hits.extend(owners.iter().map(|&selector| Hit { row: first + row as u64, selector }));
+        };
+        if self.path.dictionary.is_none() {
+            return values::for_each(column, &self.path.steps, &mut |row, value| hit(row, field.owners(value)));
+        }
+        values::walk(column, &self.path.steps, Spots::All(column.len()), &mut |leaf, spots| {
+            values::keys(leaf, spots, &mut |row, key| {
+                if let Some(owners) = self.entries.get(&key) {
+                    hit(row, owners);
+                }
+            });
+        });
+    }
+}
+
+/// Notes the hits of a part, and hands its records on. `first` is the ordinal of the batch's first row.
+fn emit(part: &Part, first: u64, matches: &mut Matches, sink: &mut dyn Sink) -> Result<()> {
+    let mut selectors = Vec::new();
+    for (record, hits) in part.hits.chunk_by(|a, b| a.row == b.row).enumerate() {
+        let Some(hit) = hits.first() else { continue };
+        let row = first + hit.row;
+        selectors.clear();
+        selectors.extend(hits.iter().map(|hit| hit.selector));
+        selectors.iter().for_each(|&selector| matches.insert(row, selector));
+        let record = Record::Arrow { batch: &part.records, row: record };
+        sink.found(Found { row, selectors: &selectors, record }).map_err(Error::Sink)?;
+    }
+    Ok(())
+}

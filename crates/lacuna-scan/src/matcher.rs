@@ -1,0 +1,472 @@
+//! The one matcher that decides for discover, export, erase and verify: mapping and selectors made into sets of values.
+//!
+//! Equality is on values. Text is equal byte for byte after the normalisation that the mapping asks for; a UUID is equal in
+//! text and in its 16 bytes; numbers are equal as decimals, whatever their width, scale or notation.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::FixedState;
+
+use crate::mapping::{Case, Field, IdentifierRule, JsonType, Mapping, TenantRule};
+use crate::needles::Needles;
+use crate::number::Number;
+use crate::pseudonym::Epochs;
+use crate::subject::{Kind, Selector};
+use crate::{ColumnPath, SelectorIndex};
+
+/// A value of a mapped column, as its format stores it.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    /// Text, as UTF-8.
+    Text(&'a [u8]),
+    /// Bytes without a text type: text or the identifier's binary form.
+    Bytes(&'a [u8]),
+    /// An integer of any width and sign.
+    Int(i128),
+    /// `unscaled / 10^scale`; big-endian two's complement.
+    Decimal {
+        /// The digits.
+        unscaled: &'a [u8],
+        /// How many of them stand behind the point.
+        scale: i64,
+    },
+    /// A JSON string, unescaped.
+    JsonString(&'a [u8]),
+    /// A JSON number, as it is written.
+    JsonNumber(&'a [u8]),
+}
+
+/// Why selectors cannot be searched in a source.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum MatcherError {
+    /// The source maps a tenant, and the request names none.
+    #[error("the source maps a tenant, so the request must name one")]
+    TenantNeeded,
+    /// A column holds pseudonyms, and there are no keys.
+    #[error("column `{column}` holds pseudonyms, and no key is configured (`[keys.pseudonym]`)")]
+    KeysNeeded {
+        /// The mapped path.
+        column: ColumnPath,
+    },
+}
+
+/// What to look for in one source, for any number of selectors.
+#[derive(Debug)]
+pub struct Matcher {
+    fields: Vec<FieldTest>,
+    rules: Vec<Rule>,
+    tenant: Option<FieldTest>,
+    selectors: usize,
+}
+
+/// [`IdentifierRule`] over indices into [`Matcher::fields`].
+#[derive(Debug)]
+enum Rule {
+    One(usize),
+    AllOf(Vec<usize>),
+}
+
+/// A row that a field, or the whole matcher, gives to a selector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hit {
+    /// The row's ordinal in the unit that is searched.
+    pub row: u64,
+    /// Whose it is.
+    pub selector: SelectorIndex,
+}
+
+impl Matcher {
+    /// Compiles `selectors` for a source with this `mapping`.
+    pub fn new(mapping: &Mapping, selectors: &[Selector], epochs: &Epochs) -> Result<Self, MatcherError> {
+        let mut admitted: Vec<(SelectorIndex, &Selector)> = (0..).zip(selectors).collect();
+        match &mapping.tenant {
+            TenantRule::Single => {}
+            TenantRule::Column(_) | TenantRule::Fixed(_)
+                if selectors.iter().any(|selector| selector.tenant.is_none()) =>
+            {
+                return Err(MatcherError::TenantNeeded);
+            }
+            TenantRule::Column(_) => {}
+            TenantRule::Fixed(tenant) => admitted.retain(|(_, selector)| selector.tenant.as_ref() == Some(tenant)),
+        }
+        let by_kind = identifiers_by_kind(&admitted);
+
+        let mut fields = Vec::new();
+        let mut rules = Vec::new();
+        for rule in &mapping.identifiers {
+            let first = fields.len();
+            for field in rule.fields() {
+                let wanted = by_kind.get(&field.kind).map_or(&[][..], Vec::as_slice);
+                fields.push(FieldTest::new(field, wanted, epochs)?);
+            }
+            rules.push(match rule {
+                IdentifierRule::One(_) => Rule::One(first),
+                IdentifierRule::AllOf(_) => Rule::AllOf((first..fields.len()).collect()),
+            });
+        }
+        // A composite of which one part can match nobody matches nobody: its columns need no look.
+        for rule in &rules {
+            if let Rule::AllOf(parts) = rule
+                && parts.iter().any(|&part| !fields[part].is_wanted())
+            {
+                parts.iter().for_each(|&part| fields[part].forget());
+            }
+        }
+        let tenant = match &mapping.tenant {
+            TenantRule::Column(column) => {
+                let field = Field::new(column.clone(), Kind::new("tenant"));
+                let wanted: Vec<_> = admitted
+                    .iter()
+                    .filter_map(|(index, selector)| Some((*index, selector.tenant.as_ref()?.as_str())))
+                    .collect();
+                Some(FieldTest::new(&field, &wanted, epochs)?)
+            }
+            TenantRule::Fixed(_) | TenantRule::Single => None,
+        };
+        Ok(Self { fields, rules, tenant, selectors: selectors.len() })
+    }
+
+    /// The columns to look at, in the mapping's order. Those that are not [wanted](FieldTest::is_wanted) need no look.
+    pub fn fields(&self) -> &[FieldTest] {
+        &self.fields
+    }
+
+    /// The column that names a row's tenant.
+    pub fn tenant(&self) -> Option<&FieldTest> {
+        self.tenant.as_ref()
+    }
+
+    /// How many selectors the matcher was made from.
+    pub fn selectors(&self) -> usize {
+        self.selectors
+    }
+
+    /// Whether no row of the source can match.
+    pub fn is_empty(&self) -> bool {
+        !self.fields.iter().any(FieldTest::is_wanted)
+    }
+
+    /// The rows whose identifiers match, from each field's hits (in any order); sorted, each once. The tenant is not looked at.
+    pub fn candidates(&self, mut hits: Vec<Vec<Hit>>) -> Vec<Hit> {
+        for hits in &mut hits {
+            hits.sort_unstable();
+            hits.dedup();
+        }
+        let mut all = Vec::new();
+        for rule in &self.rules {
+            match rule {
+                Rule::One(field) => all.extend_from_slice(&hits[*field]),
+                Rule::AllOf(parts) => {
+                    let mut parts = parts.iter().map(|&part| &hits[part]);
+                    let first = parts.next().cloned().unwrap_or_default();
+                    all.extend(parts.fold(first, |common, part| intersect(&common, part)));
+                }
+            }
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// The candidates whose tenant is the selector's own.
+    pub fn within_tenant(candidates: &[Hit], mut tenant_hits: Vec<Hit>) -> Vec<Hit> {
+        tenant_hits.sort_unstable();
+        tenant_hits.dedup();
+        intersect(candidates, &tenant_hits)
+    }
+}
+
+/// What both sorted lists hold.
+fn intersect(a: &[Hit], b: &[Hit]) -> Vec<Hit> {
+    let mut common = Vec::new();
+    let (mut i, mut j) = (0, 0);
+    while i < a.len() && j < b.len() {
+        match a[i].cmp(&b[j]) {
+            std::cmp::Ordering::Less => i += 1,
+            std::cmp::Ordering::Greater => j += 1,
+            std::cmp::Ordering::Equal => {
+                common.push(a[i]);
+                i += 1;
+                j += 1;
+            }
+        }
+    }
+    common
+}
+
+fn identifiers_by_kind<'a>(
+    selectors: &[(SelectorIndex, &'a Selector)],
+) -> HashMap<&'a Kind, Vec<(SelectorIndex, &'a str)>> {
+    let mut by_kind: HashMap<_, Vec<_>> = HashMap::new();
+    for (index, selector) in selectors {
+        for identifier in &selector.identifiers {
+            by_kind.entry(&identifier.kind).or_default().push((*index, identifier.value.expose().as_str()));
+        }
+    }
+    by_kind
+}
+
+/// The values of one column that make a row somebody's.
+#[derive(Debug)]
+pub struct FieldTest {
+    column: ColumnPath,
+    case: Case,
+    trim: bool,
+    json_type: JsonType,
+    texts: Needles,
+    bytes: Needles,
+    ints: HashMap<i128, Vec<SelectorIndex>, FixedState>,
+    numbers: HashMap<Number, Vec<SelectorIndex>, FixedState>,
+}
+
+impl FieldTest {
+    fn new(field: &Field, wanted: &[(SelectorIndex, &str)], epochs: &Epochs) -> Result<Self, MatcherError> {
+        let mut test = Self {
+            column: field.column.clone(),
+            case: field.case,
+            trim: field.trim,
+            json_type: field.json_type,
+            texts: Needles::default(),
+            bytes: Needles::default(),
+            ints: HashMap::default(),
+            numbers: HashMap::default(),
+        };
+        for &(selector, value) in wanted {
+            match field.pseudonym {
+                None => test.add(value, selector),
+                Some(_) if epochs.is_empty() => return Err(MatcherError::KeysNeeded { column: field.column.clone() }),
+                Some(form) => {
+                    let normal = test.normalise_identifier(value);
+                    for pseudonym in epochs.pseudonyms(&field.kind, &normal) {
+                        // Case and trimming were for the identifier; its pseudonym is compared as it is.
+                        form.texts(&pseudonym).iter().for_each(|text| test.texts.insert(text, selector));
+                        form.bytes(&pseudonym).iter().for_each(|bytes| test.bytes.insert(bytes, selector));
+                    }
+                }
+            }
+        }
+        if field.pseudonym.is_some() {
+            test.case = Case::Sensitive;
+            test.trim = false;
+        }
+        Ok(test)
+    }
+
+    fn add(&mut self, value: &str, selector: SelectorIndex) {
+        let text = self.normalise_identifier(value).into_owned();
+        let mut texts = HashSet::from([text.clone()]);
+        if let Some(uuid) = parse_uuid(text.trim()) {
+            self.bytes.insert(&uuid, selector);
+            let lower = hyphenated(&uuid);
+            if self.case == Case::Sensitive {
+                texts.insert(lower.to_ascii_uppercase());
+            }
+            texts.insert(lower);
+        }
+        for text in texts {
+            self.texts.insert(text.as_bytes(), selector);
+            self.bytes.insert(text.as_bytes(), selector);
+        }
+        if let Some(number) = Number::parse(value.trim().as_bytes()) {
+            if let Some(int) = number.to_i128() {
+                self.ints.entry(int).or_default().push(selector);
+            }
+            self.numbers.entry(number).or_default().push(selector);
+        }
+    }
+
+    fn forget(&mut self) {
+        self.texts = Needles::default();
+        self.bytes = Needles::default();
+        self.ints.clear();
+        self.numbers.clear();
+    }
+
+    /// Where the values lie.
+    pub fn column(&self) -> &ColumnPath {
+        &self.column
+    }
+
+    /// Whether any value would match.
+    pub fn is_wanted(&self) -> bool {
+        !self.texts.is_empty() || !self.bytes.is_empty()
+    }
+
+    /// Whether values are compared byte for byte, so that a page may be searched without making each value normal first.
+    pub fn is_exact(&self) -> bool {
+        self.case == Case::Sensitive && !self.trim
+    }
+
+    /// The wanted values of a text column, normalised.
+    pub fn texts(&self) -> &Needles {
+        &self.texts
+    }
+
+    /// The wanted values of a binary column.
+    pub fn bytes(&self) -> &Needles {
+        &self.bytes
+    }
+
+    /// Whose row a `value` makes its row: no selector's, mostly.
+    pub fn owners(&self, value: Value<'_>) -> &[SelectorIndex] {
+        match value {
+            Value::Text(text) => self.text_owners(text),
+            Value::JsonString(text) if self.json_type != JsonType::Number => self.text_owners(text),
+            Value::Bytes(bytes) => {
+                let normal = self.normalise(bytes);
+                let found = self.bytes.find(&normal).or_else(|| self.bytes.find(bytes));
+                found.map_or(&[], |needle| self.bytes.owners(needle))
+            }
+            Value::Int(int) => self.ints.get(&int).map_or(&[], Vec::as_slice),
+            Value::Decimal { unscaled, scale } if !self.numbers.is_empty() => {
+                self.numbers.get(&Number::from_be_bytes(unscaled, scale)).map_or(&[], Vec::as_slice)
+            }
+            Value::JsonNumber(text) if self.json_type != JsonType::String && !self.numbers.is_empty() => {
+                Number::parse(text).and_then(|number| self.numbers.get(&number)).map_or(&[], Vec::as_slice)
+            }
+            Value::JsonString(_) | Value::Decimal { .. } | Value::JsonNumber(_) => &[],
+        }
+    }
+
+    fn text_owners(&self, text: &[u8]) -> &[SelectorIndex] {
+        self.texts.find(&self.normalise(text)).map_or(&[], |needle| self.texts.owners(needle))
+    }
+
+    /// `value` as the needles are written. Bytes that are not UTF-8 stay as they are: they equal no identifier's text.
+    fn normalise<'a>(&self, value: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.is_exact() {
+            return Cow::Borrowed(value);
+        }
+        match std::str::from_utf8(value) {
+            Ok(text) => match self.normalise_identifier(text) {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            },
+            Err(_) => Cow::Borrowed(value),
+        }
+    }
+
+    fn normalise_identifier<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let text = if self.trim { text.trim() } else { text };
+        match self.case {
+            Case::Sensitive => Cow::Borrowed(text),
+            Case::Insensitive if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) => {
+                Cow::Borrowed(text)
+            }
+            Case::Insensitive => Cow::Owned(text.to_lowercase()),
+        }
+    }
+}
+
+/// Reads a UUID as text: 32 hexadecimal digits, with hyphens at the usual places or without, in braces or not.
+fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    let text = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(text).as_bytes();
+    let digits: Vec<u8> = match text.len() {
+        32 => text.to_vec(),
+        36 if [8, 13, 18, 23].iter().all(|&at| text[at] == b'-') => {
+            text.iter().enumerate().filter(|(at, _)| ![8, 13, 18, 23].contains(at)).map(|(_, &byte)| byte).collect()
+        }
+        _ => return None,
+    };
+    let mut uuid = [0; 16];
+    for (byte, pair) in uuid.iter_mut().zip(digits.chunks_exact(2)) {
+        let high = char::from(pair[0]).to_digit(16)?;
+        let low = char::from(pair[1]).to_digit(16)?;
+        #[expect(clippy::cast_possible_truncation, reason = "two hexadecimal digits")]
+        let value = (high * 16 + low) as u8;
+        *byte = value;
+    }
+    Some(uuid)
+}
+
+fn hyphenated(uuid: &[u8; 16]) -> String {
+    let mut text = String::with_capacity(36);
+    for (at, byte) in uuid.iter().enumerate() {
+        if [4, 6, 8, 10].contains(&at) {
+            text.push('-');
+        }
+        text.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
+        text.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
+    }
+    text
+}
+
+/// Gathers one record's values, field by field in any order, and says whose record it is. Made once, used for many records.
+#[derive(Debug)]
+pub struct Verdict<'m> {
+    matcher: &'m Matcher,
+    hits: Vec<Vec<SelectorIndex>>,
+    tenant: SeenTenant<'m>,
+    selectors: Vec<SelectorIndex>,
+}
+
+#[derive(Debug)]
+enum SeenTenant<'m> {
+    None,
+    Of(&'m [SelectorIndex]),
+    Conflict,
+}
+
+impl<'m> Verdict<'m> {
+    /// A verdict on records of `matcher`'s source.
+    pub fn new(matcher: &'m Matcher) -> Self {
+        let hits = matcher.fields.iter().map(|_| Vec::new()).collect();
+        Self { matcher, hits, tenant: SeenTenant::None, selectors: Vec::new() }
+    }
+
+    /// Starts the next record.
+    pub fn reset(&mut self) {
+        self.hits.iter_mut().for_each(Vec::clear);
+        self.tenant = SeenTenant::None;
+    }
+
+    /// Notes a value at the path of field `field` of [`Matcher::fields`]. Called once for each value.
+    pub fn field(&mut self, field: usize, value: Value<'_>) {
+        self.hits[field].extend_from_slice(self.matcher.fields[field].owners(value));
+    }
+
+    /// Notes a value at the tenant's path. A record that names two different tenants is nobody's.
+    pub fn tenant(&mut self, value: Value<'_>) {
+        let owners = self.matcher.tenant.as_ref().map_or(&[][..], |tenant| tenant.owners(value));
+        self.tenant = match self.tenant {
+            SeenTenant::None => SeenTenant::Of(owners),
+            SeenTenant::Of(before) if before == owners => SeenTenant::Of(owners),
+            SeenTenant::Of(_) | SeenTenant::Conflict => SeenTenant::Conflict,
+        };
+    }
+
+    /// Whose record it is: sorted, each selector once.
+    pub fn selectors(&mut self) -> &[SelectorIndex] {
+        self.selectors.clear();
+        for rule in &self.matcher.rules {
+            match rule {
+                Rule::One(field) => self.selectors.extend_from_slice(&self.hits[*field]),
+                Rule::AllOf(parts) => {
+                    let (first, rest) = match parts.split_first() {
+                        Some((first, rest)) => (&self.hits[*first], rest),
+                        None => continue,
+                    };
+                    let common =
+                        first.iter().filter(|selector| rest.iter().all(|&part| self.hits[part].contains(selector)));
+                    self.selectors.extend(common);
+                }
+            }
+        }
+        if self.selectors.is_empty() {
+            return &[];
+        }
+        if self.matcher.tenant.is_some() {
+            match self.tenant {
+                SeenTenant::Of(owners) => self.selectors.retain(|selector| owners.contains(selector)),
+                SeenTenant::None | SeenTenant::Conflict => self.selectors.clear(),
+            }
+        }
+        self.selectors.sort_unstable();
+        self.selectors.dedup();
+        &self.selectors
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+use super::*;
+use crate::{Epoch, Identifier, PseudonymForm, Secret, TenantId};
+
+fn field(column: &str, kind: &str) -> Field {
+    Field::new(column.parse().unwrap(), Kind::new(kind))
+}
+
+fn matcher(rules: Vec<IdentifierRule>, identifiers: &[(&str, &str)]) -> Matcher {
+    let mapping = Mapping { identifiers: rules, tenant: TenantRule::Single };
+    let selector = Selector {
+        tenant: None,
+        identifiers: identifiers.iter().map(|(kind, value)| Identifier::new(*kind, *value)).collect(),
+    };
+    Matcher::new(&mapping, &[selector], &Epochs::default()).unwrap()
+}
+
+fn matches(field: Field, identifier: &str, value: Value<'_>) -> bool {
+    let kind = field.kind.as_str().to_owned();
+    !matcher(vec![IdentifierRule::One(field)], &[(&kind, identifier)]).fields()[0].owners(value).is_empty()
+}
+
+#[test]
+fn text_is_exact() {
+    assert!(matches(field("u", "id"), "66577", Value::Text(b"66577")));
+    assert!(!matches(field("u", "id"), "66577", Value::Text(b"166577")));
+    assert!(!matches(field("u", "id"), "66577", Value::Text(b"66577 ")));
+    assert!(!matches(field("u", "id"), "a@b.c", Value::Text(b"A@b.c")));
+    assert!(matches(field("u", "id"), "", Value::Text(b"")));
+    assert!(matches(field("u", "id"), "0", Value::Int(0)));
+}
+
+#[test]
+fn case_and_trim_where_mapped() {
+    let folded = || Field { case: Case::Insensitive, ..field("u", "email") };
+    assert!(matches(folded(), "Ann@Contoso.com", Value::Text(b"ann@CONTOSO.com")));
+    assert!(matches(folded(), "STRASSE", Value::Text("straSSe".as_bytes())));
+    assert!(matches(folded(), "\u{212a}elvin", Value::Text(b"KELVIN")));
+    assert!(!matches(folded(), "ann@contoso.com", Value::Text(b" ann@contoso.com")));
+    let trimmed = Field { trim: true, ..folded() };
+    assert!(matches(trimmed, " ann@contoso.com", Value::Text(b"Ann@contoso.com\t")));
+}
+
+#[test]
+fn numbers_by_value() {
+    assert!(matches(field("u", "id"), "12345", Value::Int(12_345)));
+    assert!(!matches(field("u", "id"), "12345", Value::Int(123_450)));
+    assert!(matches(field("u", "id"), "123.45", Value::Decimal { unscaled: &123_450_i32.to_be_bytes(), scale: 3 }));
+    assert!(matches(field("u", "id"), "-1", Value::Int(-1)));
+    assert!(matches(field("u", "id"), "18446744073709551615", Value::Int(u64::MAX.into())));
+}
+
+#[test]
+fn json_types_where_mapped() {
+    let typed = |json_type| Field { json_type, ..field("u", "id") };
+    for (json_type, string, number) in
+        [(JsonType::Any, true, true), (JsonType::String, true, false), (JsonType::Number, false, true)]
+    {
+        assert_eq!(matches(typed(json_type), "12345", Value::JsonString(b"12345")), string);
+        assert_eq!(matches(typed(json_type), "12345", Value::JsonNumber(b"12345")), number);
+        assert_eq!(matches(typed(json_type), "12345", Value::JsonNumber(b"12345.0")), number);
+        assert!(!matches(typed(json_type), "12345", Value::JsonNumber(b"123450")));
+    }
+}
+
+#[test]
+fn uuids_in_text_and_bytes() {
+    let id = "6F9619FF-8B86-D011-B42D-00CF4FC964FF";
+    let bytes = [0x6f, 0x96, 0x19, 0xff, 0x8b, 0x86, 0xd0, 0x11, 0xb4, 0x2d, 0x00, 0xcf, 0x4f, 0xc9, 0x64, 0xff];
+    assert!(matches(field("u", "id"), id, Value::Bytes(&bytes)));
+    assert!(matches(field("u", "id"), id, Value::Text(id.as_bytes())));
+    assert!(matches(field("u", "id"), id, Value::Text(id.to_lowercase().as_bytes())));
+    assert!(!matches(field("u", "id"), id, Value::Bytes(&bytes[..15])));
+    assert!(!matches(field("u", "id"), "not-a-uuid", Value::Bytes(&bytes)));
+}
+
+#[test]
+fn pseudonyms_of_every_epoch() {
+    let epochs = Epochs::new(
+        ["one", "two"].map(|key| Epoch { id: key.into(), key: Secret::new(key.as_bytes().to_vec()) }).to_vec(),
+    );
+    let pseudonymous =
+        Field { case: Case::Insensitive, pseudonym: Some(PseudonymForm::default()), ..field("u", "email") };
+    let mapping = Mapping { identifiers: vec![IdentifierRule::One(pseudonymous)], tenant: TenantRule::Single };
+    let selectors = [Selector { tenant: None, identifiers: vec![Identifier::new("email", "Ann@x.org")] }];
+    let matcher = Matcher::new(&mapping, &selectors, &epochs).unwrap();
+    let test = &matcher.fields()[0];
+    let kind = Kind::new("email");
+    for pseudonym in epochs.pseudonyms(&kind, "ann@x.org") {
+        assert_eq!(test.owners(Value::Bytes(&pseudonym)), [0]);
+        assert_eq!(test.owners(Value::Bytes(&pseudonym[..16])), [0]);
+        for text in PseudonymForm::default().texts(&pseudonym) {
+            assert_eq!(test.owners(Value::Text(&text)), [0]);
+        }
+    }
+    assert!(test.owners(Value::Text(b"ann@x.org")).is_empty(), "the raw identifier is not its pseudonym");
+    assert_eq!(
+        Matcher::new(&mapping, &selectors, &Epochs::default()).unwrap_err(),
+        MatcherError::KeysNeeded { column: "u".parse().unwrap() }
+    );
+}
+
+#[test]
+fn composites_need_all_parts_of_one_selector() {
+    let rule = IdentifierRule::AllOf(vec![field("first", "first"), field("born", "born")]);
+    let mapping = Mapping { identifiers: vec![rule], tenant: TenantRule::Single };
+    let person = |first, born| Selector {
+        tenant: None,
+        identifiers: vec![Identifier::new("first", first), Identifier::new("born", born)],
+    };
+    let matcher = Matcher::new(&mapping, &[person("Ann", "1980"), person("Bob", "1990")], &Epochs::default()).unwrap();
+    let mut verdict = Verdict::new(&matcher);
+    for (first, born, expected) in [("Ann", "1980", &[0][..]), ("Ann", "1990", &[]), ("Bob", "1990", &[1])] {
+        verdict.reset();
+        verdict.field(0, Value::Text(first.as_bytes()));
+        verdict.field(1, Value::Text(born.as_bytes()));
+        assert_eq!(verdict.selectors(), expected);
+    }
+    let hit = |row, selector| Hit { row, selector };
+    let rows = matcher.candidates(vec![vec![hit(7, 0), hit(3, 0), hit(7, 1)], vec![hit(7, 0), hit(7, 0), hit(3, 1)]]);
+    assert_eq!(rows, [hit(7, 0)]);
+}
+
+#[test]
+fn a_composite_without_one_part_wants_nothing() {
+    let rule = IdentifierRule::AllOf(vec![field("first", "first"), field("born", "born")]);
+    assert!(matcher(vec![rule], &[("first", "Ann")]).is_empty());
+}
+
+#[test]
+fn tenants_bound_every_selector() {
+    let mapping = Mapping {
+        identifiers: vec![IdentifierRule::One(field("u", "id"))],
+        tenant: TenantRule::Column("t".parse().unwrap()),
+    };
+    let of = |tenant: Option<&str>| Selector {
+        tenant: tenant.map(TenantId::new),
+        identifiers: vec![Identifier::new("id", "1")],
+    };
+    assert_eq!(Matcher::new(&mapping, &[of(None)], &Epochs::default()).unwrap_err(), MatcherError::TenantNeeded);
+
+    let matcher = Matcher::new(&mapping, &[of(Some("A")), of(Some("B"))], &Epochs::default()).unwrap();
+    let mut verdict = Verdict::new(&matcher);
+    let cases: [(&[&str], &[u32]); 5] = [(&["A"], &[0]), (&["B"], &[1]), (&["C"], &[]), (&[], &[]), (&["A", "B"], &[])];
+    for (tenants, expected) in cases {
+        verdict.reset();
+        verdict.field(0, Value::JsonNumber(b"1"));
+        tenants.iter().for_each(|tenant| verdict.tenant(Value::JsonString(tenant.as_bytes())));
+        assert_eq!(verdict.selectors(), expected, "{tenants:?}");
+    }
+
+    let fixed = Mapping { tenant: TenantRule::Fixed(TenantId::new("A")), ..mapping };
+    assert!(Matcher::new(&fixed, &[of(Some("B"))], &Epochs::default()).unwrap().is_empty());
+    assert!(!Matcher::new(&fixed, &[of(Some("A"))], &Epochs::default()).unwrap().is_empty());
+}
+
+#[test]
+fn several_selectors_may_want_one_value() {
+    let mapping = Mapping { identifiers: vec![IdentifierRule::One(field("u", "id"))], tenant: TenantRule::Single };
+    let selector = |id| Selector { tenant: None, identifiers: vec![Identifier::new("id", id)] };
+    let matcher = Matcher::new(&mapping, &["a", "b", "a"].map(selector), &Epochs::default()).unwrap();
+    assert_eq!(matcher.fields()[0].owners(Value::Text(b"a")), [0, 2]);
+    assert_eq!(matcher.fields()[0].owners(Value::Text(b"b")), [1]);
+}

@@ -1,0 +1,190 @@
+//! Mapped column paths in a Parquet schema: which leaf column holds the values, and how they are to be read.
+//!
+//! Lists and maps have several layouts in Parquet; their rules are those of the format's `LogicalTypes.md`, with the
+//! backward-compatible ones.
+
+use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as Physical};
+use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
+
+use crate::{ColumnPath, Error, Result, Step};
+
+/// A leaf column that holds identifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// Its index among the schema's leaf columns.
+    pub column: usize,
+    /// What its values are.
+    pub values: LeafType,
+}
+
+/// How a leaf column's values compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeafType {
+    /// UTF-8 text.
+    Text,
+    /// Bytes without a text type, of varying or fixed length; UUIDs.
+    Bytes,
+    /// Signed integers.
+    Int,
+    /// Unsigned integers.
+    UnsignedInt,
+    /// Decimal numbers.
+    Decimal {
+        /// How many digits stand behind the point.
+        scale: i32,
+    },
+}
+
+/// Finds the leaf column at `path`.
+///
+/// Fails with [`Error::MissingColumn`] when there is none, and with [`Error::ColumnType`] when what is there cannot hold an
+/// identifier.
+pub fn resolve(schema: &SchemaDescriptor, path: &ColumnPath) -> Result<Leaf> {
+    let mut place = Place { node: schema.root_schema(), leaf: 0, inside_list: true };
+    for step in path.steps() {
+        place = match step {
+            Step::Field(name) => place.field(name, path)?,
+            Step::Elements => place.elements(path)?,
+            Step::Values => place.values(path)?,
+        };
+    }
+    if place.is_bare_list() || place.is_list() {
+        return Err(wrong_type(path, "a list: its elements are mapped as `[]` behind its name"));
+    }
+    if place.node.is_group() {
+        return Err(wrong_type(path, "a group of columns: the mapping must name one of them"));
+    }
+    let values = leaf_type(&schema.column(place.leaf)).map_err(|found| wrong_type(path, found))?;
+    Ok(Leaf { column: place.leaf, values })
+}
+
+fn wrong_type(path: &ColumnPath, found: &'static str) -> Error {
+    Error::ColumnType { column: path.to_string(), found: found.into() }
+}
+
+/// A node of the schema tree, with the index of the first leaf below it.
+#[derive(Clone, Copy)]
+struct Place<'s> {
+    node: &'s Type,
+    leaf: usize,
+    /// Whether a `repeated` node has been entered as a list's element already.
+    inside_list: bool,
+}
+
+impl<'s> Place<'s> {
+    fn child(self, index: usize, inside_list: bool) -> Self {
+        let fields = self.node.get_fields();
+        let before: usize = fields[..index].iter().map(|field| leaves(field)).sum();
+        Self { node: &fields[index], leaf: self.leaf + before, inside_list }
+    }
+
+    fn field(self, name: &str, path: &ColumnPath) -> Result<Self> {
+        if self.is_bare_list() || self.is_list() {
+            return Err(wrong_type(path, "behind a list: its elements are mapped as `[]`"));
+        }
+        let missing = || Error::MissingColumn { column: path.to_string() };
+        if !self.node.is_group() {
+            return Err(missing());
+        }
+        let index = self.node.get_fields().iter().position(|field| field.name() == name).ok_or_else(missing)?;
+        Ok(self.child(index, false))
+    }
+
+    /// A repeated field without a list annotation is a list of its own kind.
+    fn is_bare_list(self) -> bool {
+        !self.inside_list && repetition(self.node) == Some(Repetition::REPEATED)
+    }
+
+    fn is_list(self) -> bool {
+        let info = self.node.get_basic_info();
+        self.node.is_group()
+            && (info.logical_type_ref() == Some(&LogicalType::List) || info.converted_type() == ConvertedType::LIST)
+    }
+
+    fn elements(self, path: &ColumnPath) -> Result<Self> {
+        if self.is_bare_list() {
+            return Ok(Self { inside_list: true, ..self });
+        }
+        let repeated = match self.node {
+            Type::GroupType { fields, .. } if self.is_list() && fields.len() == 1 => self.child(0, true),
+            _ => return Err(wrong_type(path, "not a list, and mapped with `[]`")),
+        };
+        if repetition(repeated.node) != Some(Repetition::REPEATED) {
+            return Err(wrong_type(path, "a list of an unknown layout"));
+        }
+        let is_element = !repeated.node.is_group()
+            || repeated.node.get_fields().len() != 1
+            || repeated.node.name() == "array"
+            || repeated.node.name() == format!("{}_tuple", self.node.name());
+        Ok(if is_element { repeated } else { repeated.child(0, false) })
+    }
+
+    fn values(self, path: &ColumnPath) -> Result<Self> {
+        let info = self.node.get_basic_info();
+        let is_map = self.node.is_group()
+            && (matches!(info.logical_type_ref(), Some(LogicalType::Map))
+                || matches!(info.converted_type(), ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE));
+        if !is_map || self.node.get_fields().len() != 1 {
+            return Err(wrong_type(path, "not a map, and mapped with `{}`"));
+        }
+        let entries = self.child(0, true);
+        if !entries.node.is_group() || entries.node.get_fields().len() != 2 {
+            return Err(wrong_type(path, "a map without values"));
+        }
+        Ok(entries.child(1, false))
+    }
+}
+
+fn repetition(node: &Type) -> Option<Repetition> {
+    let info = node.get_basic_info();
+    info.has_repetition().then(|| info.repetition())
+}
+
+fn leaves(node: &Type) -> usize {
+    if node.is_group() { node.get_fields().iter().map(|field| leaves(field)).sum() } else { 1 }
+}
+
+/// How the values of `column` compare, or why they cannot be identifiers.
+fn leaf_type(column: &ColumnDescriptor) -> Result<LeafType, &'static str> {
+    const TIME: &str = "a date or time, which identifies nobody";
+    let logical = column.logical_type_ref();
+    let converted = column.converted_type();
+    if let Some(LogicalType::Decimal(decimal)) = logical {
+        return Ok(LeafType::Decimal { scale: decimal.scale });
+    }
+    if converted == ConvertedType::DECIMAL {
+        return Ok(LeafType::Decimal { scale: column.type_scale() });
+    }
+    match column.physical_type() {
+        Physical::BYTE_ARRAY => match (logical, converted) {
+            (Some(LogicalType::String | LogicalType::Enum | LogicalType::Json), _)
+            | (None, ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON) => Ok(LeafType::Text),
+            _ => Ok(LeafType::Bytes),
+        },
+        Physical::FIXED_LEN_BYTE_ARRAY => match (logical, converted) {
+            (Some(LogicalType::Float16), _) => Err("a floating-point number, which has no exact equality"),
+            (_, ConvertedType::INTERVAL) => Err(TIME),
+            _ => Ok(LeafType::Bytes),
+        },
+        Physical::INT32 | Physical::INT64 => match (logical, converted) {
+            (Some(LogicalType::Date | LogicalType::Time(_) | LogicalType::Timestamp(_)), _) => Err(TIME),
+            (
+                None,
+                ConvertedType::DATE
+                | ConvertedType::TIME_MILLIS
+                | ConvertedType::TIME_MICROS
+                | ConvertedType::TIMESTAMP_MILLIS
+                | ConvertedType::TIMESTAMP_MICROS,
+            ) => Err(TIME),
+            (Some(LogicalType::Integer(integer)), _) if !integer.is_signed => Ok(LeafType::UnsignedInt),
+            (
+                None,
+                ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64,
+            ) => Ok(LeafType::UnsignedInt),
+            _ => Ok(LeafType::Int),
+        },
+        Physical::INT96 => Err(TIME),
+        Physical::FLOAT | Physical::DOUBLE => Err("a floating-point number, which has no exact equality"),
+        Physical::BOOLEAN => Err("a truth value, which identifies nobody"),
+    }
+}

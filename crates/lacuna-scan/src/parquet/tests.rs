@@ -1,0 +1,249 @@
+//! Files written by the library, searched in pieces of every size, against a look at the rows they were made of.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Decimal128Array, FixedSizeBinaryArray, Int32Array, ListBuilder, MapBuilder, MapFieldNames, StringArray,
+    StringBuilder, StructArray, UInt64Array,
+};
+use arrow::datatypes::{DataType, Field as ArrowField};
+use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    Epochs, Error, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Matches, Selector, TenantId,
+    TenantRule,
+};
+
+fn write(columns: Vec<(&str, ArrayRef)>, properties: WriterPropertiesBuilder) -> Bytes {
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut out = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), Some(properties.build())).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    out.into()
+}
+
+fn properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+}
+
+fn matcher(column: &str, values: &[&str], tenant: Option<&str>) -> Arc<Matcher> {
+    let field = Field::new(column.parse().unwrap(), Kind::new("id"));
+    let mapping = Mapping {
+        identifiers: vec![IdentifierRule::One(field)],
+        tenant: tenant.map_or(TenantRule::Single, |column| TenantRule::Column(column.parse().unwrap())),
+    };
+    let selectors: Vec<Selector> = values
+        .iter()
+        .map(|value| Selector { tenant: Some(TenantId::new("T")), identifiers: vec![Identifier::new("id", *value)] })
+        .collect();
+    Arc::new(Matcher::new(&mapping, &selectors, &Epochs::default()).unwrap())
+}
+
+fn search(file: &Bytes, matcher: Arc<Matcher>, window: u64) -> Result<(u64, Matches), Error> {
+    let limits = Limits::default();
+    let size = file.len() as u64;
+    let tail = |from: u64| file.slice(from as usize..);
+    let metadata = match footer(size, &tail(size.saturating_sub(8)), &limits)? {
+        Footer::Needs(range) => match footer(size, &tail(range.start), &limits)? {
+            Footer::Ready(metadata) => metadata,
+            Footer::Needs(_) => panic!("the footer asks twice"),
+        },
+        Footer::Ready(metadata) => metadata,
+    };
+    let search = ParquetSearch::new(metadata, size, matcher, limits)?;
+    let mut all = Matches::default();
+    let mut rows = 0;
+    for index in 0..search.row_groups() {
+        let mut group = search.row_group(index)?;
+        while let Some(range) = group.need(window) {
+            group.feed(&file.slice(range.start as usize..range.end as usize))?;
+        }
+        let found = group.finish();
+        rows += found.rows;
+        all.merge(found.matches);
+    }
+    assert_eq!(rows, search.rows());
+    Ok((rows, all))
+}
+
+fn rows(matches: &Matches, selector: u32) -> Vec<u64> {
+    matches.iter().filter(|(of, _)| *of == selector).flat_map(|(_, rows)| rows.iter()).collect()
+}
+
+fn codecs() -> [Compression; 6] {
+    [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::LZ4_RAW,
+        Compression::ZSTD(ZstdLevel::default()),
+        Compression::GZIP(parquet::basic::GzipLevel::default()),
+        Compression::BROTLI(parquet::basic::BrotliLevel::default()),
+    ]
+}
+
+fn layout() -> impl Strategy<Value = (WriterPropertiesBuilder, u64)> {
+    (any::<bool>(), any::<bool>(), 1_usize..40, 20_usize..200, 0..codecs().len(), 1_u64..5000).prop_map(
+        |(v2, dictionary, page_rows, group_rows, codec, window)| {
+            let version = if v2 { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 };
+            let properties = properties()
+                .set_writer_version(version)
+                .set_dictionary_enabled(dictionary)
+                .set_dictionary_page_size_limit(64)
+                .set_data_page_row_count_limit(page_rows)
+                .set_write_batch_size(page_rows)
+                .set_max_row_group_row_count(Some(group_rows))
+                .set_compression(codecs()[codec]);
+            (properties, window)
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn text_in_any_layout(
+        (properties, window) in layout(),
+        values in prop::collection::vec(prop::option::of(0_u8..30), 0..300),
+    ) {
+        let texts: Vec<Option<String>> = values.iter().map(|value| value.map(|value| format!("user-{value}"))).collect();
+        let file = write(vec![("u", Arc::new(StringArray::from(texts)))], properties);
+        let (total, found) = search(&file, matcher("u", &["user-3", "user-33", "user-7"], None), window).unwrap();
+        prop_assert_eq!(total, values.len() as u64);
+        for (selector, wanted) in [(0, 3), (1, 33), (2, 7)] {
+            let expected: Vec<u64> = (0..).zip(&values).filter(|(_, v)| **v == Some(wanted)).map(|(row, _)| row).collect();
+            prop_assert_eq!(rows(&found, selector), expected);
+        }
+    }
+
+    #[test]
+    fn integers_in_any_layout(
+        (properties, window) in layout(),
+        values in prop::collection::vec(prop::option::of(-5_i32..5), 1..300),
+        delta: bool,
+    ) {
+        let properties = if delta { ["i", "u"].into_iter().fold(properties, |properties, column| {
+            properties.set_column_dictionary_enabled(column.into(), false).set_column_encoding(column.into(), Encoding::DELTA_BINARY_PACKED)
+        }) } else { properties };
+        let unsigned: Vec<Option<u64>> = values.iter().map(|v| v.map(|v| u64::MAX - v.unsigned_abs() as u64)).collect();
+        let decimals = Decimal128Array::from_iter(values.iter().map(|v| v.map(|v| i128::from(v) * 1000)))
+            .with_precision_and_scale(20, 3).unwrap();
+        let file = write(
+            vec![
+                ("i", Arc::new(Int32Array::from(values.clone())) as ArrayRef),
+                ("u", Arc::new(UInt64Array::from(unsigned))),
+                ("d", Arc::new(decimals)),
+            ],
+            properties,
+        );
+        let expected = |wanted: fn(i32) -> bool| -> Vec<u64> {
+            (0..).zip(&values).filter(|(_, v)| v.is_some_and(wanted)).map(|(row, _)| row).collect()
+        };
+        let (_, found) = search(&file, matcher("i", &["-3"], None), window).unwrap();
+        prop_assert_eq!(rows(&found, 0), expected(|v| v == -3));
+        let (_, found) = search(&file, matcher("u", &["18446744073709551612"], None), window).unwrap();
+        prop_assert_eq!(rows(&found, 0), expected(|v| v.abs() == 3));
+        let (_, found) = search(&file, matcher("d", &["-3.0"], None), window).unwrap();
+        prop_assert_eq!(rows(&found, 0), expected(|v| v == -3));
+    }
+
+    #[test]
+    fn nested_in_any_layout(
+        (properties, window) in layout(),
+        records in prop::collection::vec(prop::option::of(prop::collection::vec(prop::option::of(0_u8..10), 0..5)), 1..200),
+    ) {
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        let names = MapFieldNames { entry: "entries".into(), key: "keys".into(), value: "values".into() };
+        let mut maps = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+        for record in &records {
+            for (index, value) in record.iter().flatten().enumerate() {
+                let text = value.map(|value| value.to_string());
+                lists.values().append_option(text.clone());
+                maps.keys().append_value(index.to_string());
+                maps.values().append_option(text);
+            }
+            lists.append(record.is_some());
+            maps.append(record.is_some()).unwrap();
+        }
+        let lists: ArrayRef = Arc::new(lists.finish());
+        let inner = Arc::new(ArrowField::new("emails", lists.data_type().clone(), true));
+        let actor = StructArray::new(vec![inner].into(), vec![lists], None);
+        let file = write(vec![("actor", Arc::new(actor) as ArrayRef), ("m", Arc::new(maps.finish()))], properties);
+        let expected: Vec<u64> = (0..)
+            .zip(&records)
+            .filter(|(_, record)| record.iter().flatten().any(|value| *value == Some(7)))
+            .map(|(row, _)| row)
+            .collect();
+        for path in ["actor.emails[]", "m{}"] {
+            let (total, found) = search(&file, matcher(path, &["7"], None), window).unwrap();
+            prop_assert_eq!(total, records.len() as u64);
+            prop_assert_eq!(rows(&found, 0), expected.clone(), "{}", path);
+        }
+    }
+
+    #[test]
+    fn damaged_files_never_panic(at in 0_usize..2000, byte: u8, cut in 0_usize..2000) {
+        let texts = StringArray::from_iter_values((0..200).map(|row| format!("user-{row}")));
+        let file = write(vec![("u", Arc::new(texts))], properties().set_data_page_row_count_limit(20).set_write_batch_size(20));
+        let mut damaged = file.to_vec();
+        let at = at % damaged.len();
+        damaged[at] = byte;
+        let _ = search(&damaged.into(), matcher("u", &["user-3"], None), 1000);
+        let cut = cut % file.len();
+        prop_assert!(search(&file.slice(..cut), matcher("u", &["user-3"], None), 1000).is_err());
+    }
+}
+
+#[test]
+fn tenants_bound_the_matches() {
+    let users = StringArray::from(vec![Some("a"), Some("a"), Some("b"), Some("a"), None]);
+    let tenants = StringArray::from(vec![Some("T"), Some("X"), Some("T"), None, Some("T")]);
+    let file = write(vec![("u", Arc::new(users) as ArrayRef), ("t", Arc::new(tenants))], properties());
+    let (_, found) = search(&file, matcher("u", &["a"], Some("t")), 10).unwrap();
+    assert_eq!(rows(&found, 0), [0]);
+}
+
+#[test]
+fn uuids_in_sixteen_bytes() {
+    let id = [0x6f, 0x96, 0x19, 0xff, 0x8b, 0x86, 0xd0, 0x11, 0xb4, 0x2d, 0x00, 0xcf, 0x4f, 0xc9, 0x64, 0xff];
+    let array = FixedSizeBinaryArray::try_from_iter([[0; 16], id, [1; 16]].into_iter()).unwrap();
+    let file = write(vec![("u", Arc::new(array) as ArrayRef)], properties());
+    let (_, found) = search(&file, matcher("u", &["6f9619ff-8b86-d011-b42d-00cf4fc964ff"], None), 1 << 20).unwrap();
+    assert_eq!(rows(&found, 0), [1]);
+}
+
+#[test]
+fn what_cannot_be_searched_says_why() {
+    let floats: ArrayRef = Arc::new(arrow::array::Float64Array::from(vec![1.0]));
+    let times: ArrayRef = Arc::new(arrow::array::TimestampMicrosecondArray::from(vec![1]));
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+    let list = Arc::new(ArrowField::new("item", DataType::Utf8, true));
+    let lists: ArrayRef = arrow::array::new_null_array(&DataType::List(list), 1);
+    let file = write(vec![("f", floats), ("t", times), ("s", texts), ("l", lists)], properties());
+    let why = |column: &str| search(&file, matcher(column, &["1"], None), 100).unwrap_err().to_string();
+    for (path, reason) in [
+        ("f", "column `f` is a floating-point number, which has no exact equality"),
+        ("t", "column `t` is a date or time, which identifies nobody"),
+        ("s.x", "has no column `s.x`, which the source maps"),
+        ("s[]", "column `s[]` is not a list, and mapped with `[]`"),
+        ("l", "column `l` is a list: its elements are mapped as `[]` behind its name"),
+        ("l.x", "column `l.x` is behind a list: its elements are mapped as `[]`"),
+        ("nobody", "has no column `nobody`, which the source maps"),
+        ("l{}", "column `l{}` is not a map, and mapped with `{}`"),
+    ] {
+        assert_eq!(why(path), reason);
+    }
+    assert!(matches!(
+        search(&Bytes::from_static(b"PAR1 not at all"), matcher("s", &["a"], None), 1),
+        Err(Error::WrongFormat { .. })
+    ));
+    assert!(matches!(
+        search(&Bytes::from_static(b"PAR1"), matcher("s", &["a"], None), 1),
+        Err(Error::WrongFormat { .. })
+    ));
+}

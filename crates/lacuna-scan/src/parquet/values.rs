@@ -1,0 +1,221 @@
+//! Which values of a page are wanted: the innermost loops.
+//!
+//! Plain values are compared where they lie in the decompressed page; nothing is decoded, copied or validated first.
+
+#![expect(clippy::cast_possible_truncation, reason = "a page holds fewer than 2^24 values")]
+
+use bytes::Bytes;
+use parquet::basic::{Encoding, Type as Physical};
+use parquet::data_type::{AsBytes, ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type};
+use parquet::decoding::get_decoder;
+use parquet::errors::ParquetError;
+use parquet::schema::types::ColumnDescPtr;
+
+use super::leaf::LeafType;
+use super::page::encoding;
+use crate::{FieldTest, Needles, SelectorIndex, Value};
+
+/// Which value of a page (nulls not counted) belongs to whom.
+pub(super) type Found = Vec<(u32, SelectorIndex)>;
+
+/// What is needed to read a column's values.
+#[derive(Clone, Debug)]
+pub(super) struct Column {
+    pub(super) descriptor: ColumnDescPtr,
+    pub(super) values: LeafType,
+}
+
+/// Why a page's values cannot be read.
+pub(super) enum Unreadable {
+    Malformed(&'static str),
+    Encoding(i32),
+    Library(ParquetError),
+}
+
+impl Column {
+    /// Looks for `test`'s values among the `count` values that `bytes` hold in this `encoding`.
+    pub(super) fn search(
+        &self,
+        test: &FieldTest,
+        encoding: i32,
+        bytes: &[u8],
+        count: usize,
+        found: &mut Found,
+    ) -> Result<(), Unreadable> {
+        match encoding {
+            encoding::PLAIN | encoding::PLAIN_DICTIONARY => self.search_plain(test, bytes, count, found),
+            encoding::DELTA_BINARY_PACKED => {
+                self.search_decoded(test, Encoding::DELTA_BINARY_PACKED, bytes, count, found)
+            }
+            encoding::DELTA_LENGTH_BYTE_ARRAY => {
+                self.search_decoded(test, Encoding::DELTA_LENGTH_BYTE_ARRAY, bytes, count, found)
+            }
+            encoding::DELTA_BYTE_ARRAY => self.search_decoded(test, Encoding::DELTA_BYTE_ARRAY, bytes, count, found),
+            encoding::BYTE_STREAM_SPLIT => self.search_decoded(test, Encoding::BYTE_STREAM_SPLIT, bytes, count, found),
+            other => Err(Unreadable::Encoding(other)),
+        }
+    }
+
+    fn search_plain(&self, test: &FieldTest, bytes: &[u8], count: usize, found: &mut Found) -> Result<(), Unreadable> {
+        match self.descriptor.physical_type() {
+            Physical::BYTE_ARRAY => match self.needles(test) {
+                Some(needles) => search_prefixed(bytes, count, needles, found),
+                None => for_each_prefixed(bytes, count, |ordinal, value| self.test_bytes(test, ordinal, value, found)),
+            },
+            Physical::FIXED_LEN_BYTE_ARRAY => {
+                let length = usize::try_from(self.descriptor.type_length()).unwrap_or(0);
+                let values = fixed(bytes, length, count)?;
+                for (ordinal, value) in (0..).zip(values) {
+                    self.test_bytes(test, ordinal, value, found);
+                }
+                Ok(())
+            }
+            Physical::INT32 => {
+                for (ordinal, value) in (0..).zip(fixed(bytes, 4, count)?) {
+                    self.test_i32(test, ordinal, i32::from_le_bytes([value[0], value[1], value[2], value[3]]), found);
+                }
+                Ok(())
+            }
+            Physical::INT64 => {
+                for (ordinal, value) in (0..).zip(fixed(bytes, 8, count)?) {
+                    let mut word = [0; 8];
+                    word.copy_from_slice(value);
+                    self.test_i64(test, ordinal, i64::from_le_bytes(word), found);
+                }
+                Ok(())
+            }
+            Physical::BOOLEAN | Physical::INT96 | Physical::FLOAT | Physical::DOUBLE => {
+                Err(Unreadable::Malformed("the column's type cannot hold an identifier"))
+            }
+        }
+    }
+
+    /// Looks through values that must be decoded before they can be compared.
+    fn search_decoded(
+        &self,
+        test: &FieldTest,
+        encoding: Encoding,
+        bytes: &[u8],
+        count: usize,
+        found: &mut Found,
+    ) -> Result<(), Unreadable> {
+        match self.descriptor.physical_type() {
+            Physical::BYTE_ARRAY => self.decode::<ByteArrayType>(encoding, bytes, count, |ordinal, value| {
+                self.test_bytes(test, ordinal, value.as_bytes(), found);
+            }),
+            Physical::FIXED_LEN_BYTE_ARRAY => {
+                self.decode::<FixedLenByteArrayType>(encoding, bytes, count, |ordinal, value| {
+                    self.test_bytes(test, ordinal, value.as_bytes(), found);
+                })
+            }
+            Physical::INT32 => self.decode::<Int32Type>(encoding, bytes, count, |ordinal, value| {
+                self.test_i32(test, ordinal, *value, found);
+            }),
+            Physical::INT64 => self.decode::<Int64Type>(encoding, bytes, count, |ordinal, value| {
+                self.test_i64(test, ordinal, *value, found);
+            }),
+            Physical::BOOLEAN | Physical::INT96 | Physical::FLOAT | Physical::DOUBLE => {
+                Err(Unreadable::Malformed("the column's type cannot hold an identifier"))
+            }
+        }
+    }
+
+    fn decode<T: DataType>(
+        &self,
+        encoding: Encoding,
+        bytes: &[u8],
+        count: usize,
+        mut test: impl FnMut(u32, &T::T),
+    ) -> Result<(), Unreadable> {
+        const BATCH: usize = 1024;
+        let mut decoder = get_decoder::<T>(self.descriptor.clone(), encoding).map_err(Unreadable::Library)?;
+        decoder.set_data(Bytes::copy_from_slice(bytes), count).map_err(Unreadable::Library)?;
+        let mut batch = vec![T::T::default(); BATCH.min(count)];
+        let mut ordinal = 0_u32;
+        while (ordinal as usize) < count {
+            let wanted = BATCH.min(count - ordinal as usize);
+            let read = decoder.get(&mut batch[..wanted]).map_err(Unreadable::Library)?;
+            if read == 0 {
+                return Err(Unreadable::Malformed("a page holds fewer values than its header says"));
+            }
+            for value in &batch[..read] {
+                test(ordinal, value);
+                ordinal += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The needles that values can be compared to as they are, when they can.
+    fn needles<'t>(&self, test: &'t FieldTest) -> Option<&'t Needles> {
+        match self.values {
+            LeafType::Text if test.is_exact() => Some(test.texts()),
+            LeafType::Bytes if test.is_exact() => Some(test.bytes()),
+            _ => None,
+        }
+    }
+
+    fn test_bytes(&self, test: &FieldTest, ordinal: u32, value: &[u8], found: &mut Found) {
+        let value = match self.values {
+            LeafType::Text => Value::Text(value),
+            LeafType::Decimal { scale } => Value::Decimal { unscaled: value, scale: scale.into() },
+            LeafType::Bytes | LeafType::Int | LeafType::UnsignedInt => Value::Bytes(value),
+        };
+        found.extend(test.owners(value).iter().map(|&selector| (ordinal, selector)));
+    }
+
+    fn test_i32(&self, test: &FieldTest, ordinal: u32, value: i32, found: &mut Found) {
+        let widened =
+            if self.values == LeafType::UnsignedInt { i64::from(value.cast_unsigned()) } else { value.into() };
+        self.test_int(test, ordinal, widened.into(), found);
+    }
+
+    fn test_i64(&self, test: &FieldTest, ordinal: u32, value: i64, found: &mut Found) {
+        let widened =
+            if self.values == LeafType::UnsignedInt { i128::from(value.cast_unsigned()) } else { value.into() };
+        self.test_int(test, ordinal, widened, found);
+    }
+
+    fn test_int(&self, test: &FieldTest, ordinal: u32, value: i128, found: &mut Found) {
+        let owners = match self.values {
+            LeafType::Decimal { scale } => {
+                test.owners(Value::Decimal { unscaled: &value.to_be_bytes(), scale: scale.into() })
+            }
+            _ => test.owners(Value::Int(value)),
+        };
+        found.extend(owners.iter().map(|&selector| (ordinal, selector)));
+    }
+}
+
+/// Looks for `needles` among length-prefixed values. Most values are done with a look at their length.
+fn search_prefixed(bytes: &[u8], count: usize, needles: &Needles, found: &mut Found) -> Result<(), Unreadable> {
+    for_each_prefixed(bytes, count, |ordinal, value| {
+        if let Some(needle) = needles.find(value) {
+            found.extend(needles.owners(needle).iter().map(|&selector| (ordinal, selector)));
+        }
+    })
+}
+
+#[inline]
+fn for_each_prefixed<'a>(
+    mut bytes: &'a [u8],
+    count: usize,
+    mut test: impl FnMut(u32, &'a [u8]),
+) -> Result<(), Unreadable> {
+    const SHORT: Unreadable = Unreadable::Malformed("a page ends within a value");
+    for ordinal in 0..count as u32 {
+        let (prefix, rest) = bytes.split_first_chunk::<4>().ok_or(SHORT)?;
+        let length = u32::from_le_bytes(*prefix) as usize;
+        let (value, rest) = rest.split_at_checked(length).ok_or(SHORT)?;
+        test(ordinal, value);
+        bytes = rest;
+    }
+    Ok(())
+}
+
+/// The first `count` values of `length` bytes each.
+fn fixed(bytes: &[u8], length: usize, count: usize) -> Result<std::slice::ChunksExact<'_, u8>, Unreadable> {
+    let total = length.checked_mul(count).filter(|&total| length > 0 && total <= bytes.len());
+    let total = total.ok_or(Unreadable::Malformed("a page ends within a value"))?;
+    Ok(bytes[..total].chunks_exact(length))
+}

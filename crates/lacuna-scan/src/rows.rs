@@ -1,0 +1,58 @@
+//! Row positions: which rows of a shard belong to which selector.
+
+use std::collections::BTreeMap;
+
+use roaring::RoaringTreemap;
+
+/// A selector's index in the slice that its matcher was made from.
+pub type SelectorIndex = u32;
+
+/// The matched rows of one shard. A row's position is its ordinal in the shard, from 0: rows in all row groups or batches,
+/// lines that hold a record, elements of the mapped array, CSV rows without the header.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Matches {
+    by_selector: BTreeMap<SelectorIndex, RoaringTreemap>,
+}
+
+impl Matches {
+    /// Notes that `row` belongs to `selector`.
+    pub fn insert(&mut self, row: u64, selector: SelectorIndex) {
+        self.by_selector.entry(selector).or_default().insert(row);
+    }
+
+    /// Adds the rows of `other`.
+    pub fn merge(&mut self, other: Self) {
+        for (selector, rows) in other.by_selector {
+            *self.by_selector.entry(selector).or_default() |= rows;
+        }
+    }
+
+    /// Drops the rows of selectors that are not `wanted`.
+    pub fn retain(&mut self, wanted: impl Fn(SelectorIndex) -> bool) {
+        self.by_selector.retain(|&selector, _| wanted(selector));
+    }
+
+    /// The rows of each selector that has any, by selector.
+    pub fn iter(&self) -> impl Iterator<Item = (SelectorIndex, &RoaringTreemap)> {
+        self.by_selector.iter().map(|(&selector, rows)| (selector, rows))
+    }
+
+    /// How many rows belong to `selector`.
+    pub fn count(&self, selector: SelectorIndex) -> u64 {
+        self.by_selector.get(&selector).map_or(0, RoaringTreemap::len)
+    }
+
+    /// The rows that belong to anyone.
+    pub fn rows(&self) -> RoaringTreemap {
+        let mut all = RoaringTreemap::new();
+        for rows in self.by_selector.values() {
+            all |= rows;
+        }
+        all
+    }
+
+    /// Whether no row matched.
+    pub fn is_empty(&self) -> bool {
+        self.by_selector.is_empty()
+    }
+}

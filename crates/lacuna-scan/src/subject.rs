@@ -1,0 +1,85 @@
+//! Who is asked about: identifiers, tenants, and selectors that bring both together.
+
+use std::fmt;
+
+use crate::Secret;
+
+/// What sort of identifier a value is: `object_id`, `email`, … as the mapping and the request name it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Kind(String);
+
+impl Kind {
+    /// A kind of this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// The kind's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The organisation that a request acts for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct TenantId(String);
+
+impl TenantId {
+    /// A tenant of this id.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The tenant's id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One `kind=value` of a subject. The value never prints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identifier {
+    /// What sort of identifier it is.
+    pub kind: Kind,
+    /// The value, exactly as it was given; an empty one is an identifier too.
+    pub value: Secret<String>,
+}
+
+impl Identifier {
+    /// An identifier of `kind`.
+    pub fn new(kind: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { kind: Kind::new(kind), value: Secret::new(value.into()) }
+    }
+
+    /// Splits `KIND=VALUE` at the first `=`; `None` when there is none or the kind is empty.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, value) = text.split_once('=')?;
+        let kind = kind.trim();
+        (!kind.is_empty()).then(|| Self::new(kind, value))
+    }
+}
+
+/// What one request looks for: a subject's identifiers, within a tenant.
+///
+/// Selectors of one scan are known by their index in the slice that the matcher was made from.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    /// Whose rows the request may touch; needed where a source maps a tenant.
+    pub tenant: Option<TenantId>,
+    /// A row is the subject's when any of these matches a column mapped to its kind.
+    pub identifiers: Vec<Identifier>,
+}

@@ -1,0 +1,43 @@
+//! What a text shard is made of.
+
+use crate::ColumnPath;
+
+/// A text format. Compression is no part of it: that is found by content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextFormat {
+    /// One JSON object a line.
+    Ndjson,
+    /// One JSON document that holds its records in an array (or several, with the same path).
+    Document {
+        /// The array's path; it ends in `[]`, as `Records[]`.
+        records: ColumnPath,
+    },
+    /// Rows of fields (RFC 4180).
+    Csv(CsvLayout),
+}
+
+/// What CSV does not say about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvLayout {
+    /// The byte between fields; ASCII, and neither a quote nor a line end.
+    pub delimiter: u8,
+    /// The columns' names where the shard has no header line. Otherwise its first line that isn't blank is the header.
+    pub header: Option<Vec<String>>,
+}
+
+impl Default for CsvLayout {
+    fn default() -> Self {
+        Self { delimiter: b',', header: None }
+    }
+}
+
+impl TextFormat {
+    /// What errors call it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Ndjson => "NDJSON",
+            Self::Document { .. } => "a JSON document",
+            Self::Csv(_) => "CSV in UTF-8",
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! All records of a shard, one after the other: what `lacuna cat` shows.
+
+use std::io::{self, Read};
+
+use super::blocks::{Blocks, Reader};
+use super::csv::Fields;
+use super::json::{Paths, Walker};
+use super::{Fault, PieceKind, TextFormat};
+use crate::{Error, Limits, Record, Result, Summary};
+
+/// Hands each readable record and its ordinal to `each`; an error of its ends the reading as [`Error::Sink`]. The summary has
+/// no matches.
+pub fn records(
+    input: &mut dyn Read,
+    format: &TextFormat,
+    limits: &Limits,
+    each: &mut dyn FnMut(u64, Record<'_>) -> io::Result<()>,
+) -> Result<Summary> {
+    let mut summary = Summary::default();
+    let mut reader = Reader::new(input, Blocks::new(format, limits)?);
+    let paths = Paths::new([]);
+    let mut walker = Walker::new(&paths, limits.nesting_max);
+    while reader.next_block()?.is_some() {
+        let names = reader.splitter().names().cloned().unwrap_or_default();
+        let block = reader.block();
+        for piece in &block.pieces {
+            let PieceKind::Record { row, line } = piece.kind else { continue };
+            let bytes = &block.text[piece.start..piece.end];
+            let taken = match format {
+                TextFormat::Csv(layout) => values(bytes, layout.delimiter, names.len())
+                    .map(|values| each(row, Record::Csv { names: &names, values: &values })),
+                TextFormat::Ndjson | TextFormat::Document { .. } => {
+                    object(bytes, &mut walker).map(|text| each(row, text))
+                }
+            };
+            match taken {
+                Ok(written) => {
+                    written.map_err(Error::Sink)?;
+                    summary.rows += 1;
+                }
+                Err(fault) => {
+                    let poison = fault.poison(format, row, line, block.offset + piece.start as u64)?;
+                    summary.poisoned += 1;
+                    summary.first_poison.get_or_insert(poison);
+                }
+            }
+        }
+    }
+    Ok(summary)
+}
+
+fn object<'a>(bytes: &'a [u8], walker: &mut Walker<'_>) -> std::result::Result<Record<'a>, Fault> {
+    let text = simdutf8::basic::from_utf8(bytes).map_err(|_| Fault::NotUtf8)?;
+    walker.check(text)?;
+    Ok(Record::Json(bytes.trim_ascii()))
+}
+
+/// The values of a row, as many as there are columns.
+pub(super) fn values(row: &[u8], delimiter: u8, columns: usize) -> std::result::Result<Vec<String>, Fault> {
+    let mut values = Vec::with_capacity(columns);
+    for field in Fields::new(row, delimiter) {
+        let value = String::from_utf8(field?.value.into_owned()).map_err(|_| Fault::NotUtf8)?;
+        values.push(value);
+    }
+    if values.len() == columns { Ok(values) } else { Err(Fault::Fields { found: values.len(), expected: columns }) }
+}

@@ -1,0 +1,317 @@
+//! The search of one shard: while a block of text is searched on all cores, the next one is decompressed.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rayon::prelude::*;
+
+use super::blocks::{Block, Blocks, Filled};
+use super::csv::Fields;
+use super::json::{Paths, Visitor, Walker};
+use super::read::values;
+use super::{Fault, Piece, PieceKind, TextFormat};
+use crate::{
+    ColumnPath, Error, Found, Limits, Matcher, Record, Result, SelectorIndex, Sink, Step, StreamSearch, Summary, Value,
+    Verdict,
+};
+
+/// Bytes of text that one task searches: enough to be worth a task, few enough that a block gives some to every core.
+const TASK_BYTES: usize = 64 << 10;
+
+/// Searches one shard for a matcher's selectors. Rows are numbered as the [`Splitter`](super::Splitter) numbers records: a
+/// broken one counts too.
+#[derive(Debug)]
+pub struct TextSearch {
+    blocks: Blocks,
+    /// The block that is searched next.
+    block: Block,
+    scan: Scan,
+    summary: Summary,
+}
+
+impl TextSearch {
+    /// A search of a shard of this format, for the matcher of its source. Fails when the format or the mapping cannot be right.
+    pub fn new(format: TextFormat, matcher: Arc<Matcher>, limits: Limits) -> Result<Self> {
+        let paths = match format {
+            TextFormat::Csv(_) => Paths::new([]),
+            TextFormat::Ndjson | TextFormat::Document { .. } => Paths::new(targets(&matcher)),
+        };
+        Ok(Self {
+            blocks: Blocks::new(&format, &limits)?,
+            block: Block::default(),
+            scan: Scan { format, matcher, paths, columns: None, nesting_max: limits.nesting_max },
+            summary: Summary::default(),
+        })
+    }
+
+    /// Goes on until more bytes are needed, or the shard is over.
+    fn advance(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        loop {
+            let (filled, parts) = if self.block.pieces.is_empty() {
+                (self.blocks.fill(), Vec::new())
+            } else {
+                rayon::join(|| self.blocks.fill(), || self.scan.block(&self.block))
+            };
+            self.deliver(parts, sink)?;
+            self.block.pieces.clear();
+            match filled? {
+                Filled::Hungry => return Ok(()),
+                Filled::Full => self.cut()?,
+                Filled::Done => {
+                    self.cut()?;
+                    let parts = self.scan.block(&self.block);
+                    return self.deliver(parts, sink);
+                }
+            }
+        }
+    }
+
+    fn cut(&mut self) -> Result<()> {
+        self.blocks.cut(&mut self.block)?;
+        if self.scan.columns.is_none()
+            && let Some(names) = self.blocks.splitter().names()
+        {
+            self.scan.columns = Some(Columns::new(names, &self.scan.matcher)?);
+        }
+        Ok(())
+    }
+
+    /// Hands on what was found in the block, up to the first error.
+    fn deliver(&mut self, parts: Vec<Result<Part>>, sink: &mut dyn Sink) -> Result<()> {
+        for part in parts {
+            let part = part?;
+            self.summary.rows += part.rows;
+            self.summary.poisoned += part.poisoned;
+            if self.summary.first_poison.is_none() {
+                self.summary.first_poison = part.first_poison;
+            }
+            for (piece, row, owners) in part.found {
+                let selectors = &part.owners[owners];
+                for &selector in selectors {
+                    self.summary.matches.insert(row, selector);
+                }
+                let bytes = self.block.bytes(&piece);
+                let record = self.scan.record(bytes);
+                let found = |record| Found { row, selectors, record };
+                match &record {
+                    Handed::Json(text) => sink.found(found(Record::Json(text))),
+                    Handed::Csv(names, values) => sink.found(found(Record::Csv { names, values })),
+                }
+                .map_err(Error::Sink)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StreamSearch for TextSearch {
+    fn feed(&mut self, piece: Bytes, sink: &mut dyn Sink) -> Result<()> {
+        self.blocks.push(piece);
+        self.advance(sink)
+    }
+
+    fn finish(&mut self, sink: &mut dyn Sink) -> Result<Summary> {
+        self.blocks.end();
+        self.advance(sink)?;
+        Ok(std::mem::take(&mut self.summary))
+    }
+}
+
+/// The columns that must be looked at, under the index of the matcher's field; the tenant's comes behind them.
+fn targets(matcher: &Matcher) -> impl Iterator<Item = (usize, &ColumnPath)> {
+    let fields = matcher.fields().iter().enumerate().filter(|(_, field)| field.is_wanted());
+    let tenant = matcher.tenant().map(|tenant| (matcher.fields().len(), tenant.column()));
+    fields.map(|(at, field)| (at, field.column())).chain(tenant)
+}
+
+/// What tasks share.
+#[derive(Debug)]
+struct Scan {
+    format: TextFormat,
+    matcher: Arc<Matcher>,
+    /// JSON only.
+    paths: Paths,
+    /// CSV only, once the header is known.
+    columns: Option<Columns>,
+    nesting_max: usize,
+}
+
+/// A CSV shard's columns.
+#[derive(Debug)]
+struct Columns {
+    names: Arc<[String]>,
+    /// For each column, which targets it is.
+    targets: Vec<Vec<usize>>,
+}
+
+impl Columns {
+    fn new(names: &Arc<[String]>, matcher: &Matcher) -> Result<Self> {
+        let mut columns = Self { names: Arc::clone(names), targets: vec![Vec::new(); names.len()] };
+        for (target, path) in targets(matcher) {
+            let mut is_missing = true;
+            for (name, targets) in names.iter().zip(&mut columns.targets) {
+                if is_named(path, name) {
+                    targets.push(target);
+                    is_missing = false;
+                }
+            }
+            if is_missing {
+                return Err(Error::MissingColumn { column: path.to_string() });
+            }
+        }
+        Ok(columns)
+    }
+}
+
+/// Whether a mapped path means the CSV column `name`: as it is written, or in quotes.
+pub fn is_named(path: &ColumnPath, name: &str) -> bool {
+    path.as_str() == name || matches!(path.steps(), [Step::Field(field)] if field == name)
+}
+
+/// What one task found.
+#[derive(Default)]
+struct Part {
+    rows: u64,
+    poisoned: u64,
+    first_poison: Option<String>,
+    /// Each record with its row and where its selectors lie in `owners`.
+    found: Vec<(Piece, u64, Range<usize>)>,
+    owners: Vec<SelectorIndex>,
+}
+
+/// A found record, ready to be handed on.
+enum Handed<'a> {
+    Json(&'a [u8]),
+    Csv(&'a [String], Vec<String>),
+}
+
+impl Scan {
+    /// Searches a block's records in parallel. What each task found, in their order.
+    fn block(&self, block: &Block) -> Vec<Result<Part>> {
+        let tasks = tasks(&block.pieces);
+        tasks.into_par_iter().map(|pieces| self.part(block, pieces)).collect()
+    }
+
+    fn part(&self, block: &Block, pieces: &[Piece]) -> Result<Part> {
+        let mut part = Part::default();
+        let mut verdict = Verdict::new(&self.matcher);
+        let mut walker = Walker::new(&self.paths, self.nesting_max);
+        let tenant = self.matcher.fields().len();
+        // One check for all of them is cheaper than one for each; where it fails, they are checked one by one.
+        let utf8 =
+            span(pieces).and_then(|span| Some((span.start, simdutf8::basic::from_utf8(&block.text[span]).ok()?)));
+        for piece in pieces {
+            let PieceKind::Record { row, line } = piece.kind else { continue };
+            verdict.reset();
+            let text = match utf8 {
+                Some((from, text)) => text.get(piece.start - from..piece.end - from),
+                None => simdutf8::basic::from_utf8(block.bytes(piece)).ok(),
+            };
+            let searched = match (text, &self.columns) {
+                (None, _) => Err(Fault::NotUtf8),
+                (Some(text), None) if !is_candidate(text) => walker.check(text),
+                (Some(text), None) => walker.walk(text, &mut Judge { verdict: &mut verdict, tenant }),
+                (Some(text), Some(columns)) => self.row(text, columns, &mut Judge { verdict: &mut verdict, tenant }),
+            };
+            if let Err(fault) = searched {
+                let poison = fault.poison(&self.format, row, line, block.offset + piece.start as u64)?;
+                part.poisoned += 1;
+                part.first_poison.get_or_insert(poison);
+                continue;
+            }
+            part.rows += 1;
+            let selectors = verdict.selectors();
+            if !selectors.is_empty() {
+                let from = part.owners.len();
+                part.owners.extend_from_slice(selectors);
+                part.found.push((*piece, row, from..part.owners.len()));
+            }
+        }
+        Ok(part)
+    }
+
+    /// One CSV row.
+    fn row(&self, text: &str, columns: &Columns, judge: &mut Judge<'_, '_>) -> std::result::Result<(), Fault> {
+        let mut found = 0;
+        for field in Fields::new(text.as_bytes(), self.delimiter()) {
+            let field = field?;
+            for &target in columns.targets.get(found).map_or(&[][..], Vec::as_slice) {
+                judge.take(target, Value::Text(&field.value));
+            }
+            found += 1;
+        }
+        let expected = columns.names.len();
+        if found == expected { Ok(()) } else { Err(Fault::Fields { found, expected }) }
+    }
+
+    /// A record that was searched, in the form that sinks take.
+    fn record<'a>(&'a self, bytes: &'a [u8]) -> Handed<'a> {
+        match &self.columns {
+            None => Handed::Json(bytes.trim_ascii()),
+            Some(columns) => {
+                Handed::Csv(&columns.names, values(bytes, self.delimiter(), columns.names.len()).unwrap_or_default())
+            }
+        }
+    }
+
+    fn delimiter(&self) -> u8 {
+        match &self.format {
+            TextFormat::Csv(layout) => layout.delimiter,
+            TextFormat::Ndjson | TextFormat::Document { .. } => b',',
+        }
+    }
+}
+
+/// Whether a record may match, so that its values must be looked at; otherwise it is only validated. A cheap look at the bytes
+/// may one day say no; until then every record may.
+#[inline]
+fn is_candidate(_: &str) -> bool {
+    true
+}
+
+/// Puts a record's values to the verdict.
+struct Judge<'a, 'm> {
+    verdict: &'a mut Verdict<'m>,
+    /// The target that is the tenant.
+    tenant: usize,
+}
+
+impl Judge<'_, '_> {
+    #[inline]
+    fn take(&mut self, target: usize, value: Value<'_>) {
+        if target == self.tenant {
+            self.verdict.tenant(value);
+        } else {
+            self.verdict.field(target, value);
+        }
+    }
+}
+
+impl Visitor for Judge<'_, '_> {
+    #[inline]
+    fn value(&mut self, targets: &[usize], _: Range<usize>, value: Option<Value<'_>>) {
+        if let Some(value) = value {
+            targets.iter().for_each(|&target| self.take(target, value));
+        }
+    }
+}
+
+/// Pieces for one task each.
+fn tasks(mut pieces: &[Piece]) -> Vec<&[Piece]> {
+    let mut tasks = Vec::new();
+    while let Some(first) = pieces.first() {
+        let count = pieces.partition_point(|piece| piece.start < first.start + TASK_BYTES);
+        let (task, rest) = pieces.split_at(count);
+        tasks.push(task);
+        pieces = rest;
+    }
+    tasks
+}
+
+/// The text from the first record to the last.
+fn span(pieces: &[Piece]) -> Option<Range<usize>> {
+    let mut records = pieces.iter().filter(|piece| matches!(piece.kind, PieceKind::Record { .. }));
+    let first = records.next()?;
+    Some(first.start..records.next_back().unwrap_or(first).end)
+}

@@ -1,0 +1,194 @@
+//! Paths, tenants, dictionaries, framings: what the search promises of each.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, ListArray, NullArray, RecordBatch, RunArray,
+    StringArray, StructArray, UnionArray,
+};
+use arrow::datatypes::{DataType, Field, Int8Type, Int16Type, Int32Type, Int64Type, Schema, UnionFields};
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+use lacuna_scan::ipc::records;
+use lacuna_scan::{Error, Limits, Record};
+
+use super::tables::encode;
+use super::{matcher, search, tenant_matcher};
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
+}
+
+fn file(batch: &RecordBatch) -> Vec<u8> {
+    encode(&batch.schema(), std::slice::from_ref(batch), true, None, 64)
+}
+
+fn rows(bytes: &[u8], identifiers: &[(&str, &str)]) -> Vec<u64> {
+    search(bytes, &matcher(identifiers)).unwrap().0.matches.rows().iter().collect()
+}
+
+fn texts(values: &[Option<&str>]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
+#[test]
+fn what_cannot_hold_an_identifier_is_refused_with_a_way_out() {
+    let list = ListArray::from_iter_primitive::<Int64Type, _, _>([Some([Some(1)])]);
+    let inner = StructArray::from(vec![(
+        Arc::new(Field::new("v", DataType::Int64, true)),
+        Arc::new(Int64Array::from(vec![1])) as _,
+    )]);
+    let bytes = file(&batch(vec![
+        ("list", Arc::new(list)),
+        ("float", Arc::new(Float64Array::from(vec![1.0]))),
+        ("flag", Arc::new(BooleanArray::from(vec![true]))),
+        ("inner", Arc::new(inner)),
+        ("text", texts(&[Some("1")])),
+    ]));
+    let problem = |path: &str| search(&bytes, &matcher(&[(path, "1")])).err().unwrap().to_string();
+    for (path, expected) in [
+        ("list", "column `list` is a list: write `list[]`"),
+        (
+            "list.v",
+            "column `list.v` is not there: `list` is a list and has no fields; its elements are entered by `[]`",
+        ),
+        ("float", "column `float` is a floating-point number, which cannot hold an identifier"),
+        ("flag", "column `flag` is a boolean, which cannot hold an identifier"),
+        ("inner", "column `inner` is a struct: name one of its fields, as `inner.FIELD`"),
+        ("text[]", "column `text[]` is not there: `text` is text and is no list"),
+        ("inner.w", "has no column `inner.w`, which the source maps"),
+        ("other", "has no column `other`, which the source maps"),
+        ("Text", "has no column `Text`, which the source maps"),
+        ("[].v", "column `[].v` is not there: a row of a table is no list; start with a column's name"),
+    ] {
+        assert_eq!(problem(path), expected);
+    }
+    assert_eq!(rows(&bytes, &[("list[]", "1")]), [0]);
+    assert_eq!(rows(&bytes, &[("inner.v", "1")]), [0]);
+}
+
+#[test]
+fn a_column_of_nulls_is_nobodys() {
+    let bytes = file(&batch(vec![("user", Arc::new(NullArray::new(3)))]));
+    assert!(rows(&bytes, &[("user", "")]).is_empty());
+}
+
+#[test]
+fn columns_of_the_same_name_all_count() {
+    let fields = ["a", "b"].map(|_| Field::new("user", DataType::Utf8, true));
+    let schema = Arc::new(Schema::new(fields.to_vec()));
+    let columns = vec![texts(&[Some("ann"), None]), texts(&[None, Some("ann")])];
+    let bytes = file(&RecordBatch::try_new(schema, columns).unwrap());
+    assert_eq!(rows(&bytes, &[("user", "ann")]), [0, 1]);
+}
+
+#[test]
+fn rows_of_other_tenants_are_not_the_requests() {
+    let tenants = StringArray::from(vec![Some("a"), Some("b"), None, Some("c"), Some("a")]);
+    let dictionary: DictionaryArray<Int8Type> = tenants.iter().collect();
+    for tenants in [Arc::new(tenants) as ArrayRef, Arc::new(dictionary)] {
+        let users = texts(&[Some("ann"), Some("ann"), Some("ann"), Some("ann"), Some("bob")]);
+        let bytes = file(&batch(vec![("user", users), ("tenant", tenants)]));
+        let (summary, found) = search(&bytes, &tenant_matcher("user", "ann", "tenant", &["a", "b"])).unwrap();
+        let found: Vec<_> = found.0.into_iter().map(|(row, selectors, _)| (row, selectors)).collect();
+        assert_eq!(found, [(0, vec![0]), (1, vec![1])]);
+        assert_eq!(summary.matches.count(0), 1);
+    }
+}
+
+#[test]
+fn a_row_that_names_two_tenants_is_nobodys() {
+    let field = Arc::new(Field::new("item", DataType::Utf8, true));
+    let tenants = ListArray::new(
+        field,
+        arrow::buffer::OffsetBuffer::from_lengths([1, 2, 2, 0]),
+        texts(&[Some("a"), Some("a"), Some("b"), Some("a"), None]),
+        None,
+    );
+    let bytes = file(&batch(vec![("user", texts(&[Some("ann"); 4])), ("tenant", Arc::new(tenants))]));
+    let (summary, _) = search(&bytes, &tenant_matcher("user", "ann", "tenant[]", &["a"])).unwrap();
+    assert_eq!(summary.matches.rows().iter().collect::<Vec<_>>(), [0, 2]);
+}
+
+#[test]
+fn runs_of_dictionary_keys() {
+    let keys: DictionaryArray<Int16Type> = [Some("ann"), None, Some("bob")].into_iter().collect();
+    let runs = RunArray::<Int32Type>::try_new(&vec![2, 3, 5].into(), &keys).unwrap();
+    let bytes = file(&batch(vec![("user", Arc::new(runs))]));
+    assert_eq!(rows(&bytes, &[("user", "ann")]), [0, 1]);
+    assert_eq!(rows(&bytes, &[("user", "bob")]), [3, 4]);
+}
+
+#[test]
+fn other_columns_of_any_type_come_along() {
+    let fields = UnionFields::try_new(
+        vec![3, 5],
+        vec![Field::new("n", DataType::Int64, true), Field::new("t", DataType::Utf8, true)],
+    )
+    .unwrap();
+    let dense = UnionArray::try_new(
+        fields.clone(),
+        vec![3_i8, 5, 3].into(),
+        Some(vec![0, 0, 1].into()),
+        vec![Arc::new(Int64Array::from(vec![1, 2])), texts(&[Some("x")])],
+    )
+    .unwrap();
+    let sparse = UnionArray::try_new(
+        fields,
+        vec![3_i8, 5, 3].into(),
+        None,
+        vec![Arc::new(Int64Array::from(vec![1, 2, 3])), texts(&[Some("x"), Some("y"), Some("z")])],
+    )
+    .unwrap();
+    let batch = batch(vec![
+        ("user", texts(&[Some("bob"), Some("ann"), Some("ann")])),
+        ("dense", Arc::new(dense)),
+        ("sparse", Arc::new(sparse)),
+        ("flag", Arc::new(BooleanArray::from(vec![true, false, true]))),
+        ("none", Arc::new(NullArray::new(3))),
+    ]);
+    for codec in [None, Some(arrow::ipc::CompressionType::ZSTD)] {
+        let bytes = encode(&batch.schema(), std::slice::from_ref(&batch), false, codec, 8);
+        let (_, found) = search(&bytes, &matcher(&[("user", "ann")])).unwrap();
+        assert_eq!(found.0.iter().map(|found| &found.2).collect::<Vec<_>>(), [&batch.slice(1, 1), &batch.slice(2, 1)]);
+    }
+}
+
+#[test]
+fn framing_of_before_0_15_is_read() {
+    let batch = batch(vec![("user", texts(&[Some("ann"), Some("bob")]))]);
+    let options = IpcWriteOptions::try_new(8, true, arrow::ipc::MetadataVersion::V4).unwrap();
+    let mut stream = Vec::new();
+    let mut writer = StreamWriter::try_new_with_options(&mut stream, &batch.schema(), options.clone()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    let mut file = Vec::new();
+    let mut writer = FileWriter::try_new_with_options(&mut file, &batch.schema(), options).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    for bytes in [stream, file] {
+        assert_eq!(rows(&bytes, &[("user", "bob")]), [1]);
+    }
+}
+
+#[test]
+fn every_row_of_a_shard_in_its_order() {
+    let batches = [
+        batch(vec![("n", Arc::new(Int64Array::from(vec![5, 6])))]),
+        batch(vec![("n", Arc::new(Int64Array::from(vec![7])))]),
+    ];
+    for file in [true, false] {
+        let bytes = encode(&batches[0].schema(), &batches, file, None, 8);
+        let mut seen = Vec::new();
+        records(&mut bytes.as_slice(), &Limits::default(), &mut |row, record| {
+            let Record::Arrow { batch, row: at } = record else { return Err(std::io::Error::other("not Arrow")) };
+            seen.push((row, batch.slice(at, 1)));
+            Ok(())
+        })
+        .unwrap();
+        let expected = [(0, batches[0].slice(0, 1)), (1, batches[0].slice(1, 1)), (2, batches[1].clone())];
+        assert_eq!(seen, expected);
+    }
+    let bytes = encode(&batches[0].schema(), &batches, true, None, 8);
+    let failed = records(&mut bytes.as_slice(), &Limits::default(), &mut |_, _| Err(std::io::Error::other("full")));
+    assert!(matches!(failed, Err(Error::Sink(_))));
+}

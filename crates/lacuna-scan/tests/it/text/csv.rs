@@ -1,0 +1,155 @@
+//! CSV: rows, fields, header.
+
+use lacuna_scan::text::csv::Fields;
+use lacuna_scan::text::{CsvLayout, PieceKind, Splitter, TextFormat};
+use lacuna_scan::{Error, Limits};
+use proptest::prelude::*;
+
+use super::Query;
+
+fn rows(text: &str, wanted: &str) -> Vec<u64> {
+    let answer = Query::csv("id", &[wanted]).run(text.as_bytes()).unwrap();
+    assert_eq!(answer.poisoned, 0, "{:?}", answer.first_poison);
+    answer.found_rows()
+}
+
+#[test]
+fn rows_end_as_they_like() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = format!("\u{feff}name,id{end}x,a{end}{end}\"y{end}z\",b{end}\"\",\"a\"");
+        assert_eq!(rows(&text, "a"), [0, 2], "{end:?}");
+        assert_eq!(rows(&format!("{text}{end}"), "a"), [0, 2], "{end:?}");
+    }
+}
+
+#[test]
+fn quotes_are_read() {
+    let text = "id,x\n\"a \"\"b\"\", c\",1\n\"a\nb\",2\na \"b\", 3\n \"a\",4\n";
+    assert_eq!(rows(text, "a \"b\", c"), [0]);
+    assert_eq!(rows(text, "a\nb"), [1]);
+    assert_eq!(rows(text, "a \"b\""), [2]);
+    assert_eq!(rows(text, " \"a\""), [3]);
+}
+
+#[test]
+fn the_record_keeps_names_and_values() {
+    let answer = Query::csv("id", &["a"]).run(b"id,\"full \"\"name\"\"\"\na,\"x,\ny\"\n").unwrap();
+    assert_eq!(answer.found[0].2, r#"["id", "full \"name\""] ["a", "x,\ny"]"#);
+}
+
+#[test]
+fn any_of_two_equal_names_counts() {
+    assert_eq!(rows("id,x,id\na,1,b\nb,1,a\nb,a,b\n", "a"), [0, 1]);
+}
+
+#[test]
+fn names_with_dots_are_meant_as_written_or_in_quotes() {
+    let text = b"\"user.id\",x\na,1\n";
+    assert_eq!(Query::csv("user.id", &["a"]).run(text).unwrap().found_rows(), [0]);
+    assert_eq!(Query::csv("\"user.id\"", &["a"]).run(text).unwrap().found_rows(), [0]);
+}
+
+#[test]
+fn a_missing_column_is_an_error_when_it_matters() {
+    let result = Query::csv("id", &["a"]).run(b"ID,x\na,1\n");
+    assert!(matches!(result, Err(Error::MissingColumn { .. })), "{result:?}");
+    let mut query = Query::csv("id", &["a"]);
+    query.tenant = Some("org");
+    assert!(matches!(query.run(b"id\na\n"), Err(Error::MissingColumn { .. })));
+    // Nobody is looked for.
+    assert_eq!(Query::csv("id", &[]).run(b"ID\na\n").unwrap().rows, 1);
+}
+
+#[test]
+fn header_and_delimiter_can_be_given() {
+    let layout = CsvLayout { delimiter: b';', header: Some(vec!["x".into(), "id".into()]) };
+    let query = Query::new(TextFormat::Csv(layout), "id", &["a"]);
+    assert_eq!(query.run(b"1,2;a\nid;a\n").unwrap().found_rows(), [0, 1]);
+    assert_eq!(query.run(b"").unwrap().rows, 0);
+    for delimiter in [b'"', b'\n', 0xe4] {
+        let layout = CsvLayout { delimiter, header: None };
+        assert!(Query::new(TextFormat::Csv(layout), "id", &["a"]).run(b"id\n").is_err());
+    }
+}
+
+#[test]
+fn uneven_rows_poison_only_themselves() {
+    let answer = Query::csv("id", &["a"]).run(b"id,x\n\"a\n\",1\na\na,1,2\na,1\n\"a\"b,1\na,1").unwrap();
+    assert_eq!((answer.rows, answer.poisoned, answer.found_rows()), (3, 3, vec![3, 5]));
+    assert_eq!(answer.first_poison.as_deref(), Some("line 4: has 1 fields where the header has 2"));
+}
+
+#[test]
+fn other_encodings_are_named() {
+    let mut utf16 = vec![0xff, 0xfe];
+    "id,x\na,1\n".encode_utf16().for_each(|unit| utf16.extend(unit.to_le_bytes()));
+    let latin_row = b"id,x\na,1\n\"b\n\",2\nM\xfcller,1\n";
+    let latin_header = b"id,gr\xf6\xdfe\na,1\n";
+    for (bytes, word) in [(&utf16[..], "UTF-16"), (latin_row, "line 5"), (latin_header, "header")] {
+        match Query::csv("id", &["a"]).run(bytes) {
+            Err(Error::WrongFormat { reason, .. }) => assert!(reason.contains(word), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_open_quote_is_a_truncation() {
+    for text in ["id,x\na,1\n\"b,2\n", "\"id", ""] {
+        let result = Query::csv("id", &["a"]).run(text.as_bytes());
+        assert!(matches!(result, Err(Error::Truncated { .. })), "{text}: {result:?}");
+    }
+}
+
+#[test]
+fn limits_refuse() {
+    let mut query = Query::csv("id", &["a"]);
+    query.limits = Limits { record_bytes_max: 1000, columns_max: 10, ..Limits::default() };
+    let long = format!("id\n\"{}\"\n", "x\n".repeat(600));
+    assert!(matches!(query.run(long.as_bytes()), Err(Error::Limit { setting: "record_bytes_max", .. })));
+    assert!(matches!(query.run(b"id,,,,,,,,,,,\n"), Err(Error::Limit { setting: "columns_max", .. })));
+}
+
+/// The rows of `text`, or none where one is malformed.
+fn read(text: &[u8]) -> Option<Vec<Vec<Vec<u8>>>> {
+    let layout = CsvLayout { delimiter: b',', header: Some(Vec::new()) };
+    let mut splitter = Splitter::new(&TextFormat::Csv(layout), &Limits::default()).unwrap();
+    let mut pieces = Vec::new();
+    assert_eq!(splitter.split(text, 0, true, &mut pieces).ok()?, text.len());
+    let mut end = 0;
+    for piece in &pieces {
+        assert_eq!(piece.start, end, "pieces cover every byte");
+        end = piece.end;
+    }
+    assert_eq!(end, text.len());
+    let records = pieces.iter().filter(|piece| matches!(piece.kind, PieceKind::Record { .. }));
+    records
+        .map(|piece| {
+            let fields = Fields::new(&text[piece.start..piece.end], b',');
+            fields.map(|field| Some(field.ok()?.value.into_owned())).collect()
+        })
+        .collect()
+}
+
+proptest! {
+    /// What is well formed reads as the `csv` crate reads it.
+    #[test]
+    fn agrees_with_the_csv_crate(text in r#"([ab]|"|""|,|\n|\r\n|\r){0,24}"#) {
+        let Some(rows) = read(text.as_bytes()) else { return Ok(()) };
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+        let expected: Vec<Vec<Vec<u8>>> =
+            reader.byte_records().map(|row| row.unwrap().iter().map(<[u8]>::to_vec).collect()).collect();
+        prop_assert_eq!(rows, expected, "{:?}", text);
+    }
+
+    /// What the `csv` crate writes is read back.
+    #[test]
+    fn reads_what_is_written(rows in prop::collection::vec(prop::collection::vec("[a,\"\n\r é]{0,6}", 2..5), 0..8)) {
+        let mut writer = csv::WriterBuilder::new().has_headers(false).flexible(true).from_writer(Vec::new());
+        rows.iter().for_each(|row| writer.write_record(row).unwrap());
+        let text = writer.into_inner().unwrap();
+        let expected: Vec<Vec<Vec<u8>>> =
+            rows.iter().map(|row| row.iter().map(|value| value.clone().into_bytes()).collect()).collect();
+        prop_assert_eq!(read(&text), Some(expected));
+    }
+}

@@ -1,0 +1,133 @@
+//! JSON documents: one array at a path holds the records.
+
+use lacuna_scan::Error;
+use proptest::prelude::*;
+
+use super::Query;
+
+fn rows(records: &str, text: &str) -> Vec<u64> {
+    let answer = Query::document(records, "id", &["a"]).run(text.as_bytes()).unwrap();
+    assert_eq!(answer.poisoned, 0, "{:?}", answer.first_poison);
+    answer.found_rows()
+}
+
+#[test]
+fn records_lie_at_a_path() {
+    assert_eq!(rows("Records[]", r#"{"Records":[{"id":"a"},{"id":"b"},{"id":"a"}]}"#), [0, 2]);
+    assert_eq!(rows("[]", "\u{feff} [ {\"id\":\"b\"} , {\"id\":\"a\"} ] \n"), [1]);
+    assert_eq!(rows("a.b[]", r#"{"b":[{"id":"a"}],"a":{"c":[[1,{"b":"]"}]],"b":[{"id":"a"}]},"z":1.5e-3}"#), [0]);
+    assert_eq!(rows("a[].b[]", r#"{"a":[{"b":[{"id":"a"}]},{"b":[]},{"b":null},{},{"b":[{},{"id":"a"}]}]}"#), [0, 2]);
+    assert_eq!(rows("a{}.b[]", r#"{"a":{"x":{"b":[{"id":"a"}]},"y":{"b":[{"id":"a"}]}}}"#), [0, 1]);
+    assert_eq!(rows("[][]", r#"[[{"id":"b"}],[],[{"id":"a"}]]"#), [1]);
+}
+
+#[test]
+fn keys_count_however_written_and_however_often() {
+    assert_eq!(
+        rows("Records[]", r#"{"R\u0065cords":[{"id":"a"}],"Records":[{"id":"a"}],"records":[{"id":"a"}]}"#),
+        [0, 1]
+    );
+}
+
+#[test]
+fn an_empty_array_is_complete() {
+    for text in [r#"{"Records":[]}"#, r#"{"Records": [ ] }"#] {
+        let answer = Query::document("Records[]", "id", &["a"]).run(text.as_bytes()).unwrap();
+        assert_eq!((answer.rows, answer.poisoned), (0, 0));
+    }
+}
+
+#[test]
+fn a_missing_array_is_an_error() {
+    for text in [r#"{}"#, r#"{"records":[]}"#, r#"{"Records":null}"#, r#"{"x":{"Records":[]}}"#] {
+        match Query::document("Records[]", "id", &["a"]).run(text.as_bytes()) {
+            Err(Error::MissingColumn { column }) => assert_eq!(column, "Records[]"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    for text in [r#"{"Records":{"0":{}}}"#, r#"{"Records":"[]"}"#, r#"[]"#, "7", r#"{"Records":false}"#] {
+        let result = Query::document("Records[]", "id", &["a"]).run(text.as_bytes());
+        assert!(matches!(result, Err(Error::ColumnType { .. })), "{text}: {result:?}");
+    }
+}
+
+#[test]
+fn a_broken_document_is_refused() {
+    for text in [
+        r#"{"Records":[{"id":"a"}]}}"#,
+        r#"{"Records":[{"id":"a"}]} x"#,
+        r#"{"Records":[{"id":"a"}]]"#,
+        r#"{"Records":[{"id":"a"},]}"#,
+        r#"{"Records":[,{"id":"a"}]}"#,
+        r#"{"Records":[{"id":"a"} {"id":"a"}]}"#,
+        r#"{"Records":[{"id":"a",}]}"#,
+        r#"{"Records":[{"id":[}]}"#,
+        r#"{"Records":[{"id":"a"}],}"#,
+        r#"{"Records":[{"id":"a"}],"x":tru}"#,
+        r#"{"Records":[{"id":"a"}],"x":01}"#,
+        r#"{"Records":[{"id":"a"}],"x":"\q"}"#,
+        r#"{"Records" [{"id":"a"}]}"#,
+        r#"{Records:[{"id":"a"}]}"#,
+        r#"{"Records":[{"id":"a"}],"x":{"y":]}}"#,
+    ] {
+        let result = Query::document("Records[]", "id", &["a"]).run(text.as_bytes());
+        assert!(matches!(result, Err(Error::Malformed { .. })), "{text}: {result:?}");
+    }
+    let latin = b"{\"x\":\"M\xfcller\",\"Records\":[]}";
+    assert!(matches!(Query::document("Records[]", "id", &["a"]).run(latin), Err(Error::Malformed { .. })));
+    let latin = b"{\"Records\":[{\"x\":\"M\xfcller\"}]}";
+    assert!(matches!(Query::document("Records[]", "id", &["a"]).run(latin), Err(Error::Malformed { .. })));
+}
+
+#[test]
+fn an_element_that_is_no_object_is_poison() {
+    let answer =
+        Query::document("[]", "id", &["a"]).run(br#"[{"id":"a"}, null ,"a",[{"id":"a"}],7,{"id":"a"}]"#).unwrap();
+    assert_eq!((answer.rows, answer.poisoned, answer.found_rows()), (2, 4, vec![0, 5]));
+    assert_eq!(answer.first_poison.as_deref(), Some("record 2: is not a JSON object"));
+}
+
+#[test]
+fn a_path_to_no_array_is_refused() {
+    assert!(Query::document("Records", "id", &["a"]).run(b"{}").is_err());
+}
+
+#[test]
+fn large_documents_go_by_in_blocks() {
+    let mut text = format!("{{\"before\":[{}1],\"Records\":[\n", "[1,\"x\"],".repeat(200_000));
+    for row in 0..60_000 {
+        let comma = if row == 0 { "" } else { " ,\r\n" };
+        text.push_str(&format!(
+            "{comma}{{\"n\":{row}, \"id\":\"{}\",\"nested\":{{\"q\":\"]}}\\\"\"}}}}",
+            ["a", "b"][row % 2]
+        ));
+    }
+    text.push_str("],\"after\":{\"x\":[[]]}}");
+    let answer = Query::document("Records[]", "id", &["a"]).pieces_of(100_003).run(text.as_bytes()).unwrap();
+    assert_eq!((answer.rows, answer.found.len()), (60_000, 30_000));
+    assert!(answer.found.iter().all(|(row, _, text)| text.starts_with(&format!("{{\"n\":{row},"))));
+}
+
+proptest! {
+    /// A document is read or refused just as serde_json does, with the same number of records.
+    #[test]
+    fn agrees_with_serde_json(text in r#"(\{"r":|\[|\]|\}|,|:|"r"|"x"|\{\}|1|null|true| |\{"id":"a"\}){0,12}"#) {
+        let whole: Result<serde_json::Value, _> = serde_json::from_str(&text);
+        let answer = Query::document("r[]", "id", &["a"]).run(text.as_bytes());
+        match (whole, answer) {
+            (Ok(value), Ok(answer)) => {
+                // The last of two equal keys wins there, all count here.
+                let records = value["r"].as_array().map_or(0, Vec::len) as u64;
+                prop_assert!(answer.rows + answer.poisoned >= records);
+                if text.matches("\"r\"").count() == 1 {
+                    prop_assert_eq!(answer.rows + answer.poisoned, records);
+                }
+            }
+            (Ok(_), Err(error)) => {
+                prop_assert!(matches!(error, Error::MissingColumn { .. } | Error::ColumnType { .. }), "{text}: {error}");
+            }
+            (Err(_), Err(_)) => {}
+            (Err(error), Ok(_)) => prop_assert!(false, "{text}: {error}"),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Listing a container, page by page.
+
+use azure_core::http::XmlFormat;
+use azure_core::http::response::Response;
+use azure_storage_blob::models::{
+    BlobContainerClientListBlobsOptions, BlobItem, ListBlobsIncludeItem, ListBlobsResponse,
+};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+
+use super::failure::{Failure, failure};
+use super::{AzureStore, incomplete_answer};
+use crate::{BlobInfo, BlobPath, Error, ErrorKind, Etag, Result};
+
+impl AzureStore {
+    pub(super) fn list_blobs(&self, prefix: &str) -> BoxStream<'_, Result<BlobInfo>> {
+        let options = BlobContainerClientListBlobsOptions {
+            // Metadata tells the directories of a hierarchical namespace from blobs.
+            include: Some(vec![ListBlobsIncludeItem::Metadata]),
+            maxresults: self.page_size,
+            prefix: (!prefix.is_empty()).then(|| prefix.to_owned()),
+            ..BlobContainerClientListBlobsOptions::default()
+        };
+        let pages = match self.container.list_blobs(Some(options)) {
+            Ok(pager) => pager.into_pages(),
+            Err(error) => return stream::iter([Err(failure(error).into())]).boxed(),
+        };
+        pages
+            .map_err(|error| Error::from(failure(error)))
+            .and_then(|page| async { blobs(page) })
+            .map_ok(|items| stream::iter(items.into_iter().filter_map(blob)))
+            .try_flatten()
+            .boxed()
+    }
+}
+
+fn blobs(page: Response<ListBlobsResponse, XmlFormat>) -> Result<Vec<BlobItem>> {
+    Ok(page.into_model().map_err(|error| Error::from(failure(error)))?.blob_items)
+}
+
+/// What is listed for `item`; nothing for a directory.
+fn blob(item: BlobItem) -> Option<Result<BlobInfo>> {
+    let properties = item.properties.unwrap_or_default();
+    let (Some(name), Some(etag), Some(size)) = (item.name, properties.etag, properties.content_length) else {
+        return Some(Err(incomplete_answer()));
+    };
+    // A hierarchical namespace lists its directories as empty blobs with this metadata; some tools write an empty `name/`.
+    let metadata = item.metadata.and_then(|metadata| metadata.values).unwrap_or_default();
+    let folder = metadata.iter().any(|(key, value)| key.eq_ignore_ascii_case("hdi_isfolder") && value == "true");
+    if size == 0 && (folder || name.ends_with('/')) {
+        return None;
+    }
+    Some(match BlobPath::new(name.clone()) {
+        Ok(path) => Ok(BlobInfo { path, etag: Etag::new(etag.as_ref()), size }),
+        Err(cause) => {
+            let name = name.escape_debug();
+            Err(Error::new(ErrorKind::Other).because(Failure::said(&format!("the blob's name `{name}` {cause}"))))
+        }
+    })
+}

@@ -1,0 +1,72 @@
+//! What can go wrong between here and the bytes.
+
+use crate::BlobPath;
+
+/// A failed operation on a store.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{kind}", path.as_ref().map(|path| format!("{path}: ")).unwrap_or_default())]
+pub struct Error {
+    /// The blob that it was about.
+    pub path: Option<BlobPath>,
+    /// What happened.
+    pub kind: ErrorKind,
+    /// The cause. Never holds a credential.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// `kind`, about the store as a whole.
+    pub fn new(kind: ErrorKind) -> Self {
+        Self { path: None, kind, source: None }
+    }
+
+    /// The same, about the blob at `path`.
+    #[must_use]
+    pub fn at(mut self, path: &BlobPath) -> Self {
+        self.path = Some(path.clone());
+        self
+    }
+
+    /// The same, because of `source`, which must hold no credential.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+/// What happened, in terms a caller can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ErrorKind {
+    /// There is no such blob or container.
+    #[error("not found")]
+    NotFound,
+    /// The blob is another version than the one asked for.
+    #[error("changed meanwhile")]
+    Changed,
+    /// There is a blob already where none may be.
+    #[error("exists already")]
+    AlreadyExists,
+    /// The range lies beyond the blob's end.
+    #[error("ends before the range asked for")]
+    OutOfRange,
+    /// The credential is missing, wrong, or may not do this.
+    #[error("access denied")]
+    AccessDenied,
+    /// No room is left.
+    #[error("no space left")]
+    Full,
+    /// The store does not answer, or answers that it is overloaded; tried as often as configured.
+    #[error("unavailable")]
+    Unavailable,
+    /// The configuration cannot be right.
+    #[error("wrongly configured")]
+    Configuration,
+    /// Anything else.
+    #[error("failed")]
+    Other,
+}
+
+/// A [`std::result::Result`] with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,148 @@
+//! Where a blob's file is: below the root, never through a symbolic link.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::{BlobPath, Error, ErrorKind, Result};
+
+/// The store's directory.
+#[derive(Debug)]
+pub(super) struct Root {
+    path: PathBuf,
+    staging: PathBuf,
+    locks: PathBuf,
+}
+
+/// The directories that are this store's own, as they appear in a walk from the root.
+pub(super) const OWN_DIRECTORIES: [&[u8]; 2] = [b"_lacuna/staging/", b"_lacuna/locks/"];
+
+impl Root {
+    /// `path` must be canonical.
+    pub(super) fn new(path: PathBuf) -> Self {
+        let own = path.join("_lacuna");
+        Self { staging: own.join("staging"), locks: own.join("locks"), path }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where staged files lie, whether it is there or not.
+    pub(super) fn staging(&self) -> &Path {
+        &self.staging
+    }
+
+    /// Where staged files lie; made when it is not there.
+    pub(super) fn staging_dir(&self) -> Result<&Path> {
+        std::fs::create_dir_all(&self.staging).map_err(failure)?;
+        Ok(&self.staging)
+    }
+
+    /// Where lock files lie; made when it is not there.
+    pub(super) fn lock_dir(&self) -> Result<&Path> {
+        std::fs::create_dir_all(&self.locks).map_err(failure)?;
+        Ok(&self.locks)
+    }
+
+    /// Where the blob's file is or would be. An error when the way there leads through a symbolic link.
+    pub(super) fn locate(&self, path: &BlobPath) -> Result<PathBuf> {
+        let mut place = self.path.clone();
+        let mut missing = false;
+        for segment in path.as_str().split('/') {
+            if !missing && place != self.path {
+                match place.symlink_metadata() {
+                    Ok(metadata) if metadata.is_symlink() => return Err(through_link()),
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => missing = true,
+                    Err(error) => return Err(failure(error)),
+                }
+            }
+            place.push(segment);
+        }
+        Ok(place)
+    }
+
+    /// Opens the blob's file for reading. What is no regular file is no blob.
+    pub(super) fn open_file(&self, path: &BlobPath) -> Result<File> {
+        // NONBLOCK, so that a pipe does not hold the reader until someone writes.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(self.locate(path)?);
+        let file = opened.map_err(|error| {
+            let link = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+            if link { through_link() } else { failure(error) }
+        })?;
+        if file.metadata().map_err(failure)?.is_file() { Ok(file) } else { Err(Error::new(ErrorKind::NotFound)) }
+    }
+
+    /// Makes the directories above the blob, durably.
+    pub(super) fn make_parent(&self, path: &BlobPath) -> Result<()> {
+        let mut directory = self.path.clone();
+        let Some((parents, _)) = path.as_str().rsplit_once('/') else { return Ok(()) };
+        for segment in parents.split('/') {
+            directory.push(segment);
+            match std::fs::create_dir(&directory) {
+                Ok(()) => sync_parent(&directory)?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failure(error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes the entry of `path` in its directory durable.
+pub(super) fn sync_parent(path: &Path) -> Result<()> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    match File::open(parent).and_then(|directory| directory.sync_all()) {
+        Ok(()) => Ok(()),
+        // Some network file systems cannot sync a directory.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        Err(error) => Err(failure(error)),
+    }
+}
+
+/// An I/O error in a store's terms.
+pub(super) fn failure(error: io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorKind::NotFound,
+        io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::AccessDenied,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Full,
+        io::ErrorKind::TimedOut | io::ErrorKind::StaleNetworkFileHandle => ErrorKind::Unavailable,
+        _ => ErrorKind::Other,
+    };
+    Error::new(kind).because(error)
+}
+
+fn through_link() -> Error {
+    Error::new(ErrorKind::AccessDenied).because("the path leads through a symbolic link")
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_an_io_error_means() {
+        for (error, kind) in [
+            (Errno::NOENT, ErrorKind::NotFound),
+            (Errno::NOTDIR, ErrorKind::NotFound),
+            (Errno::EXIST, ErrorKind::AlreadyExists),
+            (Errno::NOSPC, ErrorKind::Full),
+            (Errno::DQUOT, ErrorKind::Full),
+            (Errno::ROFS, ErrorKind::AccessDenied),
+            (Errno::ACCESS, ErrorKind::AccessDenied),
+            (Errno::PERM, ErrorKind::AccessDenied),
+            (Errno::STALE, ErrorKind::Unavailable),
+            (Errno::IO, ErrorKind::Other),
+        ] {
+            assert_eq!(failure(error.into()).kind, kind, "{error}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Staged files: complete and durable before they take a blob's place.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempPath;
+
+use super::place::{self, Root};
+use crate::{Content, Error, ErrorKind, Result};
+
+/// How long a staged file lies untouched before it counts as left behind by a run that was killed.
+const ABANDONED_AFTER: Duration = Duration::from_hours(24);
+
+/// The mode of a new blob's file, before the process's umask; temporary files are made for their owner alone.
+const NEW_FILE_MODE: u32 = 0o666;
+
+/// A file with a blob's new bytes, not yet in its place.
+#[derive(Debug)]
+pub(super) struct Staged {
+    path: PathBuf,
+    file: File,
+    /// Removes the file when it did not get to its place; a caller's own file stays where it is.
+    cleanup: Option<TempPath>,
+}
+
+impl Staged {
+    /// Writes `content` into a staged file. A file that lies in the staging directory already is used as it is.
+    pub(super) fn new(root: &Root, content: Content) -> Result<Self> {
+        let directory = root.staging_dir()?;
+        if let Content::File(path) = &content
+            && path.parent().and_then(|parent| parent.canonicalize().ok()).as_deref() == Some(directory)
+        {
+            let file = OpenOptions::new().read(true).write(true).open(path).map_err(place::failure)?;
+            return Ok(Self { path: path.clone(), file, cleanup: None });
+        }
+        let (mut file, path) = tempfile::Builder::new()
+            .prefix("write-")
+            .permissions(Permissions::from_mode(NEW_FILE_MODE))
+            .tempfile_in(directory)
+            .map_err(place::failure)?
+            .into_parts();
+        match content {
+            Content::Bytes(bytes) => file.write_all(&bytes).map_err(place::failure)?,
+            Content::File(source) => {
+                let mut source = File::open(source).map_err(|error| Error::new(ErrorKind::Other).because(error))?;
+                io::copy(&mut source, &mut file).map_err(place::failure)?;
+            }
+        }
+        Ok(Self { path: path.to_path_buf(), file, cleanup: Some(path) })
+    }
+
+    /// Moves the file to `target`, where nothing may be.
+    pub(super) fn put_new(self, target: &Path) -> Result<()> {
+        if self.cleanup.is_none() {
+            self.open_up();
+        }
+        self.settle()?;
+        let path = TempPath::try_from_path(&self.path).map_err(place::failure)?;
+        path.persist_noclobber(target).map_err(|error| {
+            // Whose file it is decides what becomes of it, not this attempt.
+            if let Err(error) = error.path.keep() {
+                tracing::debug!(error = %error.error, "a staged file could not be left in place");
+            }
+            place::failure(error.error)
+        })
+    }
+
+    /// Moves the file to `target`, with the properties of `old`, in one step.
+    pub(super) fn replace(self, target: &Path, old: Option<&File>) -> Result<()> {
+        match old {
+            Some(old) => self.inherit(old),
+            None if self.cleanup.is_none() => self.open_up(),
+            None => {}
+        }
+        self.settle()?;
+        std::fs::rename(&self.path, target).map_err(place::failure)
+    }
+
+    /// Makes the bytes durable. The time of writing is set to the nanosecond: the kernel's own may be milliseconds coarse, too
+    /// coarse to tell two versions apart that got the same inode one after the other.
+    fn settle(&self) -> Result<()> {
+        self.file.set_modified(SystemTime::now()).and_then(|()| self.file.sync_all()).map_err(place::failure)
+    }
+
+    /// Gives a file that was made for its owner alone what a new file would have.
+    fn open_up(&self) {
+        // There is no way to ask for the umask without setting it; a new file shows it.
+        let probe = tempfile::Builder::new()
+            .permissions(std::fs::Permissions::from_mode(NEW_FILE_MODE))
+            .tempfile_in(self.path.parent().unwrap_or_else(|| Path::new(".")));
+        if let Ok(permissions) =
+            probe.and_then(|probe| probe.as_file().metadata()).map(|metadata| metadata.permissions())
+            && let Err(error) = self.file.set_permissions(permissions)
+        {
+            tracing::debug!(%error, "a new file keeps the mode of a temporary one");
+        }
+    }
+
+    /// Takes over owner, mode and extended attributes, as far as this process may give them.
+    fn inherit(&self, old: &File) {
+        let taken = old.metadata().and_then(|metadata| {
+            // The owner first: giving a file away clears its set-user bits.
+            if let Err(error) = fchown(&self.file, Some(metadata.uid()), Some(metadata.gid())) {
+                tracing::debug!(%error, "a replaced file's owner could not be kept");
+            }
+            self.file.set_permissions(metadata.permissions())
+        });
+        if let Err(error) = taken.and_then(|()| copy_attributes(old, &self.file)) {
+            tracing::debug!(%error, "not all properties of a replaced file could be kept");
+        }
+    }
+}
+
+fn copy_attributes(old: &File, new: &File) -> io::Result<()> {
+    use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};
+    // The kernel's limits: 64 KiB for all names, 64 KiB for a value (linux/limits.h).
+    let mut names = vec![0_u8; 1 << 16];
+    let length = match flistxattr(old, &mut names[..]) {
+        Ok(length) => length,
+        Err(rustix::io::Errno::OPNOTSUPP) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut value = vec![0_u8; 1 << 16];
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let size = fgetxattr(old, name, &mut value[..])?;
+        fsetxattr(new, name, &value[..size], XattrFlags::empty())?;
+    }
+    Ok(())
+}
+
+/// Removes staged files that nobody has touched for long and nobody has locked. Best effort: they are harmless.
+pub(super) fn clean(root: &Root) {
+    let Ok(entries) = std::fs::read_dir(root.staging()) else { return };
+    for entry in entries.flatten() {
+        let old = entry.metadata().is_ok_and(|metadata| {
+            metadata.is_file()
+                && metadata.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age > ABANDONED_AFTER))
+        });
+        if old
+            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
+            && let Err(error) = std::fs::remove_file(entry.path())
+        {
+            tracing::debug!(%error, "a file that a killed run left behind could not be removed");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The contract that every store keeps; `testing` holds the suite that checks it.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+use crate::{BlobPath, Result};
+
+/// One version of a blob. Compared, never taken apart.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Etag(String);
+
+impl Etag {
+    /// The version that `text` names; quotes around it, as HTTP headers have, are taken away.
+    pub fn new(text: &str) -> Self {
+        Self(text.trim_matches('"').to_owned())
+    }
+
+    /// The version's name, without quotes.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Etag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Etag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a listing or a look at one blob tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobInfo {
+    /// Where it is.
+    pub path: BlobPath,
+    /// Which version it is.
+    pub etag: Etag,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// What a blob is written from.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// These bytes.
+    Bytes(Bytes),
+    /// This file on the local disk, streamed. The store may move the file away instead of copying it.
+    File(PathBuf),
+}
+
+/// What must hold for a write to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// There is no blob at the path.
+    New,
+    /// The blob still is this version. Its metadata, tags, content headers and tier stay.
+    Matches(Etag),
+    /// Nothing: whatever is there is replaced.
+    Any,
+}
+
+/// What a write says besides the bytes.
+#[derive(Clone, Debug, Default)]
+pub struct WriteOptions {
+    /// The media type of a new blob.
+    pub content_type: Option<&'static str>,
+    /// The operation that this write belongs to; kept with the blob, so that a write whose answer was lost is recognised.
+    pub operation: Option<String>,
+}
+
+/// A place that holds blobs. Safe to share: all methods take `&self`.
+///
+/// Errors say by [`ErrorKind`](crate::ErrorKind) what happened; transient ones were retried already.
+#[async_trait::async_trait]
+pub trait Store: fmt::Debug + Send + Sync {
+    /// The store's address, as `file:///PATH`, `az://CONTAINER` or `memory:`, without any secret.
+    fn url(&self) -> String;
+
+    /// All blobs whose path starts with `prefix`, by path in byte order. Streams: the listing may be of any length.
+    fn list(&self, prefix: &str) -> BoxStream<'_, Result<BlobInfo>>;
+
+    /// The blob as it is now.
+    async fn head(&self, path: &BlobPath) -> Result<BlobInfo>;
+
+    /// The bytes in `range` of version `etag`. Fails with `Changed` when the blob is another version by now, and with
+    /// `OutOfRange` when it ends before `range` does.
+    async fn read(&self, path: &BlobPath, range: Range<u64>, etag: &Etag) -> Result<Bytes>;
+
+    /// Writes the blob in one atomic step: readers see the old bytes or the new ones. Fails with `Changed` when `condition`
+    /// asks for another version, with `AlreadyExists` when it asks for none.
+    async fn write(
+        &self,
+        path: &BlobPath,
+        content: Content,
+        condition: Condition,
+        options: WriteOptions,
+    ) -> Result<BlobInfo>;
+
+    /// Deletes version `etag` of the blob. Fails with `Changed` when it is another by now.
+    async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()>;
+
+    /// Where the blob's bytes lie as a file on this machine, for stores where they do.
+    fn local_file(&self, path: &BlobPath) -> Option<PathBuf> {
+        let _ = path;
+        None
+    }
+
+    /// A directory on the volume where [`Content::File`] can be moved from without a copy, for stores that have one.
+    fn staging_dir(&self) -> Option<&Path> {
+        None
+    }
+}

@@ -1,0 +1,9 @@
+//! Stores as callers see them, against real servers and real disks.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it stands")]
+
+mod azurite;
+mod identity;
+mod local;
+mod memory;
+mod scripted;

@@ -1,0 +1,149 @@
+//! `lacuna check`: configuration, keys, access and sources. Says all that is wrong at once.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use lacuna_engine::{Engine, Source, SourceCheck};
+use lacuna_scan::TenantRule;
+use lacuna_store::Store;
+use serde_json::json;
+
+use crate::args::CheckArgs;
+use crate::config::{Config, StoreConfig};
+use crate::exit::ExitCode;
+use crate::failure::{Failure, Result};
+use crate::session::{environment, settings};
+use crate::signing::KeyFiles;
+use crate::units::counted;
+use crate::{output, selection, signing, stores};
+
+/// Keys shorter than this are easily guessed, in bytes.
+const KEY_BYTES_ADVISED: usize = 16;
+
+/// What was looked at.
+#[derive(Default)]
+struct Findings {
+    /// What the configuration itself has wrong.
+    wrong: Vec<Failure>,
+    warnings: Vec<String>,
+    notes: Vec<String>,
+    sources: Vec<SourceCheck>,
+}
+
+pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
+    let mut findings = Findings::default();
+    if args.init_keys {
+        // Before the configuration is read: a new one may not be complete yet.
+        let files = KeyFiles::beside(&args.scope.config);
+        files.make()?;
+        findings.notes.push(format!("made {} and {}", files.private.display(), files.public.display()));
+    }
+    let config = Config::load(&args.scope.config)?;
+    findings.notes.push(format!("{} is well-formed", config.path.display()));
+    let sources = selection::sources(&config.sources, &args.scope.source)?;
+    let store = check_settings(&config, &mut findings);
+    findings.warnings.extend(sources.iter().filter_map(warning));
+    if let (Some(store), true) = (store, findings.wrong.is_empty()) {
+        let epochs = config.keys.epochs(&environment)?;
+        let engine = Engine::new(settings(&config, &args.resources, store, epochs))?;
+        findings.sources = Box::pin(engine.check(&sources)).await;
+    }
+    if args.json {
+        output::print_json(&findings.json())?
+    } else {
+        output::print(&findings.human())?
+    }
+    Ok(findings.code())
+}
+
+/// Looks at keys and stores; the store of the shards when it can be opened.
+fn check_settings(config: &Config, findings: &mut Findings) -> Option<Arc<dyn Store>> {
+    for epoch in &config.keys.epochs {
+        match epoch.resolve(&environment) {
+            Ok(epoch) if epoch.key.expose().len() < KEY_BYTES_ADVISED => {
+                let few = counted(epoch.key.expose().len() as u64, "byte");
+                findings.warnings.push(format!("the key of epoch `{}` has {few}: is it the right one?", epoch.id));
+            }
+            Ok(epoch) => findings.notes.push(format!("the key of epoch `{}` is there", epoch.id)),
+            Err(failure) => findings.wrong.push(failure),
+        }
+    }
+    match signing::find(config, &environment) {
+        Ok(Some(_)) => findings.notes.push("the signing key is there".to_owned()),
+        Ok(None) => findings.warnings.push(
+            "there is no signing key; the first export or erasure makes one, or `lacuna check --init-keys`".to_owned(),
+        ),
+        Err(failure) => findings.wrong.push(failure),
+    }
+    if let Some(export) = &config.export {
+        // A folder that is not there is made by the first export.
+        let is_there = !matches!(export, StoreConfig::Local { root } if !root.exists());
+        if is_there && let Err(failure) = stores::open(export, &environment) {
+            findings.wrong.push(failure);
+        }
+    }
+    stores::open(&config.store, &environment).map_err(|failure| findings.wrong.push(failure)).ok()
+}
+
+/// What the mapping alone makes questionable.
+fn warning(source: &Source) -> Option<String> {
+    matches!(source.mapping.tenant, TenantRule::Single).then(|| {
+        format!(
+            "source `{}` maps no tenant: every request may touch all its rows (`tenant = \"COLUMN\"` or `{{ id = … }}`)",
+            source.name
+        )
+    })
+}
+
+impl Findings {
+    fn code(&self) -> ExitCode {
+        if !self.wrong.is_empty() {
+            ExitCode::Usage
+        } else if self.sources.iter().any(|source| !source.problems.is_empty()) {
+            ExitCode::Incomplete
+        } else {
+            ExitCode::Done
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let wrong: Vec<_> = self.wrong.iter().map(|failure| failure.json()["error"].clone()).collect();
+        json!({
+            "ok": self.code() == ExitCode::Done,
+            "errors": wrong,
+            "warnings": self.warnings,
+            "sources": self.sources,
+        })
+    }
+
+    fn human(&self) -> String {
+        let mut text = String::new();
+        for note in &self.notes {
+            let _ = writeln!(text, "ok       {note}");
+        }
+        for source in &self.sources {
+            for warning in &source.warnings {
+                let _ = writeln!(text, "warning  source `{}`: {warning}", source.source);
+            }
+            for problem in &source.problems {
+                let _ = writeln!(text, "problem  source `{}`: {}: {}", source.source, problem.shard, problem.reason);
+            }
+            if source.problems.is_empty() {
+                let shards = counted(source.shards_seen, "shard");
+                let _ = writeln!(text, "ok       source `{}`: {shards}", source.source);
+            }
+        }
+        for warning in &self.warnings {
+            let _ = writeln!(text, "warning  {warning}");
+        }
+        for failure in &self.wrong {
+            let failure = failure.text();
+            let mut lines = failure.trim_start_matches("error: ").lines().filter(|line| !line.is_empty());
+            let _ = writeln!(text, "wrong    {}", lines.next().unwrap_or_default());
+            lines.for_each(|line| {
+                let _ = writeln!(text, "         {}", line.trim());
+            });
+        }
+        text
+    }
+}

@@ -1,0 +1,81 @@
+//! `lacuna erase`: the records gone from the bytes, and a receipt.
+
+use lacuna_engine::{Action, RequestId};
+use tokio_util::sync::CancellationToken;
+
+use super::Context;
+use crate::args::EraseArgs;
+use crate::config::Config;
+use crate::exit::ExitCode;
+use crate::failure::{Failure, Result};
+use crate::report::{Asked, Report};
+use crate::session::{Session, request_id};
+use crate::units::counted;
+use crate::{interrupt, output, subjects};
+
+pub(super) async fn run(args: &EraseArgs, context: Context) -> Result<ExitCode> {
+    if !args.now && !args.dry_run {
+        return Err(Failure::usage("erasing by tombstone comes in a later release, and nothing was erased")
+            .advice("Rewrite the shards at once with --now, or see what that would do with --dry-run."));
+    }
+    let run = &args.run;
+    if !args.dry_run && !run.yes {
+        let advice = "Give --yes to erase without being asked, or see what would happen with --dry-run.";
+        if !output::can_ask() {
+            return Err(Failure::usage("there is no terminal to ask for confirmation on").advice(advice));
+        }
+        if run.json || subjects::uses_standard_input(&run.who) {
+            let why = if run.json { "--json asks no questions" } else { "standard input is read for subjects" };
+            return Err(Failure::usage(format!("{why}, so nobody can be asked for confirmation")).advice(advice));
+        }
+    }
+    let config = Config::load(&run.scope.config)?;
+    let request = request_id(args.request_id.as_deref())?;
+    let session = Session::open(run, &config, || Ok(None), !args.dry_run)?.quiet(context.logs);
+    let cancel = interrupt::watch();
+    if !args.dry_run && !run.yes {
+        match confirm(&session, &cancel).await? {
+            Answer::Yes => {}
+            Answer::No => {
+                output::note("Nothing was erased.");
+                return Ok(ExitCode::Failed);
+            }
+            Answer::Interrupted => return Ok(ExitCode::Interrupted),
+        }
+    }
+    let ran = session.run(request, Action::Erase { dry_run: args.dry_run }, &cancel).await?;
+    let asked = if args.dry_run { Asked::EraseDryRun } else { Asked::Erase };
+    Report { asked, ran: &ran, sources: &session.sources }.write(run.json)
+}
+
+enum Answer {
+    Yes,
+    No,
+    Interrupted,
+}
+
+/// Shows what a search finds, and asks whether to go on.
+async fn confirm(session: &Session, cancel: &CancellationToken) -> Result<Answer> {
+    let ran = session.run(RequestId::generate(), Action::Discover, cancel).await?;
+    if ran.outcome.interrupted {
+        return Ok(Answer::Interrupted);
+    }
+    let report = Report { asked: Asked::EraseAhead, ran: &ran, sources: &session.sources };
+    output::note(&report.human());
+    let question = match ran.outcome.matched {
+        0 => "There is nothing to erase. Go on, and have a receipt that says so?".to_owned(),
+        matched => format!("Erase {} for good?", counted(matched, "record")),
+    };
+    output::note(&format!("{question} Type `yes` to go on:"));
+    let line = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    tokio::select! {
+        () = cancel.cancelled() => Ok(Answer::Interrupted),
+        line = line => match line {
+            Ok(Ok(line)) if line.trim() == "yes" => Ok(Answer::Yes),
+            _ => Ok(Answer::No),
+        },
+    }
+}

@@ -1,0 +1,19 @@
+//! `lacuna find`: how many records, where.
+
+use lacuna_engine::{Action, RequestId};
+
+use super::Context;
+use crate::args::FindArgs;
+use crate::config::Config;
+use crate::exit::ExitCode;
+use crate::failure::Result;
+use crate::interrupt;
+use crate::report::{Asked, Report};
+use crate::session::Session;
+
+pub(super) async fn run(args: &FindArgs, context: Context) -> Result<ExitCode> {
+    let config = Config::load(&args.run.scope.config)?;
+    let session = Session::open(&args.run, &config, || Ok(None), false)?.quiet(context.logs);
+    let ran = session.run(RequestId::generate(), Action::Discover, &interrupt::watch()).await?;
+    Report { asked: Asked::Find, ran: &ran, sources: &session.sources }.write(args.run.json)
+}

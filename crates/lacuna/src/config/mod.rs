@@ -1,0 +1,119 @@
+//! `lacuna.toml`: one file says what there is.
+//!
+//! Read strictly and at once: unknown keys are errors that name the nearest known one, every value is checked, and all that is
+//! wrong is said together, each with its line and column. Relative paths start at the file's folder. Secrets are named here
+//! and read later, by the commands that need them.
+
+mod document;
+mod keys;
+mod run;
+mod secret;
+mod source;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use lacuna_engine::Source;
+use lacuna_scan::Limits;
+
+pub(crate) use document::Problem;
+pub(crate) use keys::Keys;
+pub(crate) use run::{MEMORY_DEFAULT, MEMORY_MIN, PARALLEL_MAX, REQUESTS_DEFAULT, RunDefaults};
+pub(crate) use secret::{Environment, SecretRef};
+pub(crate) use store::{Address, Connection, Credential, StoreConfig};
+
+use crate::failure::{Failure, Result};
+use document::{Problems, Table};
+
+/// The largest file that is taken for a configuration, in bytes.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// What `lacuna.toml` says.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The file.
+    pub path: PathBuf,
+    /// Where shards are.
+    pub store: StoreConfig,
+    /// Where packages go.
+    pub export: Option<StoreConfig>,
+    /// The keys, by reference.
+    pub keys: Keys,
+    /// What a shard may ask for.
+    pub limits: Limits,
+    /// What a run may use.
+    pub run: RunDefaults,
+    /// The sources, in the file's order.
+    pub sources: Vec<Source>,
+}
+
+impl Config {
+    /// Reads the file at `path`.
+    pub(crate) fn load(path: &Path) -> Result<Self> {
+        let text = read_text(path).map_err(|error| {
+            let failure = Failure::usage(format!("cannot read the configuration {}", path.display())).because(&error);
+            if error.kind() == std::io::ErrorKind::NotFound {
+                failure.advice(
+                    "Name it with --config FILE. `lacuna demo` and `lacuna sample` each write one to start from.",
+                )
+            } else {
+                failure
+            }
+        })?;
+        Self::parse(&text, path).map_err(|problems| {
+            let things = match problems.len() {
+                1 => "one thing is wrong".to_owned(),
+                many => format!("{many} things are wrong"),
+            };
+            let failure = Failure::usage(format!("{things} in {}", path.display()));
+            problems.iter().fold(failure, |failure, Problem { line, column, message }| {
+                failure.cause(format!("{}:{line}:{column}: {message}", path.display()))
+            })
+        })
+    }
+
+    /// Reads `text`, the content of the file at `path`.
+    pub(crate) fn parse(text: &str, path: &Path) -> std::result::Result<Self, Vec<Problem>> {
+        let base = path.parent().unwrap_or(Path::new(""));
+        let mut problems = Problems::new(text);
+        let document = document::parse(text, &mut problems);
+        if !problems.is_empty() {
+            // What else seems wrong would only follow from that.
+            return Err(problems.into_found());
+        }
+        let mut root = Table::root(&document);
+
+        let store = root.need("store", "where the shards are, as `[store]` with `url`", &mut problems);
+        let store = store.and_then(|entry| store::read(&entry, base, None, &mut problems));
+        let export = root.get("export").and_then(|entry| store::read(&entry, base, store.as_ref(), &mut problems));
+        let keys_entry = root.get("keys");
+        // Asked of the text, not of what was understood: a broken key is one problem, not one for each column as well.
+        let has_keys = keys_entry.as_ref().is_some_and(|entry| entry.value.get("pseudonym").is_some());
+        let keys = keys::read(keys_entry, base, &mut problems);
+        let limits = run::limits(root.get("limits"), &mut problems);
+        let run = run::read(root.get("run"), base, &mut problems);
+        let sources = root.need("source", "what to search, as `[[source]]`", &mut problems);
+        let sources = sources.map(|entry| source::read_all(&entry, has_keys, &mut problems)).unwrap_or_default();
+        root.finish(&mut problems);
+
+        match (problems.into_found(), store) {
+            (problems, Some(store)) if problems.is_empty() => {
+                Ok(Self { path: path.to_owned(), store, export, keys, limits, run, sources })
+            }
+            (problems, _) => Err(problems),
+        }
+    }
+}
+
+fn read_text(path: &Path) -> std::io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(std::io::Error::other("is too large for a configuration"));
+    }
+    // A mark at the start, as some editors write it, is no part of the text.
+    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
+}

@@ -1,0 +1,296 @@
+//! `[[source]]`: a named set of shards with one mapping.
+
+use lacuna_engine::{EmptyShards, FormatChoice, OnErase, Poison, Source, TextOptions};
+use lacuna_scan::{
+    Case, ColumnPath, Field, IdentifierRule, JsonType, Kind, Mapping, PseudonymEncoding, PseudonymForm,
+    PseudonymLength, TenantId, TenantRule,
+};
+
+use super::document::{Entry, Problems, Table};
+
+const FORMATS: [(&str, &str); 5] =
+    [("parquet", "parquet"), ("ndjson", "ndjson"), ("json", "json"), ("csv", "csv"), ("arrow", "arrow")];
+
+/// The data type of sources that name none.
+const DATA_TYPE: &str = "Records";
+
+pub(super) fn read_all(entry: &Entry<'_>, has_keys: bool, problems: &mut Problems<'_>) -> Vec<Source> {
+    let Some(elements) = entry.list("a list of tables: write `[[source]]`, with two brackets", problems) else {
+        return Vec::new();
+    };
+    let mut sources: Vec<Source> = Vec::new();
+    for element in elements {
+        let Some(mut table) = element.table("a table", problems) else { continue };
+        if let Some(source) = read(&mut table, &sources, has_keys, problems) {
+            sources.push(source);
+        }
+        table.finish(problems);
+    }
+    sources
+}
+
+fn read(table: &mut Table<'_>, others: &[Source], has_keys: bool, problems: &mut Problems<'_>) -> Option<Source> {
+    let name = table.need("name", "what to call the source", problems);
+    let name = name.and_then(|entry| {
+        let name = entry.words(problems)?;
+        if others.iter().any(|other| other.name == name) {
+            entry.wrong(format!("is `{name}` again; each source needs a name of its own"), problems);
+        }
+        if name.starts_with('-') || name.chars().any(char::is_control) {
+            entry.wrong("starts with a hyphen or holds a control character", problems);
+        }
+        Some(name.to_owned())
+    });
+    let shards = table.need("shards", "which blobs it has, as `activity/**/*.parquet`", problems);
+    let shards = shards.and_then(|entry| glob(&entry, problems));
+    let format = format(table, problems);
+    let product = table.get("product").and_then(|entry| product(&entry, problems));
+    let data_type = table.get("data_type").and_then(|entry| {
+        let text = entry.words(problems)?;
+        if text.contains(['/', '\\']) || text.chars().any(char::is_control) || text.starts_with('.') {
+            entry.wrong("names a file in the package: no slash, no dot in front", problems);
+        }
+        Some(text.to_owned())
+    });
+    let wanted = "which columns identify whom, as `[{ column = \"UserId\", kind = \"object_id\" }]`";
+    let identifiers = table.need("identifiers", wanted, problems);
+    let identifiers = identifiers.map(|entry| identifiers_of(&entry, has_keys, problems)).unwrap_or_default();
+    let tenant = table.get("tenant").map_or(Some(TenantRule::Single), |entry| tenant(&entry, problems));
+    let time = table.get("time").and_then(|entry| single(&entry, problems));
+    let on_erase = on_erase(table, problems);
+    let poison = [("refuse", Poison::Refuse), ("keep", Poison::Keep)];
+    let poison = table.get("poison").and_then(|entry| entry.choice(&poison, problems)).unwrap_or_default();
+    let empty = [("keep", EmptyShards::Keep), ("delete", EmptyShards::Delete)];
+    let empty_shards = table.get("empty_shards").and_then(|entry| entry.choice(&empty, problems)).unwrap_or_default();
+
+    let name = name?;
+    Some(Source {
+        shards: shards?,
+        format,
+        product: product.unwrap_or_else(|| name.clone()),
+        data_type: data_type.unwrap_or_else(|| DATA_TYPE.to_owned()),
+        mapping: Mapping { identifiers, tenant: tenant? },
+        time,
+        on_erase: on_erase?,
+        poison,
+        empty_shards,
+        name,
+    })
+}
+
+fn glob(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<String> {
+    let text = entry.words(problems)?;
+    if text.starts_with('/') || text.contains("://") {
+        entry.wrong("is a glob over the paths within the store, such as `activity/**/*.parquet`", problems);
+        return None;
+    }
+    if let Err(error) = crate::selection::glob(text) {
+        entry.wrong(format!("is no valid glob: {}", error.kind()), problems);
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn format(table: &mut Table<'_>, problems: &mut Problems<'_>) -> FormatChoice {
+    let named = table.get("format");
+    let name = named.and_then(|entry| entry.choice(&FORMATS, problems));
+    let records = table.get("records");
+    let csv = table.get("csv");
+    let mut text = TextOptions::default();
+    if let Some(entry) = records {
+        text.records = entry.parsed::<ColumnPath>(problems);
+        if text.records.as_ref().is_some_and(|path| !path.as_str().ends_with("[]")) {
+            entry.wrong("must lead to a list, and so end in `[]`, as `Records[]`", problems);
+        }
+        if name.is_some_and(|name| name != "json") {
+            entry.wrong("is for `format = \"json\"` only", problems);
+        }
+    }
+    if let Some(entry) = csv {
+        if name.is_some_and(|name| name != "csv") {
+            entry.wrong("is for `format = \"csv\"` only", problems);
+        }
+        if let Some(mut csv) = entry.table("`{ delimiter = \";\", header = [\"Column\", …] }`", problems) {
+            text.delimiter = csv.get("delimiter").and_then(|entry| delimiter(&entry, problems));
+            text.header = csv.get("header").and_then(|entry| header(&entry, problems));
+            csv.finish(problems);
+        }
+    }
+    FormatChoice { name: name.map(str::to_owned), text }
+}
+
+fn delimiter(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<u8> {
+    match entry.text(problems)?.as_bytes() {
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r' | 0) => Some(*byte),
+        _ => {
+            entry.wrong(
+                "must be one ASCII character other than a quote or a line break, such as `;` or `\\t`",
+                problems,
+            );
+            None
+        }
+    }
+}
+
+fn header(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<Vec<String>> {
+    let elements = entry.list("the list of the columns' names", problems)?;
+    if elements.is_empty() {
+        entry.wrong("is empty; leave it away when the shards have a header line", problems);
+    }
+    let mut names: Vec<String> = Vec::with_capacity(elements.len());
+    for element in elements {
+        let name = element.text(problems)?;
+        if names.iter().any(|other| other == name) {
+            element.wrong(format!("is `{name}` again"), problems);
+        }
+        names.push(name.to_owned());
+    }
+    Some(names)
+}
+
+fn product(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<String> {
+    let text = entry.words(problems)?;
+    let wrong = |segment: &str| segment.is_empty() || segment.starts_with('.') || segment.contains('\\');
+    if text.split('/').any(wrong) || text.chars().any(char::is_control) {
+        entry.wrong("names folders in the package, as `Office/SharePoint`", problems);
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn identifiers_of(entry: &Entry<'_>, has_keys: bool, problems: &mut Problems<'_>) -> Vec<IdentifierRule> {
+    let wanted = "a list, as `[{ column = \"UserId\", kind = \"object_id\" }]`";
+    let elements = entry.list(wanted, problems).unwrap_or_default();
+    if elements.is_empty() && matches!(entry.value, toml::de::DeValue::Array(_)) {
+        entry.wrong("is empty; without one, nobody's records are ever found", problems);
+    }
+    elements.iter().filter_map(|element| rule(element, has_keys, problems)).collect()
+}
+
+fn rule(entry: &Entry<'_>, has_keys: bool, problems: &mut Problems<'_>) -> Option<IdentifierRule> {
+    const WANTED: &str = "`{ column = \"UserId\", kind = \"object_id\" }`";
+    let mut table = entry.table(WANTED, problems)?;
+    let Some(parts) = table.get("all_of") else {
+        let field = field(&mut table, has_keys, problems);
+        table.finish(problems);
+        return field.map(IdentifierRule::One);
+    };
+    table.finish(problems);
+    let elements = parts.list("a list of columns", problems)?;
+    if elements.len() < 2 {
+        parts.wrong("needs two columns or more", problems);
+    }
+    let fields: Vec<_> = elements
+        .iter()
+        .filter_map(|element| {
+            let mut table = element.table(WANTED, problems)?;
+            let field = field(&mut table, has_keys, problems);
+            table.finish(problems);
+            field
+        })
+        .collect();
+    (fields.len() == elements.len()).then_some(IdentifierRule::AllOf(fields))
+}
+
+fn field(table: &mut Table<'_>, has_keys: bool, problems: &mut Problems<'_>) -> Option<Field> {
+    let column = table.need("column", "the path of the column, as `actor.emails[]`", problems);
+    let column = column.and_then(|entry| entry.parsed::<ColumnPath>(problems));
+    let kind = table.need("kind", "what sort of identifier it holds, as `email`", problems);
+    let kind = kind.and_then(|entry| {
+        let kind = entry.words(problems)?;
+        if kind.contains('=') || kind.trim() != kind {
+            entry.wrong("may hold no `=` and no space around it: requests say `KIND=VALUE`", problems);
+        }
+        Some(Kind::new(kind))
+    });
+    let case = [("sensitive", Case::Sensitive), ("insensitive", Case::Insensitive)];
+    let case = table.get("case").and_then(|entry| entry.choice(&case, problems)).unwrap_or_default();
+    let trim = table.get("trim").and_then(|entry| entry.flag(problems)).unwrap_or_default();
+    let json_type = [("any", JsonType::Any), ("string", JsonType::String), ("number", JsonType::Number)];
+    let json_type = table.get("json_type").and_then(|entry| entry.choice(&json_type, problems)).unwrap_or_default();
+
+    let flag = table.get("pseudonym");
+    let pseudonym = flag.as_ref().and_then(|entry| entry.flag(problems)).unwrap_or_default();
+    let encoding = table.get("encoding");
+    let length = table.get("bytes");
+    if let (true, false, Some(entry)) = (pseudonym, has_keys, &flag) {
+        entry.wrong("needs `[keys.pseudonym]`, the keys that the pseudonyms were made with", problems);
+    }
+    if !pseudonym {
+        for entry in [&encoding, &length].into_iter().flatten() {
+            entry.wrong("is for `pseudonym = true` only", problems);
+        }
+    }
+    let encodings = [
+        ("any", PseudonymEncoding::Any),
+        ("hex", PseudonymEncoding::Hex),
+        ("base64", PseudonymEncoding::Base64),
+        ("raw", PseudonymEncoding::Raw),
+    ];
+    let encoding = encoding.and_then(|entry| entry.choice(&encodings, problems)).unwrap_or_default();
+    let length = length.and_then(|entry| {
+        let length = match entry.number(16..=32, problems)? {
+            16 => PseudonymLength::Bytes16,
+            32 => PseudonymLength::Bytes32,
+            _ => {
+                entry.wrong("must be 16 or 32", problems);
+                return None;
+            }
+        };
+        Some(length)
+    });
+    let form = PseudonymForm { encoding, length: length.unwrap_or_default() };
+    Some(Field { column: column?, kind: kind?, case, trim, json_type, pseudonym: pseudonym.then_some(form) })
+}
+
+fn tenant(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<TenantRule> {
+    if !entry.is_table() {
+        return single(entry, problems).map(TenantRule::Column);
+    }
+    let mut table = entry.table("a column, or `{ id = \"contoso\" }`", problems)?;
+    let id = table.need("id", "the tenant that all rows belong to", problems);
+    table.finish(problems);
+    id.and_then(|entry| entry.words(problems)).map(|id| TenantRule::Fixed(TenantId::new(id)))
+}
+
+/// The path of a column that has one value a record.
+fn single(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<ColumnPath> {
+    let path: ColumnPath = entry.parsed(problems)?;
+    if path.is_repeated() {
+        entry.wrong("leads to several values of one record, and must lead to one (no `[]`, no `{}`)", problems);
+        return None;
+    }
+    Some(path)
+}
+
+fn on_erase(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<OnErase> {
+    #[derive(Clone, Copy)]
+    enum Choice {
+        Delete,
+        Anonymize,
+        Keep,
+    }
+    let choices = [("delete", Choice::Delete), ("anonymize", Choice::Anonymize), ("keep", Choice::Keep)];
+    let named = table.get("on_erase");
+    let reason = table.get("reason");
+    let choice = match &named {
+        Some(entry) => entry.choice(&choices, problems)?,
+        None => Choice::Delete,
+    };
+    if let (Some(reason), Choice::Delete | Choice::Anonymize) = (&reason, choice) {
+        reason.wrong("is for `on_erase = \"keep\"` only", problems);
+    }
+    match choice {
+        Choice::Delete => Some(OnErase::Delete),
+        Choice::Anonymize => Some(OnErase::Anonymize),
+        Choice::Keep => match reason {
+            Some(reason) => Some(OnErase::Keep { reason: reason.words(problems)?.to_owned() }),
+            None => {
+                if let Some(named) = named {
+                    named.wrong("is `keep`, which needs `reason`: receipts tell the person why", problems);
+                }
+                None
+            }
+        },
+    }
+}

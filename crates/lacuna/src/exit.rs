@@ -1,0 +1,29 @@
+//! Exit codes: part of the command line's contract.
+
+/// What the process says of its run. Scripts may rely on these numbers; they do not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum ExitCode {
+    /// All of it is done. Nothing found is done, too.
+    Done = 0,
+    /// Something else went wrong, such as a destination that cannot be written. Nothing half done is left behind.
+    Failed = 1,
+    /// The arguments or the configuration cannot be right. Nothing was read or changed.
+    Usage = 2,
+    /// Some shard could not be read or changed, so there may be more records than were found, exported or erased. The
+    /// report names each with its reason.
+    Incomplete = 3,
+    /// The erasure was refused: records matched, and every one of them lies in a source that is kept (`on_erase = "keep"`).
+    /// The receipt says why.
+    Refused = 4,
+    /// Stopped by Ctrl-C or a termination signal. What was begun was finished or left as it was, and the report says what
+    /// was done; the same command again does the rest.
+    Interrupted = 130,
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code as u8)
+    }
+}

@@ -1,0 +1,128 @@
+//! Why a command ends early: what the user sees of an error, as text and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::exit::ExitCode;
+
+/// A command's end before its work was done.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: ExitCode,
+    message: String,
+    causes: Vec<String>,
+    advice: Option<String>,
+}
+
+/// A command's result.
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    /// The arguments or the configuration cannot be right.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { code: ExitCode::Usage, message: message.into(), causes: Vec::new(), advice: None }
+    }
+
+    /// Anything else.
+    pub(crate) fn other(message: impl Into<String>) -> Self {
+        Self { code: ExitCode::Failed, ..Self::usage(message) }
+    }
+
+    /// Stopped by a signal.
+    pub(crate) fn interrupted(message: impl Into<String>) -> Self {
+        Self { code: ExitCode::Interrupted, ..Self::usage(message) }
+    }
+
+    /// What lies beneath: the error and its chain of sources, each said once.
+    #[must_use]
+    pub(crate) fn because(mut self, error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let text = error.to_string();
+            let last = self.causes.last().unwrap_or(&self.message);
+            // Some errors repeat their source in their own text.
+            if !last.ends_with(&text) {
+                self.causes.push(text);
+            }
+            next = error.source();
+        }
+        self
+    }
+
+    /// One cause that is no error value.
+    #[must_use]
+    pub(crate) fn cause(mut self, text: impl Into<String>) -> Self {
+        self.causes.push(text.into());
+        self
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub(crate) fn advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// How the process ends.
+    pub(crate) fn code(&self) -> ExitCode {
+        self.code
+    }
+
+    /// For people, on standard error.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("error: {}\n", self.message);
+        for cause in &self.causes {
+            let _ = writeln!(text, "  {cause}");
+        }
+        if let Some(advice) = &self.advice {
+            let _ = writeln!(text, "\n{advice}");
+        }
+        text
+    }
+
+    /// For programs, on standard output.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let mut error = json!({ "message": self.message, "causes": self.causes });
+        if let Some(advice) = &self.advice {
+            error["advice"] = json!(advice);
+        }
+        json!({ "error": error })
+    }
+}
+
+impl From<lacuna_engine::Error> for Failure {
+    fn from(error: lacuna_engine::Error) -> Self {
+        use lacuna_engine::Error;
+        let failure = match &error {
+            Error::Configuration(_) | Error::Source { .. } => Self::usage(error.to_string()),
+            Error::Store { source, .. } if source.kind == lacuna_store::ErrorKind::Configuration => {
+                Self::usage(error.to_string())
+            }
+            _ => Self::other(error.to_string()),
+        };
+        match std::error::Error::source(&error) {
+            Some(source) => failure.because(source),
+            None => failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_is_said_once() {
+        let error = lacuna_engine::Error::Temp(std::io::Error::other("no space left"));
+        let failure = Failure::from(error).advice("Make room.");
+        insta::assert_snapshot!(failure.text(), @r"
+        error: cannot write temporary files
+          no space left
+
+        Make room.
+        ");
+        assert_eq!(failure.json()["error"]["causes"], json!(["no space left"]));
+        assert_eq!(failure.code(), ExitCode::Failed);
+    }
+}

@@ -1,0 +1,5 @@
+//! The binary `lacuna`.
+
+fn main() -> std::process::ExitCode {
+    lacuna::run(std::env::args_os()).into()
+}

@@ -1,0 +1,156 @@
+//! The report for people: short, aligned, and with everything that is not as it should be.
+
+use std::fmt::Write as _;
+
+use lacuna_engine::{OnErase, SourceOutcome};
+
+use super::{Asked, Report, Table};
+use crate::exit::ExitCode;
+use crate::units::{bytes, count, counted, duration};
+
+/// How many problems are listed before the rest is only counted.
+const PROBLEMS_SHOWN: usize = 20;
+
+impl Report<'_> {
+    /// The report's text.
+    pub(crate) fn human(&self) -> String {
+        let mut text = format!("{}\n", self.headline());
+        let outcome = &self.ran.outcome;
+        let (mut shards, mut rows, mut read) = (0, 0, 0);
+        for source in outcome.sources.iter().filter(|source| source.searched) {
+            shards += source.shards;
+            rows += source.rows_scanned;
+            read += source.bytes_read;
+        }
+        let _ = writeln!(
+            text,
+            "Searched {} with {}, read {}, in {}.\n",
+            counted(shards, "shard"),
+            counted(rows, "row"),
+            bytes(read),
+            duration(self.ran.elapsed)
+        );
+        text.push_str(&self.table());
+        for (name, place) in
+            outcome.requests.iter().flat_map(|request| [("Package", &request.package), ("Receipt", &request.receipt)])
+        {
+            if let Some(place) = place {
+                let _ = write!(text, "\n{name}: {place}\n");
+            }
+        }
+        for receipt in outcome.requests.iter().filter_map(|request| request.receipt_jws.as_ref()) {
+            let _ = write!(text, "\nThe receipt could not be written. Keep it; this is all of it:\n{receipt}\n");
+        }
+        text.push_str(&self.kept());
+        text.push_str(&self.problems());
+        if let Some(verdict) = self.verdict() {
+            let _ = write!(text, "\n{verdict}\n");
+        }
+        text
+    }
+
+    fn headline(&self) -> String {
+        let outcome = &self.ran.outcome;
+        let matched: u64 = outcome.sources.iter().map(|source| source.shards_matched).sum();
+        let erased: u64 = outcome.sources.iter().map(|source| source.erased).sum();
+        let records = counted(outcome.matched, "record");
+        let within = format!("in {}", counted(matched, "shard"));
+        match self.asked {
+            _ if outcome.matched == 0 => "Found no record.".to_owned(),
+            Asked::Find | Asked::EraseAhead => format!("Found {records} {within}."),
+            Asked::Export => format!("Found {records} {within} and wrote them to the package."),
+            Asked::Erase if erased == outcome.matched => format!("Erased {records} {within}."),
+            Asked::Erase => format!("Erased {} of {records} {within}.", count(erased)),
+            Asked::EraseDryRun => format!("Found {records} {within}. Nothing was changed: this was a dry run."),
+        }
+    }
+
+    fn table(&self) -> String {
+        let heads: &[&str] = match self.asked {
+            Asked::Erase => &["source", ">shards", ">with matches", ">rows", ">records", ">erased", ""],
+            _ => &["source", ">shards", ">with matches", ">rows", ">records", ""],
+        };
+        let mut table = Table::new(heads);
+        for source in &self.ran.outcome.sources {
+            let number = |number: u64| if source.searched { count(number) } else { "-".to_owned() };
+            let note = match (source.searched, self.on_erase(source)) {
+                (false, _) => "not searched: it maps none of these kinds".to_owned(),
+                (true, Some(on_erase)) if self.is_erasure() && source.matched > 0 => self.effect(on_erase),
+                _ => String::new(),
+            };
+            let mut cells = vec![
+                source.source.clone(),
+                number(source.shards),
+                number(source.shards_matched),
+                number(source.rows_scanned),
+                number(source.matched),
+            ];
+            if self.asked == Asked::Erase {
+                cells.push(number(source.erased));
+            }
+            cells.push(note);
+            table.row(cells);
+        }
+        table.show()
+    }
+
+    fn effect(&self, on_erase: &OnErase) -> String {
+        let would = self.asked != Asked::Erase;
+        match on_erase {
+            OnErase::Delete if would => "would be deleted".to_owned(),
+            OnErase::Delete => String::new(),
+            OnErase::Anonymize if would => "would be made anonymous".to_owned(),
+            OnErase::Anonymize => "made anonymous".to_owned(),
+            OnErase::Keep { reason } if would => format!("would stay: {reason}"),
+            OnErase::Keep { reason } => format!("kept: {reason}"),
+        }
+    }
+
+    /// Rows that stay although they matched, where the table does not say so already.
+    fn kept(&self) -> String {
+        let is_by_mapping = |source: &&SourceOutcome| matches!(self.on_erase(source), Some(OnErase::Keep { .. }));
+        let mut text = String::new();
+        for source in self.ran.outcome.sources.iter().filter(|source| !is_by_mapping(source)) {
+            for kept in &source.kept {
+                let _ = writeln!(text, "  {}: {}, {}", kept.shard, counted(kept.rows, "record"), kept.reason);
+            }
+        }
+        if text.is_empty() { text } else { format!("\nKept:\n{text}") }
+    }
+
+    fn problems(&self) -> String {
+        let all: Vec<_> = self
+            .ran
+            .outcome
+            .sources
+            .iter()
+            .flat_map(|source| source.problems.iter().map(move |problem| (source.source.as_str(), problem)))
+            .collect();
+        if all.is_empty() {
+            return String::new();
+        }
+        let mut text = "\nProblems:\n".to_owned();
+        for (source, problem) in all.iter().take(PROBLEMS_SHOWN) {
+            let _ = writeln!(text, "  {source}: {}: {}", problem.shard, problem.reason);
+        }
+        if let Some(more) = all.len().checked_sub(PROBLEMS_SHOWN).filter(|more| *more > 0) {
+            let _ = writeln!(text, "  and {} more; --json lists all", count(more as u64));
+        }
+        text
+    }
+
+    fn verdict(&self) -> Option<&'static str> {
+        match (self.code(), self.asked) {
+            (ExitCode::Interrupted, Asked::Erase) => {
+                Some("Stopped before the end. What was begun is finished or as it was; the same command does the rest.")
+            }
+            (ExitCode::Interrupted, _) => Some("Stopped before the end: there may be more records."),
+            (ExitCode::Incomplete, Asked::Erase) => {
+                Some("Incomplete: records may be left in what could not be read or changed.")
+            }
+            (ExitCode::Incomplete, _) => Some("Incomplete: there may be more records in what could not be read."),
+            (ExitCode::Refused, _) => Some("Refused: every record that matched is kept, as configured."),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What a run says at its end: for people, for programs, and by its exit code.
+
+mod human;
+mod json;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use lacuna_engine::{OnErase, Source, SourceOutcome};
+
+use crate::exit::ExitCode;
+use crate::failure::Result;
+use crate::output;
+use crate::session::Ran;
+
+pub(crate) use table::Table;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Counts.
+    Find,
+    /// A package.
+    Export,
+    /// An erasure.
+    Erase,
+    /// What an erasure would do.
+    EraseDryRun,
+    /// What an erasure is about to do, if it is confirmed.
+    EraseAhead,
+}
+
+/// One run's report.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report<'a> {
+    /// What was asked for.
+    pub asked: Asked,
+    /// What happened.
+    pub ran: &'a Ran,
+    /// The sources that were asked.
+    pub sources: &'a [Source],
+}
+
+impl Report<'_> {
+    /// Writes the report to standard output; how the process ends.
+    pub(crate) fn write(&self, is_json: bool) -> Result<ExitCode> {
+        if is_json {
+            output::print_json(&self.json())?
+        } else {
+            output::print(&self.human())?
+        }
+        Ok(self.code())
+    }
+
+    /// How the process ends.
+    pub(crate) fn code(&self) -> ExitCode {
+        let outcome = &self.ran.outcome;
+        let erased: u64 = outcome.sources.iter().map(|source| source.erased).sum();
+        let kept = outcome.sources.iter().any(|source| !source.kept.is_empty());
+        if outcome.interrupted {
+            ExitCode::Interrupted
+        } else if !outcome.is_complete() {
+            ExitCode::Incomplete
+        } else if self.asked == Asked::Erase && outcome.matched > 0 && erased == 0 && kept {
+            ExitCode::Refused
+        } else {
+            ExitCode::Done
+        }
+    }
+
+    /// Whether the report says what an erasure did or would do.
+    fn is_erasure(&self) -> bool {
+        matches!(self.asked, Asked::Erase | Asked::EraseDryRun | Asked::EraseAhead)
+    }
+
+    /// What an erasure does in the source of this outcome.
+    fn on_erase(&self, outcome: &SourceOutcome) -> Option<&OnErase> {
+        self.sources.iter().find(|source| source.name == outcome.source).map(|source| &source.on_erase)
+    }
+}

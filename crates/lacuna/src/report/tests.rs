@@ -1,0 +1,121 @@
+use std::time::Duration;
+
+use lacuna_engine::{
+    Blocked, EmptyShards, FormatChoice, OnErase, Outcome, Poison, Problem, RequestId, RequestOutcome, Source,
+    SourceOutcome,
+};
+use lacuna_scan::{Mapping, TenantRule};
+
+use super::*;
+
+fn source(name: &str, on_erase: OnErase) -> Source {
+    Source {
+        name: name.into(),
+        shards: "**".into(),
+        format: FormatChoice::default(),
+        product: "P".into(),
+        data_type: "D".into(),
+        mapping: Mapping { identifiers: Vec::new(), tenant: TenantRule::Single },
+        time: None,
+        on_erase,
+        poison: Poison::Refuse,
+        empty_shards: EmptyShards::Keep,
+    }
+}
+
+fn ran(sources: Vec<SourceOutcome>) -> Ran {
+    let request = RequestId::new("r-1").unwrap();
+    let matched = sources.iter().map(|source| source.matched).sum();
+    let complete = sources.iter().all(|source| source.problems.is_empty());
+    let of_request =
+        RequestOutcome { request: request.clone(), matched, complete, package: None, receipt: None, receipt_jws: None };
+    Ran {
+        request,
+        outcome: Outcome { matched, sources, requests: vec![of_request], interrupted: false },
+        elapsed: Duration::from_millis(1234),
+    }
+}
+
+fn activity() -> SourceOutcome {
+    SourceOutcome {
+        source: "activity".into(),
+        shards: 12,
+        shards_matched: 3,
+        rows_scanned: 12_000_000,
+        bytes_read: 404 << 20,
+        matched: 1234,
+        searched: true,
+        ..Default::default()
+    }
+}
+
+fn audit() -> SourceOutcome {
+    let kept = vec![Blocked { shard: "audit/1.ndjson".into(), rows: 2, reason: "the law says so".into() }];
+    SourceOutcome {
+        source: "audit".into(),
+        shards: 1,
+        shards_matched: 1,
+        rows_scanned: 10,
+        bytes_read: 100,
+        matched: 2,
+        searched: true,
+        kept,
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_find_is_short_and_aligned() {
+    let unsearched = SourceOutcome { source: "device-diagnostics".into(), ..Default::default() };
+    let ran = ran(vec![activity(), unsearched]);
+    let report = Report { asked: Asked::Find, ran: &ran, sources: &[] };
+    insta::assert_snapshot!(report.human());
+    assert_eq!(report.code(), ExitCode::Done);
+}
+
+#[test]
+fn problems_are_named_and_make_it_incomplete() {
+    let problem = |n: usize| Problem { shard: format!("a/{n}.parquet"), reason: "is cut off: the footer".into() };
+    let mut broken = activity();
+    broken.problems = (0..23).map(problem).collect();
+    let mut ran = ran(vec![broken]);
+    ran.outcome.requests[0].package = Some("file:///out/t/r-1/".into());
+    let report = Report { asked: Asked::Export, ran: &ran, sources: &[] };
+    insta::assert_snapshot!(report.human());
+    assert_eq!(report.code(), ExitCode::Incomplete);
+}
+
+#[test]
+fn an_erasure_says_what_stayed() {
+    let sources =
+        [source("activity", OnErase::Delete), source("audit", OnErase::Keep { reason: "the law says so".into() })];
+    let mut ran = ran(vec![SourceOutcome { erased: 1234, ..activity() }, audit()]);
+    ran.outcome.requests[0].receipt = Some("file:///logs/_lacuna/receipts/r-1.jws".into());
+    let report = Report { asked: Asked::Erase, ran: &ran, sources: &sources };
+    insta::assert_snapshot!(report.human());
+    assert_eq!(report.code(), ExitCode::Done);
+    let mut json = report.json();
+    json["seconds"] = 1.into();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap());
+}
+
+#[test]
+fn a_dry_run_says_what_would_happen() {
+    let sources =
+        [source("activity", OnErase::Anonymize), source("audit", OnErase::Keep { reason: "the law says so".into() })];
+    let ran = ran(vec![activity(), SourceOutcome { kept: Vec::new(), ..audit() }]);
+    let report = Report { asked: Asked::EraseDryRun, ran: &ran, sources: &sources };
+    insta::assert_snapshot!(report.human());
+    assert_eq!(report.code(), ExitCode::Done);
+}
+
+#[test]
+fn an_erasure_of_what_is_kept_is_refused() {
+    let sources = [source("audit", OnErase::Keep { reason: "the law says so".into() })];
+    let mut ran = ran(vec![audit()]);
+    let report = Report { asked: Asked::Erase, ran: &ran, sources: &sources };
+    assert_eq!(report.code(), ExitCode::Refused);
+    assert!(report.human().ends_with("Refused: every record that matched is kept, as configured.\n"));
+    ran.outcome.interrupted = true;
+    assert_eq!(Report { asked: Asked::Erase, ran: &ran, sources: &sources }.code(), ExitCode::Interrupted);
+}

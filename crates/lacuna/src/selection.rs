@@ -1,0 +1,98 @@
+//! Which sources a request goes to, and whether it can be asked of them at all.
+
+use std::collections::BTreeSet;
+
+use globset::{GlobBuilder, GlobMatcher};
+use lacuna_engine::Source;
+use lacuna_scan::{Identifier, Selector, TenantId, TenantRule};
+
+use crate::failure::{Failure, Result};
+use crate::nearest::hint;
+
+/// Compiles a source's glob: `*` stays within a path segment, `**` does not.
+pub(crate) fn glob(text: &str) -> std::result::Result<GlobMatcher, globset::Error> {
+    Ok(GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build()?.compile_matcher())
+}
+
+/// The sources of these names, in the configuration's order; all of them when none is named.
+pub(crate) fn sources(all: &[Source], names: &[String]) -> Result<Vec<Source>> {
+    for name in names {
+        if !all.iter().any(|source| source.name == *name) {
+            let hint = hint(name, all.iter().map(|source| source.name.as_str()));
+            return Err(Failure::usage(format!("there is no source `{name}`; {hint}")));
+        }
+    }
+    if all.is_empty() {
+        return Err(Failure::usage("the configuration has no `[[source]]`, so there is nothing to search"));
+    }
+    Ok(all.iter().filter(|source| names.is_empty() || names.contains(&source.name)).cloned().collect())
+}
+
+/// Brings subject and tenant together, and checks that the sources can be asked for them.
+pub(crate) fn selector(sources: &[Source], tenant: Option<&str>, identifiers: Vec<Identifier>) -> Result<Selector> {
+    if identifiers.is_empty() {
+        return Err(Failure::usage("nobody is asked for").advice(
+            "Give identifiers with --subject KIND=VALUE, or one a line with --subjects FILE (`-` is standard input).",
+        ));
+    }
+    let known: BTreeSet<&str> = sources
+        .iter()
+        .flat_map(|source| &source.mapping.identifiers)
+        .flat_map(|rule| rule.fields())
+        .map(|field| field.kind.as_str())
+        .collect();
+    for identifier in &identifiers {
+        let kind = identifier.kind.as_str();
+        if !known.contains(kind) {
+            let hint = hint(kind, known.iter().copied());
+            return Err(Failure::usage(format!("no source maps identifiers of the kind `{kind}`; {hint}")));
+        }
+    }
+    let tenant = tenant.map(TenantId::new);
+    check_tenant(sources, tenant.as_ref())?;
+    Ok(Selector { tenant, identifiers })
+}
+
+fn check_tenant(sources: &[Source], tenant: Option<&TenantId>) -> Result<()> {
+    match tenant {
+        None => match sources.iter().find(|source| !matches!(source.mapping.tenant, TenantRule::Single)) {
+            Some(source) => {
+                Err(Failure::usage(format!("source `{}` maps a tenant, so the request must name one", source.name))
+                    .advice("Say whose rows the request may touch with --tenant ID."))
+            }
+            None => Ok(()),
+        },
+        Some(tenant) if tenant.as_str().is_empty() => Err(Failure::usage("the tenant's id is empty")),
+        Some(tenant) => {
+            // Where every source is of one fixed tenant, another's id can only be a slip: nothing would be searched.
+            let fixed: Option<Vec<&TenantId>> = sources
+                .iter()
+                .map(|source| match &source.mapping.tenant {
+                    TenantRule::Fixed(tenant) => Some(tenant),
+                    TenantRule::Column(_) | TenantRule::Single => None,
+                })
+                .collect();
+            match fixed {
+                Some(fixed) if !fixed.contains(&tenant) => {
+                    let hint = hint(tenant.as_str(), fixed.iter().map(|tenant| tenant.as_str()));
+                    Err(Failure::usage(format!("no source belongs to the tenant `{tenant}`; {hint}")))
+                }
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stays_within_a_segment() {
+        let within = glob("a/*.parquet").unwrap();
+        assert!(within.is_match("a/x.parquet") && !within.is_match("a/b/x.parquet"));
+        let across = glob("a/**/*.parquet").unwrap();
+        assert!(across.is_match("a/x.parquet") && across.is_match("a/b/c/x.parquet"));
+        assert!(glob("a/[").is_err());
+    }
+}

@@ -1,0 +1,147 @@
+//! What `find`, `export` and `erase` share: configuration and arguments made into an engine that can run.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lacuna_engine::{Action, Engine, Job, Outcome, Reporter, Request, RequestId, Settings, Source};
+use lacuna_scan::{Epochs, Selector};
+use lacuna_store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{Resources, RunArgs};
+use crate::config::{Config, MEMORY_DEFAULT, REQUESTS_DEFAULT};
+use crate::failure::{Failure, Result};
+use crate::progress::Display;
+use crate::{selection, signing, stores, subjects};
+
+/// The process's environment variables.
+pub(crate) fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// An engine, and what to ask it.
+#[derive(Debug)]
+pub(crate) struct Session {
+    engine: Engine,
+    /// The sources that were chosen.
+    pub sources: Vec<Source>,
+    selector: Selector,
+    shows_progress: bool,
+}
+
+/// What happened, and how long it took.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// The request's id.
+    pub request: RequestId,
+    /// What happened.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Session {
+    /// Checks arguments against the configuration, reads secrets, and opens stores. `export` is where packages go, for
+    /// commands that write some; `signs` is whether something will be signed.
+    pub(crate) fn open(
+        args: &RunArgs,
+        config: &Config,
+        export: impl FnOnce() -> Result<Option<Arc<dyn Store>>>,
+        signs: bool,
+    ) -> Result<Self> {
+        let sources = selection::sources(&config.sources, &args.scope.source)?;
+        // Everything that needs no one to be asked for is checked before standard input is read.
+        let epochs = config.keys.epochs(&environment)?;
+        let selector = selection::selector(&sources, args.who.tenant.as_deref(), subjects::read(&args.who)?)?;
+        let store = stores::open(&config.store, &environment)?;
+        let export = export()?;
+        let signing_key = if signs { Some(signing::find_or_make(config, &environment)?) } else { None };
+        let mut settings = settings(config, &args.resources, store, epochs);
+        settings.export = export;
+        settings.signing_key = signing_key;
+        Ok(Self { engine: Engine::new(settings)?, sources, selector, shows_progress: true })
+    }
+
+    /// Keeps the terminal free of progress bars, for log lines.
+    #[must_use]
+    pub(crate) fn quiet(mut self, is_quiet: bool) -> Self {
+        self.shows_progress = !is_quiet;
+        self
+    }
+
+    /// Runs one request for the session's subject.
+    pub(crate) async fn run(&self, request: RequestId, action: Action, cancel: &CancellationToken) -> Result<Ran> {
+        let job = Job {
+            sources: self.sources.clone(),
+            requests: vec![Request { id: request.clone(), selector: self.selector.clone(), action }],
+        };
+        let reporter = Arc::new(Reporter::default());
+        let display = Display::follow(&reporter, self.shows_progress);
+        let start = Instant::now();
+        let outcome = Box::pin(self.engine.run(job, &reporter, cancel)).await;
+        drop(display);
+        Ok(Ran { request, outcome: outcome?, elapsed: start.elapsed() })
+    }
+}
+
+/// What a job runs with: arguments before the configuration, the configuration before defaults.
+pub(crate) fn settings(config: &Config, resources: &Resources, store: Arc<dyn Store>, epochs: Epochs) -> Settings {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Settings {
+        store,
+        export: None,
+        epochs,
+        signing_key: None,
+        limits: config.limits,
+        memory: resources.memory.or(config.run.memory).unwrap_or(MEMORY_DEFAULT),
+        threads: resources.threads.or(config.run.threads).unwrap_or_else(cores),
+        requests: resources.requests.or(config.run.requests).unwrap_or(REQUESTS_DEFAULT),
+        temp_dir: resources.temp_dir.clone().or_else(|| config.run.temp_dir.clone()),
+    }
+}
+
+/// The request's id as it was given, or a new one.
+pub(crate) fn request_id(given: Option<&str>) -> Result<RequestId> {
+    let Some(given) = given else { return Ok(RequestId::generate()) };
+    RequestId::new(given)
+        .ok_or_else(|| Failure::usage("--request-id takes 1 to 64 letters, digits, hyphens and underscores"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Scope, Who};
+    use crate::exit::ExitCode;
+    use crate::report::{Asked, Report};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stopped_run_says_so_and_changes_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let config = home.path().join("lacuna.toml");
+        std::fs::write(&config, include_str!("../../../fixtures/config/two-sources.toml")).unwrap();
+        let shard = home.path().join("logs/activity/1.ndjson");
+        std::fs::create_dir_all(shard.parent().unwrap()).unwrap();
+        let line = "{\"TenantId\":\"contoso\",\"User\":\"a@example.org\"}\n";
+        std::fs::write(&shard, line).unwrap();
+        let args = RunArgs {
+            scope: Scope { config: config.clone(), source: vec!["activity".into()] },
+            who: Who {
+                tenant: Some("contoso".into()),
+                subject: vec![lacuna_scan::Secret::new("email=a@example.org".to_owned())],
+                subjects: Vec::new(),
+            },
+            resources: Resources::default(),
+            yes: true,
+            json: false,
+        };
+        let session = Session::open(&args, &Config::load(&config).unwrap(), || Ok(None), true).unwrap().quiet(true);
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let ran = session.run(RequestId::generate(), Action::Erase { dry_run: false }, &cancel).await.unwrap();
+        let report = Report { asked: Asked::Erase, ran: &ran, sources: &session.sources };
+        assert_eq!(report.code(), ExitCode::Interrupted);
+        assert_eq!(report.json()["interrupted"], true);
+        assert_eq!(std::fs::read_to_string(&shard).unwrap(), line);
+    }
+}

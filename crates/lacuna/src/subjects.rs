@@ -1,0 +1,133 @@
+//! The identifiers that a request gives, from arguments and files. No message repeats one.
+
+use std::io::BufRead;
+use std::path::Path;
+
+use lacuna_scan::{Identifier, Secret};
+
+use crate::args::Who;
+use crate::failure::{Failure, Result};
+
+/// The longest line of a subjects file, in bytes.
+const LINE_BYTES_MAX: u64 = 1 << 20;
+
+/// All identifiers that the arguments give; together they are one person.
+pub(crate) fn read(who: &Who) -> Result<Vec<Identifier>> {
+    let mut identifiers = Vec::new();
+    for (index, subject) in who.subject.iter().enumerate() {
+        let identifier = Identifier::parse(subject.expose()).ok_or_else(|| {
+            Failure::usage(format!("the {} value of --subject is not KIND=VALUE", ordinal(index + 1)))
+        })?;
+        identifiers.push(identifier);
+    }
+    if who.subjects.iter().filter(|path| is_standard_input(path)).count() > 1 {
+        return Err(Failure::usage("`--subjects -` is given twice, and standard input can be read once"));
+    }
+    for path in &who.subjects {
+        if is_standard_input(path) {
+            read_lines(std::io::stdin().lock(), "standard input", &mut identifiers)?;
+        } else {
+            let name = path.display().to_string();
+            let file = std::fs::File::open(path)
+                .map_err(|error| Failure::usage(format!("cannot read the subjects in {name}")).because(&error))?;
+            read_lines(std::io::BufReader::new(file), &name, &mut identifiers)?;
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    let mut first = Vec::with_capacity(identifiers.len());
+    for identifier in &identifiers {
+        first.push(seen.insert((identifier.kind.as_str(), identifier.value.expose().as_str())));
+    }
+    let mut first = first.into_iter();
+    identifiers.retain(|_| first.next().unwrap_or_default());
+    Ok(identifiers)
+}
+
+/// Whether standard input is read for identifiers, and so cannot answer questions.
+pub(crate) fn uses_standard_input(who: &Who) -> bool {
+    who.subjects.iter().any(|path| is_standard_input(path))
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn read_lines(mut input: impl BufRead, name: &str, identifiers: &mut Vec<Identifier>) -> Result<()> {
+    let mut number = 0_usize;
+    loop {
+        let mut line = Secret::new(Vec::new());
+        let read = read_line(&mut input, &mut line)
+            .map_err(|error| Failure::usage(format!("cannot read the subjects in {name}")).because(&error))?;
+        if read == 0 {
+            return Ok(());
+        }
+        number += 1;
+        let wrong = |what: &str| Failure::usage(format!("line {number} of the subjects in {name} {what}"));
+        if line.expose().len() as u64 > LINE_BYTES_MAX {
+            return Err(wrong("is too long for an identifier"));
+        }
+        let text = std::str::from_utf8(line.expose()).map_err(|_| wrong("is not UTF-8"))?;
+        let text = if number == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
+        if text.trim().is_empty() || text.trim_start().starts_with('#') {
+            continue;
+        }
+        // White space belongs to the value: only the line's end is cut.
+        identifiers.push(Identifier::parse(text).ok_or_else(|| wrong("is not KIND=VALUE"))?);
+    }
+}
+
+/// Reads a line without its end; how many bytes that took.
+fn read_line(input: &mut impl BufRead, line: &mut Secret<Vec<u8>>) -> std::io::Result<usize> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    let read = input.take(LINE_BYTES_MAX + 3).read_until(b'\n', &mut bytes)?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    *line = Secret::new(bytes);
+    Ok(read)
+}
+
+fn ordinal(number: usize) -> String {
+    match number {
+        1 => "first".to_owned(),
+        2 => "second".to_owned(),
+        3 => "third".to_owned(),
+        _ => format!("{number}th"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &[u8]) -> Result<Vec<(String, String)>> {
+        let mut identifiers = Vec::new();
+        read_lines(text, "x", &mut identifiers)?;
+        Ok(identifiers.iter().map(|it| (it.kind.to_string(), it.value.expose().clone())).collect())
+    }
+
+    #[test]
+    fn values_are_taken_as_they_are() {
+        let text = b"\xef\xbb\xbfid=0\r\n\n  # a comment\nemail=#x = y \nempty=\n  \nlast=\xc3\xa9";
+        let expected = [("id", "0"), ("email", "#x = y "), ("empty", ""), ("last", "\u{e9}")];
+        assert_eq!(lines(text).unwrap(), expected.map(|(kind, value)| (kind.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn what_is_wrong_names_the_line_and_not_its_content() {
+        for (text, expected) in [
+            (&b"id=1\nalice@example.org\n"[..], "error: line 2 of the subjects in x is not KIND=VALUE\n"),
+            (b"=alice", "error: line 1 of the subjects in x is not KIND=VALUE\n"),
+            (b"id=\xff", "error: line 1 of the subjects in x is not UTF-8\n"),
+        ] {
+            assert_eq!(lines(text).unwrap_err().text(), expected);
+        }
+        let mut long = b"id=".to_vec();
+        long.resize(2 << 20, b'a');
+        assert!(lines(&long).unwrap_err().text().contains("too long"));
+    }
+}

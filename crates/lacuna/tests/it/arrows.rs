@@ -1,0 +1,70 @@
+//! The house: which crate may depend on which, and which knows no I/O, no formats, no threads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What each crate of ours may depend on, among ours. The ledger and the portal join when they are built.
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("lacuna-scan", &[]),
+    ("lacuna-store", &[]),
+    ("lacuna-export", &["lacuna-scan"]),
+    ("lacuna-erase", &["lacuna-scan"]),
+    ("lacuna-engine", &["lacuna-scan", "lacuna-export", "lacuna-erase", "lacuna-store"]),
+    ("lacuna", &["lacuna-scan", "lacuna-export", "lacuna-erase", "lacuna-store", "lacuna-engine", "lacuna-benches"]),
+    ("lacuna-benches", &["lacuna-scan", "lacuna-export", "lacuna-erase", "lacuna-store", "lacuna-engine"]),
+    ("xtask", &["lacuna-benches"]),
+];
+
+/// What a crate must not know. Tests may.
+const BANS: [(&str, &[&str]); 4] = [
+    ("lacuna-scan", &["tokio", "reqwest", "azure_core", "object_store"]),
+    ("lacuna-export", &["tokio", "reqwest", "azure_core", "object_store"]),
+    ("lacuna-erase", &["tokio", "reqwest", "azure_core", "object_store"]),
+    ("lacuna-store", &["arrow", "parquet", "csv", "rayon"]),
+];
+
+/// The packages of the workspace, with what they depend on outside of tests.
+fn packages() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let dependencies = |package: &Value| {
+        let all = package["dependencies"].as_array().unwrap().iter();
+        all.filter(|dependency| dependency["kind"] != "dev").map(|dependency| text(&dependency["name"])).collect()
+    };
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages.map(|package| (text(&package["name"]), dependencies(package))).collect()
+}
+
+#[test]
+fn arrows_point_down() {
+    let packages = packages();
+    for (package, dependencies) in &packages {
+        let allowed = ARROWS.iter().find(|arrows| arrows.0 == package).map(|arrows| arrows.1);
+        let allowed = allowed.unwrap_or_else(|| panic!("{package} has no place in the house yet: give it one above"));
+        for dependency in dependencies.iter().filter(|name| packages.contains_key(*name)) {
+            assert!(allowed.contains(&dependency.as_str()), "{package} must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn each_crate_knows_its_own_trade_only() {
+    let packages = packages();
+    for (package, banned) in BANS {
+        for name in banned {
+            assert!(!packages[package].contains(*name), "{package} must not know {name}");
+        }
+    }
+    for (package, dependencies) in &packages {
+        let both = dependencies.contains("tokio") && dependencies.contains("rayon");
+        assert!(!both || package == "lacuna-engine", "tokio meets rayon in the engine only, and not in {package}");
+    }
+}

@@ -1,0 +1,13 @@
+//! The binary from the outside: what a user or a script relies on.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod arguments;
+mod arrows;
+mod azure;
+mod home;
+mod interrupted;
+mod requests;
+mod samples;
+mod secrets;
+mod signing;

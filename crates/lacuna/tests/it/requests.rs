@@ -1,0 +1,190 @@
+//! Find, export, erase, verify: one person's way through the tool.
+
+use serde_json::{Value, json};
+
+use crate::home::{ALICE, Home};
+
+const WHO: [&str; 4] = ["--tenant", "contoso", "--subject", ALICE];
+
+fn with<'a>(command: &[&'a str], rest: &[&'a str]) -> Vec<&'a str> {
+    [command, &WHO, rest].concat()
+}
+
+#[test]
+fn find_counts_by_source() {
+    let home = Home::with_logs();
+    let ran = home.run(&with(&["find"], &["--json"]));
+    ran.ends(0);
+    let document = ran.json();
+    assert_eq!(document["matched"], 4);
+    assert_eq!(document["complete"], true);
+    let activity = &document["sources"][0];
+    assert_eq!(
+        (&activity["source"], &activity["shards"], &activity["shards_matched"]),
+        (&json!("activity"), &json!(3), &json!(2))
+    );
+    assert_eq!((&activity["rows_scanned"], &activity["matched"]), (&json!(7), &json!(3)));
+    assert_eq!(activity["problems"], json!([]));
+    assert!(activity["bytes_read"].as_u64().unwrap() > 0);
+
+    let text = home.run(&with(&["find"], &["--source", "activity"]));
+    text.ends(0);
+    assert!(text.stdout.starts_with("Found 3 records in 2 shards.\n"), "{}", text.stdout);
+    assert!(!text.stdout.contains("audit") && !text.stdout.contains("alice"), "{}", text.stdout);
+}
+
+#[test]
+fn subjects_come_from_files_and_standard_input() {
+    let home = Home::with_logs();
+    home.write("who.txt", "# two people\n\nemail=alice@example.org\r\nemail=bob@example.org\n");
+    let find = ["find", "--json", "--tenant", "contoso", "--subjects"];
+    assert_eq!(home.run(&[&find[..], &["who.txt"]].concat()).ends(0).json()["matched"], 6);
+    let ran = home.run_with(&[&find[..], &["-"]].concat(), &[], "email=bob@example.org");
+    assert_eq!(ran.ends(0).json()["matched"], 2);
+}
+
+#[test]
+fn a_glob_that_lists_nothing_is_incomplete() {
+    let home = Home::with_logs();
+    let config = home.read("lacuna.toml").replace("audit/*.ndjson", "adit/*.ndjson");
+    home.write("lacuna.toml", config);
+    let ran = home.run(&with(&["find"], &["--json"]));
+    let document = ran.ends(3).json();
+    assert_eq!(document["complete"], false);
+    assert_eq!(document["sources"][1]["problems"][0]["shard"], "adit/*.ndjson");
+    let text = home.run(&with(&["find"], &[]));
+    assert!(text.ends(3).stdout.contains("Incomplete"), "{}", text.stdout);
+}
+
+#[test]
+fn an_export_can_be_verified_until_it_is_changed() {
+    let home = Home::with_logs();
+    let ran = home.run(&with(&["export"], &["--json", "--request-id", "r-1"]));
+    ran.ends(0);
+    assert!(ran.stderr.contains("Made a signing key"), "{}", ran.stderr);
+    let package = ran.json()["package"].as_str().unwrap().to_owned();
+    let verified = home.run(&["verify", "--json", &package]);
+    assert_eq!(verified.ends(0).json()["valid"], true);
+    // Whoever has the public key needs nothing else.
+    let public = home.path("lacuna-signing.pub.pem").display().to_string();
+    Home::empty().run(&["verify", &package, "--key", &public]).ends(0);
+
+    let data = home.files("exports").into_iter().find(|path| path.ends_with("ProductAndServiceUsage.json")).unwrap();
+    let records: Vec<Value> = serde_json::from_slice(&std::fs::read(&data).unwrap()).unwrap();
+    assert_eq!(records.iter().map(|record| &record["N"]).collect::<Vec<_>>(), [1, 4, 5]);
+    std::fs::write(&data, "[]").unwrap();
+    let broken = home.run(&["verify", &package]);
+    assert!(broken.ends(1).stdout.contains("ProductAndServiceUsage.json"), "{}", broken.stdout);
+}
+
+#[test]
+fn an_export_goes_where_it_is_told() {
+    let home = Home::with_logs();
+    let elsewhere = Home::empty();
+    let target = format!("file://{}", elsewhere.path("new/folder").display());
+    home.run(&with(&["export"], &["--to", &target, "--format", "csv"])).ends(0);
+    assert!(elsewhere.files("new/folder").iter().any(|path| path.ends_with("ProductAndServiceUsage.csv")));
+    assert!(!home.path("exports").exists());
+}
+
+#[test]
+fn an_export_says_where_it_could_not_write() {
+    let home = Home::with_logs();
+    home.write("taken", "a file where a folder should be");
+    let ran = home.run(&with(&["export"], &["--to", "taken", "--yes"]));
+    ran.ends(1);
+    assert!(ran.stderr.contains("taken"), "{}", ran.stderr);
+    assert_eq!(home.read("taken"), "a file where a folder should be");
+}
+
+#[test]
+fn an_erasure_takes_the_tenants_rows_and_proves_it() {
+    let home = Home::with_logs();
+    let untouched = home.read("logs/activity/3.ndjson");
+    let erased = home.run(&with(&["erase", "--now", "--yes", "--json"], &[]));
+    let document = erased.ends(0).json();
+    assert_eq!((&document["matched"], &document["erased"]), (&json!(4), &json!(3)));
+    assert_eq!(document["sources"][1]["kept"][0]["reason"], "Needed to prove who did what.");
+
+    let kept = "{\"TenantId\":\"contoso\",\"User\":\"bob@example.org\",\"N\":2}\n\
+                {\"TenantId\":\"fabrikam\",\"User\":\"alice@example.org\",\"N\":3}\n";
+    assert_eq!(home.read("logs/activity/1.ndjson"), kept);
+    assert_eq!(
+        home.read("logs/activity/2.ndjson"),
+        "{\"TenantId\":\"contoso\",\"User\":\"malice@example.org\",\"N\":6}\n"
+    );
+    assert_eq!(home.read("logs/activity/3.ndjson"), untouched);
+
+    let receipt = document["receipt"].as_str().unwrap();
+    let verified = home.run(&["verify", "--json", receipt]);
+    let verified = verified.ends(0).json();
+    assert_eq!(verified["valid"], true);
+    assert_eq!(verified["receipt"]["request"], document["request"]);
+    assert!(!std::fs::read_to_string(receipt).unwrap().contains("alice"));
+    let find = home.run(&with(&["find"], &["--json", "--source", "activity"]));
+    assert_eq!(find.ends(0).json()["matched"], 0);
+}
+
+#[test]
+fn a_receipt_of_another_key_is_not_believed() {
+    let home = Home::with_logs();
+    let receipt = home.run(&with(&["erase", "--now", "--yes", "--json"], &[])).ends(0).json()["receipt"].clone();
+    let other = Home::empty();
+    other.run(&["check", "--init-keys"]);
+    let public = other.path("lacuna-signing.pub.pem").display().to_string();
+    let ran = home.run(&["verify", receipt.as_str().unwrap(), "--key", &public, "--json"]);
+    assert!(ran.ends(1).json()["error"]["message"].as_str().unwrap().contains("no valid receipt"));
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let home = Home::with_logs();
+    let before = home.read("logs/activity/1.ndjson");
+    let ran = home.run(&with(&["erase", "--dry-run"], &[]));
+    ran.ends(0);
+    assert!(ran.stdout.contains("would be deleted") && ran.stdout.contains("would stay"), "{}", ran.stdout);
+    let json = home.run(&with(&["erase", "--now", "--dry-run", "--json"], &[])).ends(0).json();
+    assert_eq!((&json["dry_run"], &json["matched"]), (&json!(true), &json!(4)));
+    assert_eq!(home.read("logs/activity/1.ndjson"), before);
+    assert!(!home.path("lacuna-signing.pem").exists(), "nothing is signed, so no key is made");
+}
+
+#[test]
+fn what_is_kept_alone_is_refused() {
+    let home = Home::with_logs();
+    let before = home.read("logs/audit/1.ndjson");
+    let ran = home.run(&with(&["erase", "--now", "--yes"], &["--source", "audit"]));
+    assert!(ran.ends(4).stdout.contains("Needed to prove who did what."), "{}", ran.stdout);
+    assert_eq!(home.read("logs/audit/1.ndjson"), before);
+}
+
+#[test]
+fn cat_shows_a_shard() {
+    let home = Home::with_logs();
+    let ran = home.run(&["cat", "activity/3.ndjson"]);
+    let record: Value = serde_json::from_str(ran.ends(0).stdout.trim_end()).unwrap();
+    assert_eq!(record["N"], 7);
+    home.run(&["cat", "activity/none.ndjson"]).ends(1);
+}
+
+#[test]
+fn check_looks_at_the_sources() {
+    let home = Home::with_logs();
+    let ran = home.run(&["check", "--json"]);
+    let document = ran.ends(0).json();
+    assert_eq!((&document["ok"], document["sources"].as_array().unwrap().len()), (&json!(true), 2));
+    let config = home.read("lacuna.toml").replace("tenant = \"TenantId\"\n", "").replace("audit/*", "adit/*");
+    home.write("lacuna.toml", config);
+    let ran = home.run(&["check"]);
+    ran.ends(3);
+    assert!(ran.stdout.contains("maps no tenant") && ran.stdout.contains("adit/*.ndjson"), "{}", ran.stdout);
+}
+
+#[test]
+fn cat_stops_when_its_reader_has_seen_enough() {
+    let home = Home::with_logs();
+    let line = format!("{{\"TenantId\":\"contoso\",\"User\":\"{}\"}}\n", "x".repeat(1000));
+    home.write("logs/activity/long.ndjson", line.repeat(20_000));
+    let ran = home.run_and_hang_up(&["cat", "activity/long.ndjson"]);
+    assert!(ran.ends(0).stderr.is_empty(), "{}", ran.stderr);
+}

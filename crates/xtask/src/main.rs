@@ -1,0 +1,44 @@
+//! `cargo xtask`: what a developer and the CI run besides Cargo itself.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it reports to a terminal")]
+
+mod azurite;
+mod bench;
+mod places;
+mod setup;
+mod steps;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Sets up, tests and measures Lacuna.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Install what the tests need besides Rust, into the user's cache directory. Does nothing when it is there.
+    Setup,
+    /// Check format, lints, tests, documentation; starts and stops the servers that the tests talk to.
+    Test(steps::Arguments),
+    /// Build for release and run the benchmarks.
+    Bench {
+        /// What the benchmarks take, as `e2e`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Task::parse() {
+        Task::Setup => setup::servers().map(|home| println!("ready: {}", home.display())),
+        Task::Test(arguments) => steps::run(&arguments),
+        Task::Bench { arguments } => bench::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
