@@ -52,11 +52,11 @@ impl Engine {
 
     async fn cat_parquet(&self, origin: &Origin, pieces: mpsc::Sender<Vec<u8>>) -> Result<u64, ShardError> {
         let bytes_read = AtomicU64::new(0);
-        let metadata = read_footer(&self.shop, origin, &bytes_read).await?;
+        let (metadata, _) = read_footer(&self.shop, origin, &bytes_read).await?;
         let reader = Reader::open(&self.shop, origin, metadata, &bytes_read).await?;
         let mut rows = 0;
         for group in 0..reader.groups() {
-            let mut batches = reader.rows(group, None)?;
+            let mut batches = reader.rows(group)?;
             while let Some(batch) = batches.next_batch().await? {
                 rows += batch.num_rows() as u64;
                 let render = move || -> Result<Vec<u8>, ShardError> {

@@ -109,7 +109,8 @@ impl Engine {
         limits.record_bytes_max = limits.record_bytes_max.min(share);
         limits.message_bytes_max = limits.message_bytes_max.min(share);
         let budget = Budget::new(settings.memory, threads, settings.requests);
-        let shop = Workshop { cpu, budget, limits, threads, temp_dir };
+        let requests = settings.requests.max(1);
+        let shop = Workshop { cpu, budget, limits, threads, requests, temp_dir };
         Ok(Self { settings, shop })
     }
 

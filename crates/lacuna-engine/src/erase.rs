@@ -273,9 +273,7 @@ impl Rewrite {
         let (hits, limits) = (&self.hits, &self.limits);
         let rewritten = match &self.format {
             ShardFormat::Parquet => lacuna_erase::parquet::rewrite(before, hits, change, limits, &mut out)?,
-            ShardFormat::Arrow => {
-                lacuna_erase::ipc::rewrite(before, hits, change, &self.matcher, limits, &mut out)?
-            },
+            ShardFormat::Arrow => lacuna_erase::ipc::rewrite(before, hits, change, &self.matcher, limits, &mut out)?,
             ShardFormat::Text(format) => {
                 let mut input = BufReader::with_capacity(1 << 20, Sequential { input: before, at: 0 });
                 lacuna_erase::text::rewrite(&mut input, format, hits, change, self.poison_keep, limits, &mut out)?

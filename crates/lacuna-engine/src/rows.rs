@@ -1,14 +1,16 @@
 //! The matched rows of a Parquet shard: only the pages that hold one are fetched and decoded.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use arrow::record_batch::RecordBatch;
 use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_export::Renderer;
+use lacuna_scan::parquet::{RowGroupTake, TakenRows};
 use lacuna_scan::{Matches, Record, SelectorIndex};
 use parquet::DecodeResult;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
@@ -23,6 +25,10 @@ use crate::spool::Part;
 /// Rows decoded at a time.
 const BATCH_ROWS: usize = 1024;
 
+/// Rows that were taken are rendered when they take so many bytes, or are so many.
+const RENDER_BYTES: usize = 4 << 20;
+const RENDER_ROWS: usize = 8192;
+
 /// Renders the rows of `matches` whose selectors want their records, in the order of rows.
 pub(crate) async fn collect_rows(
     shop: &Workshop,
@@ -33,7 +39,7 @@ pub(crate) async fn collect_rows(
     bytes_read: &AtomicU64,
 ) -> Result<Part, ShardError> {
     let mut all = Part::new(&shop.temp_dir);
-    let wanted: Arc<[(SelectorIndex, RoaringTreemap)]> = matches
+    let wanted: Arc<Wanted> = matches
         .iter()
         .filter(|(selector, _)| question.collect[*selector as usize])
         .map(|(selector, rows)| (selector, rows.clone()))
@@ -42,45 +48,155 @@ pub(crate) async fn collect_rows(
         return Ok(all);
     }
     let rows = wanted.iter().fold(RoaringTreemap::new(), |all, (_, rows)| all | rows);
-    let reader = Reader::open(shop, origin, metadata, bytes_read).await?;
-    let mut groups = futures::stream::iter(reader.groups_with(&rows))
-        .map(|(group, rows)| render_group(&reader, group, rows, wanted.clone()))
-        .buffered(shop.threads);
-    while let Some(part) = groups.try_next().await? {
-        all.append(part).map_err(ShardError::Temp)?;
+    let metadata = with_page_locations(shop, origin, metadata, bytes_read).await?;
+    let takes = slices(&metadata, &rows, shop.budget.window);
+    let mut takes = futures::stream::iter(takes)
+        .map(|slice| take(shop, origin, metadata.clone(), slice, bytes_read))
+        .buffered(shop.at_once(origin.is_near()))
+        .fuse();
+    let mut rows = rows.iter();
+    let mut held: Option<TakenRows> = None;
+    loop {
+        let taken = takes.try_next().await?;
+        let is_last = taken.is_none();
+        match (&mut held, taken) {
+            (Some(held), Some(taken)) => held.append(taken),
+            (held, Some(taken)) => *held = Some(taken),
+            (_, None) => {}
+        }
+        let is_full = held.as_ref().is_some_and(|held| held.bytes() >= RENDER_BYTES || held.len() >= RENDER_ROWS);
+        if let Some(taken) = held.take_if(|_| is_full || is_last) {
+            let ordinals: Vec<u64> = rows.by_ref().take(taken.len()).collect();
+            let (metadata, wanted, part) = (metadata.clone(), wanted.clone(), Part::new(&shop.temp_dir));
+            let part = shop.cpu.run(move || render(&metadata, &taken, &ordinals, &wanted, part)).await??;
+            all.append(part).map_err(ShardError::Temp)?;
+        }
+        if is_last {
+            return Ok(all);
+        }
     }
-    Ok(all)
 }
 
-async fn render_group(
-    reader: &Reader<'_>,
+/// Whose records are wanted, and their rows.
+type Wanted = [(SelectorIndex, RoaringTreemap)];
+
+/// Rows of one row group, counted from its first, that are taken at once.
+struct Slice {
     group: usize,
-    rows: Vec<u64>,
-    wanted: Arc<[(SelectorIndex, RoaringTreemap)]>,
-) -> Result<Part, ShardError> {
-    let mut part = Part::new(&reader.shop.temp_dir);
-    let mut batches = reader.rows(group, Some(&rows))?;
-    let mut rows = rows.into_iter();
-    while let Some(batch) = batches.next_batch().await? {
-        let batch_rows: Vec<u64> = rows.by_ref().take(batch.num_rows()).collect();
-        let wanted = wanted.clone();
-        let work = move || -> Result<Part, ShardError> {
-            let (mut renderer, mut line, mut selectors) = (Renderer::default(), Vec::new(), Vec::new());
-            for (index, row) in batch_rows.into_iter().enumerate() {
-                selectors.clear();
-                selectors.extend(wanted.iter().filter(|(_, rows)| rows.contains(row)).map(|(selector, _)| *selector));
-                line.clear();
-                renderer.render(Record::Arrow { batch: &batch, row: index }, &mut line)?;
-                part.push(&line, &selectors).map_err(ShardError::Temp)?;
-            }
-            Ok(part)
+    rows: Arc<[u64]>,
+}
+
+/// The row groups that hold any of `rows`, and of each so many at once as take about `bytes` in memory.
+fn slices(metadata: &ParquetMetaData, rows: &RoaringTreemap, bytes: u64) -> Vec<Slice> {
+    let mut slices = Vec::new();
+    for (group, first, inside) in groups_with(metadata, rows) {
+        let sizes = metadata.row_group(group);
+        let row_bytes = sizes.total_byte_size().unsigned_abs() / sizes.num_rows().unsigned_abs().max(1);
+        let at_once = usize::try_from(bytes / row_bytes.max(1)).unwrap_or(usize::MAX).clamp(1, 1 << 16);
+        for rows in inside.chunks(at_once) {
+            slices.push(Slice { group, rows: rows.iter().map(|row| row - first).collect() });
+        }
+    }
+    slices
+}
+
+/// Takes the rows of one slice out of its row group.
+async fn take(
+    shop: &Workshop,
+    origin: &Origin,
+    metadata: Arc<ParquetMetaData>,
+    slice: Slice,
+    bytes_read: &AtomicU64,
+) -> Result<TakenRows, ShardError> {
+    let columns = metadata.row_group(slice.group).num_columns() as u64;
+    let window = (shop.budget.window / columns.max(1)).max(4 << 10);
+    let (size, limits) = (origin.size(), shop.limits);
+    let start = move || RowGroupTake::new(&metadata, size, slice.group, &slice.rows, limits);
+    let mut taking = shop.cpu.run(start).await??;
+    loop {
+        let (columns, ranges): (Vec<usize>, Vec<Range<u64>>) = taking.needs(window).into_iter().unzip();
+        if ranges.is_empty() {
+            return Ok(taking.finish()?);
+        }
+        let (pieces, held) = shop.budget.load_all(origin, &ranges, bytes_read).await?;
+        let work = move || {
+            let fed = columns.into_iter().zip(&pieces).try_for_each(|(column, piece)| taking.feed(column, piece));
+            drop(held);
+            fed.map(|()| taking)
         };
-        part = reader.shop.cpu.run(work).await??;
+        taking = shop.cpu.run(work).await??;
     }
-    if rows.next().is_some() {
-        return Err(ShardError::Refused(format!("row group {group} holds fewer rows than its footer says")));
+}
+
+fn render(
+    metadata: &ParquetMetaData,
+    taken: &TakenRows,
+    ordinals: &[u64],
+    wanted: &Wanted,
+    mut part: Part,
+) -> Result<Part, ShardError> {
+    let (bytes, metadata) = taken.file(metadata)?;
+    let bad = |source| footer_error("rows that were found", source);
+    let arrow = arrow_metadata(Arc::new(metadata))?;
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, arrow).with_batch_size(BATCH_ROWS);
+    let (mut renderer, mut line, mut selectors) = (Renderer::default(), Vec::new(), Vec::new());
+    let mut ordinals = ordinals.iter();
+    for batch in reader.build().map_err(bad)? {
+        let batch = batch.map_err(|source| footer_error("rows that were found", source.into()))?;
+        for (row, &ordinal) in (0..batch.num_rows()).zip(ordinals.by_ref()) {
+            selectors.clear();
+            selectors.extend(wanted.iter().filter(|(_, rows)| rows.contains(ordinal)).map(|(selector, _)| *selector));
+            line.clear();
+            renderer.render(Record::Arrow { batch: &batch, row }, &mut line)?;
+            part.push(&line, &selectors).map_err(ShardError::Temp)?;
+        }
     }
-    Ok(part)
+    match ordinals.next() {
+        Some(_) => Err(ShardError::Refused("a row group holds fewer rows than its footer says".into())),
+        None => Ok(part),
+    }
+}
+
+/// The row groups that hold any of `rows`: their first row's ordinal in the file, and the ordinals of those of `rows` that they hold.
+fn groups_with(metadata: &ParquetMetaData, rows: &RoaringTreemap) -> Vec<(usize, u64, Vec<u64>)> {
+    let mut groups = Vec::new();
+    let mut rows = rows.iter().peekable();
+    let mut end = 0_u64;
+    for (index, group) in metadata.row_groups().iter().enumerate() {
+        let first = end;
+        end += u64::try_from(group.num_rows()).unwrap_or_default();
+        let inside: Vec<u64> = std::iter::from_fn(|| rows.next_if(|&row| row < end)).collect();
+        if !inside.is_empty() {
+            groups.push((index, first, inside));
+        }
+    }
+    groups
+}
+
+/// Reads where the pages lie, where the file says it, so that pages without a wanted row are never fetched.
+async fn with_page_locations(
+    shop: &Workshop,
+    origin: &Origin,
+    metadata: Arc<ParquetMetaData>,
+    bytes_read: &AtomicU64,
+) -> Result<Arc<ParquetMetaData>, ShardError> {
+    let bad = |source| footer_error("page index", source);
+    let mut decoder = ParquetMetaDataPushDecoder::try_new_with_metadata(origin.size(), (*metadata).clone())
+        .map_err(bad)?
+        .with_column_index_policy(PageIndexPolicy::Skip)
+        .with_offset_index_policy(PageIndexPolicy::Optional);
+    loop {
+        match decoder.try_decode().map_err(bad)? {
+            DecodeResult::Data(metadata) => return Ok(Arc::new(metadata)),
+            DecodeResult::Finished => return Ok(metadata),
+            DecodeResult::NeedsData(ranges) => {
+                for range in ranges {
+                    let loaded = shop.budget.load(origin, range.clone(), bytes_read).await?;
+                    decoder.push_range(range, loaded.bytes).map_err(bad)?;
+                }
+            }
+        }
+    }
 }
 
 /// Decodes rows of a Parquet file into Arrow batches.
@@ -92,50 +208,16 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads the page locations, where the file has them, so that pages without a wanted row are never fetched.
+    /// A reader of the shard with this metadata.
     pub(crate) async fn open(
         shop: &'a Workshop,
         origin: &'a Origin,
         metadata: Arc<ParquetMetaData>,
         bytes_read: &'a AtomicU64,
     ) -> Result<Self, ShardError> {
-        let bad = |source| footer_error("page index", source);
-        let mut decoder = ParquetMetaDataPushDecoder::try_new_with_metadata(origin.size(), (*metadata).clone())
-            .map_err(bad)?
-            .with_column_index_policy(PageIndexPolicy::Skip)
-            .with_offset_index_policy(PageIndexPolicy::Optional);
-        let metadata = loop {
-            match decoder.try_decode().map_err(bad)? {
-                DecodeResult::Data(metadata) => break Arc::new(metadata),
-                DecodeResult::Finished => break metadata,
-                DecodeResult::NeedsData(ranges) => {
-                    for range in ranges {
-                        let loaded = shop.budget.load(origin, range.clone(), bytes_read).await?;
-                        decoder.push_range(range, loaded.bytes).map_err(bad)?;
-                    }
-                }
-            }
-        };
+        let metadata = with_page_locations(shop, origin, metadata, bytes_read).await?;
         let arrow = shop.cpu.run(move || arrow_metadata(metadata)).await??;
         Ok(Self { shop, origin, arrow, bytes_read })
-    }
-
-    /// The row groups that hold any of `rows`, with their rows counted from each group's first.
-    pub(crate) fn groups_with(&self, rows: &RoaringTreemap) -> Vec<(usize, Vec<u64>)> {
-        let mut groups = Vec::new();
-        let mut rows = rows.iter().peekable();
-        let mut end = 0_u64;
-        for (index, group) in self.arrow.metadata().row_groups().iter().enumerate() {
-            end += u64::try_from(group.num_rows()).unwrap_or_default();
-            let mut inside = Vec::new();
-            while let Some(row) = rows.next_if(|&row| row < end) {
-                inside.push(row);
-            }
-            if !inside.is_empty() {
-                groups.push((index, inside));
-            }
-        }
-        groups
     }
 
     /// How many row groups the file has.
@@ -143,16 +225,11 @@ impl<'a> Reader<'a> {
         self.arrow.metadata().num_row_groups()
     }
 
-    /// The given `rows` (ordinals in the file, ascending) of row group `group`, or all its rows.
-    pub(crate) fn rows(&self, group: usize, rows: Option<&[u64]>) -> Result<GroupRows<'_>, ShardError> {
-        let mut builder = ParquetPushDecoderBuilder::new_with_metadata(self.arrow.clone())
+    /// All rows of row group `group`.
+    pub(crate) fn rows(&self, group: usize) -> Result<GroupRows<'_>, ShardError> {
+        let builder = ParquetPushDecoderBuilder::new_with_metadata(self.arrow.clone())
             .with_row_groups(vec![group])
             .with_batch_size(BATCH_ROWS);
-        if let Some(rows) = rows {
-            let groups = self.arrow.metadata().row_groups();
-            let first: u64 = groups[..group].iter().map(|group| group.num_rows().unsigned_abs()).sum();
-            builder = builder.with_row_selection(selection(rows, first));
-        }
         let decoder = builder.build().map_err(|source| row_error(group, source))?;
         Ok(GroupRows { reader: self, group, decoder: Some(decoder), held: Vec::new() })
     }
@@ -208,20 +285,6 @@ fn arrow_metadata(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata,
             ArrowReaderMetadata::try_new(metadata, plain)
         })
         .map_err(|source| footer_error("schema", source))
-}
-
-fn selection(rows: &[u64], first: u64) -> RowSelection {
-    let mut selectors = Vec::new();
-    let mut next = first;
-    for &row in rows {
-        let skipped = usize::try_from(row - next).unwrap_or(usize::MAX);
-        if skipped > 0 {
-            selectors.push(RowSelector::skip(skipped));
-        }
-        selectors.push(RowSelector::select(1));
-        next = row + 1;
-    }
-    selectors.into()
 }
 
 fn footer_error(place: &str, source: ParquetError) -> ShardError {

@@ -159,7 +159,7 @@ impl<'a> Run<'a> {
                 self.reporter.listed(info.size);
                 Ok::<_, lacuna_store::Error>(self.search_shard(prepared, info).await)
             })
-            .buffered(self.engine.shop.threads);
+            .buffered(self.engine.shop.at_once(store.staging_dir().is_some()));
         while let Some(next) = answers.next().await {
             match next {
                 Err(error) => {

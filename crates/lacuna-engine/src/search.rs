@@ -1,10 +1,12 @@
 //! The search of one shard, whatever its format: ranges in by tokio, decoded by rayon.
 
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_export::Renderer;
 use lacuna_scan::ipc::IpcSearch;
@@ -29,7 +31,17 @@ pub(crate) struct Workshop {
     pub(crate) budget: Budget,
     pub(crate) limits: Limits,
     pub(crate) threads: usize,
+    /// Requests to a store at a time.
+    pub(crate) requests: usize,
     pub(crate) temp_dir: PathBuf,
+}
+
+impl Workshop {
+    /// How many parts of a shard, or shards, are worked on at a time: on this machine one for each thread; far away so many that
+    /// threads do not wait for the network. The budget bounds what they hold.
+    pub(crate) fn at_once(&self, is_near: bool) -> usize {
+        if is_near { self.threads } else { self.threads.max(self.requests) }
+    }
 }
 
 /// What to look for in a shard, and which of it to bring back.
@@ -117,13 +129,13 @@ impl Streamed {
 
 impl Run<'_> {
     async fn parquet(&self) -> Result<(u64, Matches, Part), ShardError> {
-        let metadata = read_footer(self.shop, self.origin, &self.bytes_read).await?;
+        let (metadata, tail) = read_footer(self.shop, self.origin, &self.bytes_read).await?;
         let (matcher, limits, size) = (self.question.matcher.clone(), self.shop.limits, self.origin.size());
         let footer = metadata.clone();
         let search = self.shop.cpu.run(move || ParquetSearch::new(footer, size, matcher, limits)).await??;
         let matches = futures::stream::iter(0..search.row_groups())
-            .map(|index| self.row_group(&search, index))
-            .buffer_unordered(self.shop.threads)
+            .map(|index| self.row_group(&search, index, &tail))
+            .buffer_unordered(self.shop.at_once(self.origin.is_near()))
             .try_fold(Matches::default(), |mut all, matches| async move {
                 all.merge(matches);
                 Ok(all)
@@ -133,23 +145,30 @@ impl Run<'_> {
         Ok((search.rows(), matches, records))
     }
 
-    async fn row_group(&self, search: &ParquetSearch, index: usize) -> Result<Matches, ShardError> {
+    async fn row_group(&self, search: &ParquetSearch, index: usize, tail: &Tail) -> Result<Matches, ShardError> {
         let mut group = search.row_group(index)?;
         while let Some(range) = group.need(self.shop.budget.window) {
             if self.cancel.is_cancelled() {
                 return Err(ShardError::Cancelled);
             }
-            let loaded = self.shop.budget.load(self.origin, range, &self.bytes_read).await?;
-            self.passed(loaded.bytes.len());
+            let (bytes, held) = match tail.slice(&range) {
+                Some(bytes) => (bytes, None),
+                None => {
+                    let loaded = self.shop.budget.load(self.origin, range, &self.bytes_read).await?;
+                    self.passed(loaded.bytes.len());
+                    (loaded.bytes.clone(), Some(loaded))
+                }
+            };
             let work = move || {
-                let fed = group.feed(&loaded.bytes);
+                let fed = group.feed(&bytes);
+                drop(held);
                 (group, fed)
             };
             let (back, fed) = self.shop.cpu.run(work).await?;
             fed?;
             group = back;
         }
-        Ok(group.finish().matches)
+        Ok(self.shop.cpu.run(move || group.finish().matches).await?)
     }
 
     /// Feeds the whole shard to `search`; reads ahead by one window.
@@ -192,19 +211,36 @@ impl Run<'_> {
     }
 }
 
+/// The last bytes of a shard, kept because page indexes mostly lie in them.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    start: u64,
+    bytes: Bytes,
+}
+
+impl Tail {
+    /// The bytes of `range`, if they are here.
+    fn slice(&self, range: &Range<u64>) -> Option<Bytes> {
+        let start = range.start.checked_sub(self.start)?;
+        let (start, end) = (usize::try_from(start).ok()?, usize::try_from(range.end - self.start).ok()?);
+        (end <= self.bytes.len()).then(|| self.bytes.slice(start..end))
+    }
+}
+
 /// Reads a Parquet file's metadata.
 pub(crate) async fn read_footer(
     shop: &Workshop,
     origin: &Origin,
     bytes_read: &AtomicU64,
-) -> Result<Arc<ParquetMetaData>, ShardError> {
+) -> Result<(Arc<ParquetMetaData>, Tail), ShardError> {
     let size = origin.size();
     let limits = shop.limits;
     let mut range = size.saturating_sub(TAIL_BYTES)..size;
     loop {
         let tail = shop.budget.load(origin, range.clone(), bytes_read).await?;
+        let (start, bytes) = (range.start, tail.bytes.clone());
         match shop.cpu.run(move || footer(size, &tail.bytes, &limits)).await?? {
-            Footer::Ready(metadata) => return Ok(metadata),
+            Footer::Ready(metadata) => return Ok((metadata, Tail { start, bytes })),
             Footer::Needs(more) if more.start < range.start => range = more,
             Footer::Needs(_) => return Err(ShardError::Refused("its footer cannot be found".into())),
         }

@@ -20,6 +20,7 @@
 
 mod column;
 mod error;
+mod integers;
 pub mod ipc;
 mod limits;
 mod mapping;
@@ -30,6 +31,7 @@ pub mod parquet;
 mod pseudonym;
 mod rows;
 mod secret;
+mod sieve;
 mod sink;
 mod subject;
 pub mod text;

@@ -4,10 +4,11 @@
 //! text and in its 16 bytes; numbers are equal as decimals, whatever their width, scale or notation.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
+use crate::integers::Integers;
 use crate::mapping::{Case, Field, IdentifierRule, JsonType, Mapping, TenantRule};
 use crate::needles::Needles;
 use crate::number::Number;
@@ -153,6 +154,9 @@ impl Matcher {
             hits.sort_unstable();
             hits.dedup();
         }
+        if let [Rule::One(field)] = self.rules.as_slice() {
+            return std::mem::take(&mut hits[*field]);
+        }
         let mut all = Vec::new();
         for rule in &self.rules {
             match rule {
@@ -216,7 +220,7 @@ pub struct FieldTest {
     json_type: JsonType,
     texts: Needles,
     bytes: Needles,
-    ints: HashMap<i128, Vec<SelectorIndex>, FixedState>,
+    ints: Integers,
     numbers: HashMap<Number, Vec<SelectorIndex>, FixedState>,
 }
 
@@ -229,9 +233,11 @@ impl FieldTest {
             json_type: field.json_type,
             texts: Needles::default(),
             bytes: Needles::default(),
-            ints: HashMap::default(),
+            ints: Integers::default(),
             numbers: HashMap::default(),
         };
+        test.texts.reserve(2 * wanted.len());
+        test.bytes.reserve(3 * wanted.len());
         for &(selector, value) in wanted {
             match field.pseudonym {
                 None => test.add(value, selector),
@@ -250,36 +256,40 @@ impl FieldTest {
             test.case = Case::Sensitive;
             test.trim = false;
         }
+        test.texts.seal();
+        test.bytes.seal();
+        test.ints.seal();
         Ok(test)
     }
 
     fn add(&mut self, value: &str, selector: SelectorIndex) {
         let text = self.normalise_identifier(value).into_owned();
-        let mut texts = HashSet::from([text.clone()]);
         if let Some(uuid) = parse_uuid(text.trim()) {
             self.bytes.insert(&uuid, selector);
             let lower = hyphenated(&uuid);
             if self.case == Case::Sensitive {
-                texts.insert(lower.to_ascii_uppercase());
+                self.add_text(&lower.to_ascii_uppercase(), selector);
             }
-            texts.insert(lower);
+            self.add_text(&lower, selector);
         }
-        for text in texts {
-            self.texts.insert(text.as_bytes(), selector);
-            self.bytes.insert(text.as_bytes(), selector);
-        }
+        self.add_text(&text, selector);
         if let Some(number) = Number::parse(value.trim().as_bytes()) {
             if let Some(int) = number.to_i128() {
-                self.ints.entry(int).or_default().push(selector);
+                self.ints.insert(int, selector);
             }
             self.numbers.entry(number).or_default().push(selector);
         }
     }
 
+    fn add_text(&mut self, text: &str, selector: SelectorIndex) {
+        self.texts.insert(text.as_bytes(), selector);
+        self.bytes.insert(text.as_bytes(), selector);
+    }
+
     fn forget(&mut self) {
         self.texts = Needles::default();
         self.bytes = Needles::default();
-        self.ints.clear();
+        self.ints = Integers::default();
         self.numbers.clear();
     }
 
@@ -308,6 +318,11 @@ impl FieldTest {
         &self.bytes
     }
 
+    /// The wanted values of an integer column.
+    pub(crate) fn ints(&self) -> &Integers {
+        &self.ints
+    }
+
     /// Whose row a `value` makes its row: no selector's, mostly.
     pub fn owners(&self, value: Value<'_>) -> &[SelectorIndex] {
         match value {
@@ -318,7 +333,7 @@ impl FieldTest {
                 let found = self.bytes.find(&normal).or_else(|| self.bytes.find(bytes));
                 found.map_or(&[], |needle| self.bytes.owners(needle))
             }
-            Value::Int(int) => self.ints.get(&int).map_or(&[], Vec::as_slice),
+            Value::Int(int) => self.ints.owners(int),
             Value::Decimal { unscaled, scale } if !self.numbers.is_empty() => {
                 self.numbers.get(&Number::from_be_bytes(unscaled, scale)).map_or(&[], Vec::as_slice)
             }
@@ -397,6 +412,8 @@ fn hyphenated(uuid: &[u8; 16]) -> String {
 pub struct Verdict<'m> {
     matcher: &'m Matcher,
     hits: Vec<Vec<SelectorIndex>>,
+    /// Whether there are any. Most records have none.
+    has_hits: bool,
     tenant: SeenTenant<'m>,
     selectors: Vec<SelectorIndex>,
 }
@@ -412,18 +429,25 @@ impl<'m> Verdict<'m> {
     /// A verdict on records of `matcher`'s source.
     pub fn new(matcher: &'m Matcher) -> Self {
         let hits = matcher.fields.iter().map(|_| Vec::new()).collect();
-        Self { matcher, hits, tenant: SeenTenant::None, selectors: Vec::new() }
+        Self { matcher, hits, has_hits: false, tenant: SeenTenant::None, selectors: Vec::new() }
     }
 
     /// Starts the next record.
     pub fn reset(&mut self) {
-        self.hits.iter_mut().for_each(Vec::clear);
+        if self.has_hits {
+            self.hits.iter_mut().for_each(Vec::clear);
+            self.has_hits = false;
+        }
         self.tenant = SeenTenant::None;
     }
 
     /// Notes a value at the path of field `field` of [`Matcher::fields`]. Called once for each value.
     pub fn field(&mut self, field: usize, value: Value<'_>) {
-        self.hits[field].extend_from_slice(self.matcher.fields[field].owners(value));
+        let owners = self.matcher.fields[field].owners(value);
+        if !owners.is_empty() {
+            self.hits[field].extend_from_slice(owners);
+            self.has_hits = true;
+        }
     }
 
     /// Notes a value at the tenant's path. A record that names two different tenants is nobody's.
@@ -438,6 +462,9 @@ impl<'m> Verdict<'m> {
 
     /// Whose record it is: sorted, each selector once.
     pub fn selectors(&mut self) -> &[SelectorIndex] {
+        if !self.has_hits {
+            return &[];
+        }
         self.selectors.clear();
         for rule in &self.matcher.rules {
             match rule {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use roaring::RoaringTreemap;
 
+use crate::Hit;
+
 /// A selector's index in the slice that its matcher was made from.
 pub type SelectorIndex = u32;
 
@@ -18,6 +20,18 @@ impl Matches {
     /// Notes that `row` belongs to `selector`.
     pub fn insert(&mut self, row: u64, selector: SelectorIndex) {
         self.by_selector.entry(selector).or_default().insert(row);
+    }
+
+    /// Notes that `row` belongs to `selector`, for rows that come in ascending order, one selector after the other or mixed.
+    pub(crate) fn extend(&mut self, hits: &[Hit], first_row: u64) {
+        for same in hits.chunk_by(|a, b| a.selector == b.selector) {
+            let rows = self.by_selector.entry(same[0].selector).or_default();
+            // One after the other at the end costs less than a search for the place of each.
+            let mut left = same.iter().map(|hit| first_row + hit.row);
+            if rows.append(left.by_ref()).is_err() {
+                rows.extend(same.iter().map(|hit| first_row + hit.row));
+            }
+        }
     }
 
     /// Adds the rows of `other`.

@@ -6,6 +6,7 @@
 //! Symbolic links are no blobs: one that leads to another place of the store is passed over, as that place is listed itself;
 //! one that leads out of it is an error in the listing, because what lies behind it is not searched.
 
+mod buffers;
 mod listing;
 mod lock;
 mod place;
@@ -101,7 +102,13 @@ impl Store for LocalStore {
 
     async fn read(&self, path: &BlobPath, range: Range<u64>, etag: &Etag) -> Result<Bytes> {
         let etag = etag.clone();
-        self.blocking(path, move |root, path| read(root, path, &range, &etag)).await
+        let read = move |root: &Root, path: &BlobPath| read(root, path, std::slice::from_ref(&range), &etag);
+        Ok(self.blocking(path, read).await?.pop().unwrap_or_default())
+    }
+
+    async fn read_ranges(&self, path: &BlobPath, ranges: &[Range<u64>], etag: &Etag) -> Result<Vec<Bytes>> {
+        let (ranges, etag) = (ranges.to_vec(), etag.clone());
+        self.blocking(path, move |root, path| read(root, path, &ranges, &etag)).await
     }
 
     async fn write(
@@ -134,25 +141,32 @@ fn head(root: &Root, path: &BlobPath) -> Result<BlobInfo> {
 }
 
 /// The handle is this read's own: a shared one would share its position too.
-fn read(root: &Root, path: &BlobPath, range: &Range<u64>, etag: &Etag) -> Result<Bytes> {
+fn read(root: &Root, path: &BlobPath, ranges: &[Range<u64>], etag: &Etag) -> Result<Vec<Bytes>> {
     let mut file = root.open_file(path)?;
     let before = file.metadata().map_err(place::failure)?;
     if etag_of(&before) != *etag {
         return Err(Error::new(ErrorKind::Changed));
     }
-    if range.start > range.end || range.end > before.len() {
-        return Err(Error::new(ErrorKind::OutOfRange));
+    let mut pieces = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        if range.start > range.end || range.end > before.len() {
+            return Err(Error::new(ErrorKind::OutOfRange));
+        }
+        let length = range.end - range.start;
+        let capacity = usize::try_from(length).map_err(|_| Error::new(ErrorKind::OutOfRange))?;
+        let mut bytes = buffers::take(capacity);
+        file.seek(SeekFrom::Start(range.start)).map_err(place::failure)?;
+        Read::by_ref(&mut file).take(length).read_to_end(&mut bytes).map_err(place::failure)?;
+        if bytes.len() != capacity {
+            return Err(Error::new(ErrorKind::Changed));
+        }
+        pieces.push(buffers::lend(bytes));
     }
-    let length = range.end - range.start;
-    let capacity = usize::try_from(length).map_err(|_| Error::new(ErrorKind::OutOfRange))?;
-    let mut bytes = Vec::with_capacity(capacity);
-    file.seek(SeekFrom::Start(range.start)).map_err(place::failure)?;
-    Read::by_ref(&mut file).take(length).read_to_end(&mut bytes).map_err(place::failure)?;
     // Another program may have written into the file while it was read.
-    if bytes.len() != capacity || etag_of(&file.metadata().map_err(place::failure)?) != *etag {
+    if etag_of(&file.metadata().map_err(place::failure)?) != *etag {
         return Err(Error::new(ErrorKind::Changed));
     }
-    Ok(bytes.into())
+    Ok(pieces)
 }
 
 fn write(root: &Root, path: &BlobPath, content: Content, condition: &Condition) -> Result<BlobInfo> {

@@ -95,6 +95,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// `OutOfRange` when it ends before `range` does.
     async fn read(&self, path: &BlobPath, range: Range<u64>, etag: &Etag) -> Result<Bytes>;
 
+    /// The bytes in each of `ranges`, as [`read`](Self::read) gives them, all at the same time.
+    async fn read_ranges(&self, path: &BlobPath, ranges: &[Range<u64>], etag: &Etag) -> Result<Vec<Bytes>> {
+        futures::future::try_join_all(ranges.iter().map(|range| self.read(path, range.clone(), etag))).await
+    }
+
     /// Writes the blob in one atomic step: readers see the old bytes or the new ones. Fails with `Changed` when `condition`
     /// asks for another version, with `AlreadyExists` when it asks for none.
     async fn write(

@@ -4,6 +4,7 @@
 
 mod azurite;
 mod bench;
+mod fuzz;
 mod places;
 mod setup;
 mod steps;
@@ -20,9 +21,11 @@ enum Task {
     Setup,
     /// Check format, lints, tests, documentation; starts and stops the servers that the tests talk to.
     Test(steps::Arguments),
+    /// Run the random tests with cases that no run had before.
+    Fuzz(fuzz::Arguments),
     /// Build for release and run the benchmarks.
     Bench {
-        /// What the benchmarks take, as `e2e`.
+        /// `e2e` (the default), `micro`, `corpus` or a floor, and what these take.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let result = match Task::parse() {
         Task::Setup => setup::servers().map(|home| println!("ready: {}", home.display())),
         Task::Test(arguments) => steps::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench { arguments } => bench::run(&arguments),
     };
     match result {

@@ -10,4 +10,5 @@ mod export;
 mod find;
 mod forged;
 mod real;
+mod slow;
 mod world;

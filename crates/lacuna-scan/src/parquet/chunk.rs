@@ -1,457 +1,287 @@
-//! The search of one column chunk: pages in, hits out. The chunk may arrive in pieces of any size.
+//! The search of one column chunk: pages in, hits out.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::basic::Compression;
-use parquet::compression::{Codec, CodecOptions, create_codec};
 
-use super::page::{PageHeader, PageKind, encoding, page_header};
-use super::rle::{decode_bit_packed, decode_hybrid};
+use super::pages::{Chunk, DataPage, Facts, Pages, Visitor};
+use super::rle::{decode_hybrid, pick_from_hybrid};
 use super::values::{Column, Found, Unreadable};
-use crate::{Error, FieldTest, Hit, Limits, Result};
-
-/// Values in a page, nulls included. Writers stay far below; a forged header cannot ask for more memory than this allows.
-const VALUES_PER_PAGE_MAX: usize = 1 << 24;
-
-/// One column chunk as its metadata describes it.
-pub(super) struct Chunk {
-    pub(super) column: Column,
-    pub(super) codec: Compression,
-    /// Its bytes in the file.
-    pub(super) range: Range<u64>,
-    /// Values in it, nulls included.
-    pub(super) values: u64,
-    /// Rows in its row group.
-    pub(super) rows: u64,
-    /// `row group 3, column a.b`, for errors.
-    pub(super) place: Arc<str>,
-}
+use crate::{FieldTest, Hit, Limits, Result, SelectorIndex};
 
 /// Searches a chunk from its first page to its last.
 pub(super) struct ChunkSearch {
-    chunk: Chunk,
-    codec: Option<Box<dyn Codec>>,
-    limits: Limits,
-    /// The first byte that was not handed over yet.
-    next: u64,
-    /// The start of a page whose end has not arrived.
-    pending: Vec<u8>,
-    values_left: u64,
-    /// Rows begun so far.
-    rows: u64,
+    pages: Pages,
+    state: State,
+}
+
+/// What was learned from the pages so far.
+#[derive(Default)]
+struct State {
     dictionary: Option<Dictionary>,
     /// Whether a page of dictionary indices was decoded.
     knows_indices: bool,
-    scratch: Scratch,
-    pub(super) hits: Vec<Hit>,
-    pub(super) bytes_decompressed: u64,
+    /// Used again for every page.
+    indices: Vec<u32>,
+    def: Vec<u32>,
+    found: Found,
+    hits: Vec<Hit>,
 }
 
 /// The dictionary's wanted entries.
 struct Dictionary {
-    wanted: Vec<bool>,
+    /// How many entries it has.
+    entries: usize,
+    wanted: Wanted,
     /// By entry.
     owners: Found,
 }
 
-/// Buffers that are used again for every page.
-#[derive(Default)]
-struct Scratch {
-    page: Vec<u8>,
-    def: Vec<u32>,
-    rep: Vec<u32>,
-    indices: Vec<u32>,
-    found: Found,
+/// Which entries of a dictionary are wanted.
+enum Wanted {
+    /// Hardly any: each index is compared with all of them.
+    Few(Vec<u32>),
+    /// For each entry, whether it is.
+    Table(Vec<bool>),
+}
+
+impl Wanted {
+    const FEW: usize = 4;
+
+    /// `wanted` entries of `entries`.
+    fn new(wanted: Vec<u32>, entries: usize) -> Self {
+        if wanted.len() <= Self::FEW {
+            return Self::Few(wanted);
+        }
+        let mut table = vec![false; entries];
+        wanted.iter().for_each(|&entry| table[entry as usize] = true);
+        Self::Table(table)
+    }
+
+    /// Whether any of a block of indices, all below the number of entries, is wanted: without a branch for each.
+    #[inline]
+    fn has_any(&self, block: &[u32]) -> bool {
+        match self {
+            Self::Few(few) => few.iter().any(|wanted| block.iter().fold(false, |any, index| any | (index == wanted))),
+            Self::Table(table) => block.iter().fold(false, |any, &index| any | table[index as usize]),
+        }
+    }
 }
 
 impl ChunkSearch {
     pub(super) fn new(chunk: Chunk, limits: Limits) -> Result<Self> {
-        let codec = create_codec(chunk.codec, &CodecOptions::default())
-            .map_err(|source| Error::Parquet { place: chunk.place.to_string(), source })?;
-        Ok(Self {
-            codec,
-            limits,
-            next: chunk.range.start,
-            pending: Vec::new(),
-            values_left: chunk.values,
-            rows: 0,
-            dictionary: None,
-            knows_indices: false,
-            scratch: Scratch::default(),
-            hits: Vec::new(),
-            bytes_decompressed: 0,
-            chunk,
-        })
+        Ok(Self { pages: Pages::new(chunk, limits)?, state: State::default() })
     }
 
     /// The next bytes to hand over, `window` of them at most. `None` when the chunk is done.
     pub(super) fn need(&self, window: u64) -> Option<Range<u64>> {
-        let end = self.chunk.range.end.min(self.next.saturating_add(window));
-        (self.values_left > 0 && self.next < end).then_some(self.next..end)
+        let chunk = &self.pages.chunk;
+        let stop = match chunk.indices_from {
+            // The dictionary decides whether anything behind it is looked at.
+            Some(data) if self.pages.next < data => data,
+            Some(_) if self.state.nothing_wanted() => return None,
+            _ => chunk.range.end,
+        };
+        self.pages.need(window, stop)
     }
 
     /// Searches the pages that are whole once `piece`, the bytes that [`need`](Self::need) named, has come. Hits outside of
     /// `only`, when there is one, are dropped.
     pub(super) fn feed(&mut self, piece: &Bytes, test: &FieldTest, only: Option<&[Hit]>) -> Result<()> {
-        let mut piece = &piece[..];
-        let base = self.next - self.pending.len() as u64;
-        self.next += piece.len() as u64;
-        if !self.pending.is_empty() {
-            piece = self.finish_pending(base, piece, test, only)?;
-        }
-        let offset = self.next - piece.len() as u64;
-        let used = self.pages(piece, offset, test, only)?;
-        self.pending.extend_from_slice(&piece[used..]);
-        Ok(())
+        self.pages.feed(piece, &mut Search { state: &mut self.state, test, only })
     }
 
-    /// Completes the page in `pending` from the front of `piece`; returns what is left of `piece`.
-    fn finish_pending<'p>(
-        &mut self,
-        mut base: u64,
-        mut piece: &'p [u8],
-        test: &FieldTest,
-        only: Option<&[Hit]>,
-    ) -> Result<&'p [u8]> {
-        const HEADER_GUESS: usize = 256;
-        while !self.pending.is_empty() && !piece.is_empty() && self.values_left > 0 {
-            let wanted = match self.header(&self.pending, base)? {
-                Some((header, length)) => (length + header.compressed_bytes).saturating_sub(self.pending.len()),
-                None => HEADER_GUESS,
-            };
-            let (now, later) = piece.split_at(wanted.clamp(1, piece.len()));
-            self.pending.extend_from_slice(now);
-            piece = later;
-            let pending = std::mem::take(&mut self.pending);
-            let used = self.pages(&pending, base, test, only)?;
-            base += used as u64;
-            self.pending = pending;
-            self.pending.drain(..used);
+    /// The hits, and how many bytes were decompressed to find them. Call when [`need`](Self::need) says `None`.
+    ///
+    /// Fails when the chunk did not end where it should.
+    pub(super) fn finish(self) -> Result<(Vec<Hit>, u64)> {
+        let is_indices_only = self.pages.chunk.indices_from.is_some_and(|data| self.pages.next >= data);
+        // Where the dictionary answered, no data page was looked at.
+        if !(is_indices_only && self.state.nothing_wanted()) {
+            self.pages.finish()?;
         }
-        Ok(piece)
+        Ok((self.state.hits, self.pages.bytes_decompressed))
     }
+}
 
-    /// Checks that the chunk ended where it should. Call when [`need`](Self::need) says `None`.
-    pub(super) fn finish(&self) -> Result<()> {
-        let short = |what: &str| Error::Truncated { what: format!("{}: {what}", self.chunk.place).into() };
-        if self.values_left > 0 {
-            return Err(short("the column chunk ends before its last value"));
-        }
-        if self.rows != self.chunk.rows {
-            return Err(self.malformed(self.next, "the column chunk has another number of rows than its row group"));
-        }
-        Ok(())
-    }
-
-    /// Searches all whole pages that `bytes` start with; returns how many bytes they take.
-    fn pages(&mut self, bytes: &[u8], offset: u64, test: &FieldTest, only: Option<&[Hit]>) -> Result<usize> {
-        let mut used = 0;
-        while self.values_left > 0 {
-            let here = offset + used as u64;
-            let Some((header, length)) = self.header(&bytes[used..], here)? else { break };
-            let body = used + length;
-            let Some(page) = bytes.get(body..body + header.compressed_bytes) else { break };
-            self.page(&header, page, here, test, only)?;
-            used = body + header.compressed_bytes;
-        }
-        Ok(used)
-    }
-
-    fn header(&self, bytes: &[u8], offset: u64) -> Result<Option<(PageHeader, usize)>> {
-        if bytes.len() > self.limits.page_bytes_max {
-            // A header that is still not whole, or a page that is larger than it may be.
-            return Err(self.malformed(offset, "a page header does not end"));
-        }
-        let header = page_header(bytes, offset)?;
-        if let Some((header, _)) = &header {
-            let limit = self.limits.page_bytes_max as u64;
-            Error::check_limit("a page", header.compressed_bytes as u64, limit, "page_bytes_max")?;
-            Error::check_limit("a decompressed page", header.uncompressed_bytes as u64, limit, "page_bytes_max")?;
-        }
-        Ok(header)
-    }
-
-    fn page(
-        &mut self,
-        header: &PageHeader,
-        page: &[u8],
-        offset: u64,
-        test: &FieldTest,
-        only: Option<&[Hit]>,
-    ) -> Result<()> {
-        if header.crc.is_some_and(|crc| crc32fast::hash(page) != crc) {
-            return Err(self.malformed(offset, "a page's checksum is wrong"));
-        }
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let result = match header.kind {
-            PageKind::Dictionary { values, encoding } => {
-                self.dictionary(&mut scratch, header, page, offset, test, values, encoding)
-            }
-            PageKind::DataV1 { .. } | PageKind::DataV2 { .. } => {
-                self.data(&mut scratch, header, page, offset, test, only)
-            }
-            PageKind::Other => Ok(()),
-        };
-        self.scratch = scratch;
-        result
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one page")]
-    fn dictionary(
-        &mut self,
-        scratch: &mut Scratch,
-        header: &PageHeader,
-        page: &[u8],
-        offset: u64,
-        test: &FieldTest,
-        values: usize,
-        encoding: i32,
-    ) -> Result<()> {
-        if values > VALUES_PER_PAGE_MAX {
-            return Err(self.malformed(offset, "a dictionary has more entries than any writer makes"));
-        }
-        let plain = self.decompress(&mut scratch.page, page, header.uncompressed_bytes, true, offset)?;
-        let mut owners = Found::new();
-        self.chunk
-            .column
-            .search(test, encoding, plain, values, &mut owners)
-            .map_err(|why| self.unreadable(why, offset))?;
-        let mut wanted = vec![false; values];
-        owners.iter().for_each(|&(entry, _)| wanted[entry as usize] = true);
-        self.dictionary = Some(Dictionary { wanted, owners });
-        Ok(())
-    }
-
-    fn data(
-        &mut self,
-        scratch: &mut Scratch,
-        header: &PageHeader,
-        page: &[u8],
-        offset: u64,
-        test: &FieldTest,
-        only: Option<&[Hit]>,
-    ) -> Result<()> {
-        let (values, encoding) = match header.kind {
-            PageKind::DataV1 { values, encoding, .. } | PageKind::DataV2 { values, encoding, .. } => (values, encoding),
-            PageKind::Dictionary { .. } | PageKind::Other => return Ok(()),
-        };
-        if values > VALUES_PER_PAGE_MAX || values as u64 > self.values_left {
-            return Err(self.malformed(offset, "a page says it has more values than its column chunk"));
-        }
-        self.values_left -= values as u64;
-        let descriptor = &self.chunk.column.descriptor;
-        let (max_def, max_rep) =
-            (descriptor.max_def_level().cast_unsigned(), descriptor.max_rep_level().cast_unsigned());
-        let is_dictionary = matches!(encoding, encoding::PLAIN_DICTIONARY | encoding::RLE_DICTIONARY);
-        if is_dictionary && max_rep == 0 && self.nothing_wanted() && self.knows_indices {
-            // No entry is wanted, so no row of the page is; a flat column has a row for each value. The first such page of a
-            // chunk is decoded all the same: a chunk that is not what it says shows there.
-            self.rows += values as u64;
-            return Ok(());
-        }
-
-        let data = self.split_levels(scratch, header, page, offset, max_def, max_rep)?;
-        if max_rep > 0 && self.rows == 0 && scratch.rep.first().is_some_and(|&level| level != 0) {
-            return Err(self.malformed(offset, "the column chunk starts in the middle of a row"));
-        }
-        let present = match max_def {
-            0 => values,
-            _ => scratch.def.iter().filter(|&&level| level == u32::from(max_def)).count(),
-        };
-        scratch.found.clear();
-        if present > 0 {
-            if is_dictionary {
-                self.knows_indices = true;
-                self.search_indices(&mut scratch.indices, &scratch.page[data], present, offset, &mut scratch.found)?;
-            } else {
-                self.chunk
-                    .column
-                    .search(test, encoding, &scratch.page[data], present, &mut scratch.found)
-                    .map_err(|why| self.unreadable(why, offset))?;
-            }
-        }
-        self.note_rows(scratch, values, max_def, max_rep, only);
-        Ok(())
-    }
-
+impl State {
     fn nothing_wanted(&self) -> bool {
         self.dictionary.as_ref().is_some_and(|dictionary| dictionary.owners.is_empty())
     }
+}
 
-    /// Decompresses a data page into `scratch.page` and its levels into `scratch.def` and `scratch.rep`; returns where in
-    /// `scratch.page` the values lie.
-    fn split_levels(
-        &mut self,
-        scratch: &mut Scratch,
-        header: &PageHeader,
-        page: &[u8],
-        offset: u64,
-        max_def: u16,
-        max_rep: u16,
-    ) -> Result<Range<usize>> {
-        let place = self.chunk.place.clone();
-        let bad = || Error::malformed(offset, format!("{place}: a page's levels cannot be read"));
-        match header.kind {
-            PageKind::DataV1 { values, def_encoding, rep_encoding, .. } => {
-                self.decompress(&mut scratch.page, page, header.uncompressed_bytes, true, offset)?;
-                let page = &scratch.page[..];
-                let after_rep = levels_v1(page, 0, max_rep, rep_encoding, values, &mut scratch.rep).ok_or_else(bad)?;
-                let start =
-                    levels_v1(page, after_rep, max_def, def_encoding, values, &mut scratch.def).ok_or_else(bad)?;
-                Ok(start..page.len())
+/// A look through some of the pages.
+struct Search<'a> {
+    state: &'a mut State,
+    test: &'a FieldTest,
+    only: Option<&'a [Hit]>,
+}
+
+impl Visitor for Search<'_> {
+    fn wants(&self, page: Facts) -> bool {
+        if let (Some(only), Some(rows)) = (self.only, page.rows) {
+            let first = only.partition_point(|hit| hit.row < page.first_row);
+            // A row may go on from the page before.
+            let reaches = only.get(first).is_some_and(|hit| hit.row < page.first_row + rows);
+            let goes_on = first.checked_sub(1).is_some_and(|before| only[before].row + 1 == page.first_row);
+            if !reaches && !goes_on {
+                return false;
             }
-            PageKind::DataV2 { values, def_bytes, rep_bytes, is_compressed, .. } => {
-                let levels = rep_bytes + def_bytes;
-                let (stored_levels, stored) = page.split_at_checked(levels).ok_or_else(bad)?;
-                let size = header.uncompressed_bytes.checked_sub(levels).ok_or_else(bad)?;
-                let (rep, def) = stored_levels.split_at(rep_bytes);
-                levels_v2(rep, max_rep, values, &mut scratch.rep).ok_or_else(bad)?;
-                levels_v2(def, max_def, values, &mut scratch.def).ok_or_else(bad)?;
-                self.decompress(&mut scratch.page, stored, size, is_compressed, offset)?;
-                Ok(0..scratch.page.len())
-            }
-            PageKind::Dictionary { .. } | PageKind::Other => Err(bad()),
         }
+        // No entry is wanted, so no row of the page is. The first such page of a chunk is decoded all the same: a chunk that is
+        // not what it says shows there.
+        !(page.is_indices && self.state.nothing_wanted() && self.state.knows_indices)
     }
 
-    fn search_indices(
-        &self,
-        indices: &mut Vec<u32>,
-        data: &[u8],
-        present: usize,
-        offset: u64,
-        found: &mut Found,
-    ) -> Result<()> {
-        let Some(dictionary) = &self.dictionary else {
-            return Err(self.malformed(offset, "a page needs a dictionary, and there is none"));
-        };
-        let bad = || self.malformed(offset, "a page's dictionary indices cannot be read");
-        let (&bit_width, data) = data.split_first().ok_or_else(bad)?;
-        decode_hybrid(data, bit_width.into(), present, indices).ok_or_else(bad)?;
-        for (ordinal, &index) in (0..).zip(indices.iter()) {
-            if *dictionary.wanted.get(index as usize).ok_or_else(bad)? {
-                let first = dictionary.owners.partition_point(|&(entry, _)| entry < index);
-                let owners = dictionary.owners[first..].iter().take_while(|&&(entry, _)| entry == index);
-                found.extend(owners.map(|&(_, selector)| (ordinal, selector)));
-            }
-        }
+    fn defers_dictionary(&self) -> bool {
+        false
+    }
+
+    fn dictionary(&mut self, column: &Column, values: &[u8], count: usize, encoding: i32) -> Result<(), Unreadable> {
+        let mut owners = Found::new();
+        column.search(self.test, encoding, values, count, &mut owners)?;
+        let mut wanted: Vec<u32> = owners.iter().map(|&(entry, _)| entry).collect();
+        wanted.dedup();
+        self.state.dictionary = Some(Dictionary { entries: count, wanted: Wanted::new(wanted, count), owners });
         Ok(())
     }
 
-    /// Turns the page's found values into hits on rows, and counts the page's rows.
-    fn note_rows(&mut self, scratch: &Scratch, values: usize, max_def: u16, max_rep: u16, only: Option<&[Hit]>) {
-        let mut found = scratch.found.iter().peekable();
-        let first_row = self.rows;
-        if max_rep == 0 {
-            self.rows += values as u64;
-        } else {
-            self.rows += scratch.rep.iter().filter(|&&level| level == 0).count() as u64;
+    fn data(&mut self, column: &Column, page: &DataPage<'_>) -> Result<(), Unreadable> {
+        if let Some(only) = self.only
+            && page.is_indices()
+            && page.rep.is_empty()
+        {
+            return self.state.look_up(page, only);
         }
-        if found.peek().is_none() {
+        self.state.found.clear();
+        if page.present > 0 {
+            if page.is_indices() {
+                self.state.search_indices(page)?;
+            } else {
+                column.search(self.test, page.encoding, page.values, page.present, &mut self.state.found)?;
+            }
+        }
+        self.note_rows(page)
+    }
+}
+
+impl State {
+    fn search_indices(&mut self, page: &DataPage<'_>) -> Result<(), Unreadable> {
+        let bad = || Unreadable::Malformed("a page's dictionary indices cannot be read");
+        let Some(dictionary) = &self.dictionary else {
+            return Err(Unreadable::Malformed("a page needs a dictionary, and there is none"));
+        };
+        self.knows_indices = true;
+        let (&bit_width, data) = page.values.split_first().ok_or_else(bad)?;
+        decode_hybrid(data, bit_width.into(), page.present, &mut self.indices).ok_or_else(bad)?;
+        if self.indices.iter().fold(0, |max, &index| max.max(index)) as usize >= dictionary.entries {
+            return Err(bad());
+        }
+        dictionary.find(&self.indices, &mut self.found);
+        Ok(())
+    }
+}
+
+impl State {
+    /// Looks at the rows of `only` and no others. Of a flat column.
+    fn look_up(&mut self, page: &DataPage<'_>, only: &[Hit]) -> Result<(), Unreadable> {
+        let bad = || Unreadable::Malformed("a page's dictionary indices cannot be read");
+        let Some(dictionary) = &self.dictionary else {
+            return Err(Unreadable::Malformed("a page needs a dictionary, and there is none"));
+        };
+        self.knows_indices = true;
+        let first = only.partition_point(|hit| hit.row < page.first_row);
+        let end = page.first_row + page.slots as u64;
+        let mut slots: Vec<usize> = Vec::new();
+        let inside = only[first..].iter().take_while(|hit| hit.row < end);
+        slots.extend(inside.filter_map(|hit| usize::try_from(hit.row - page.first_row).ok()));
+        slots.dedup();
+        let (mut rows, mut ordinals) = (Vec::new(), Vec::new());
+        let mut slot = slots.iter();
+        let picked = page.def.pick(&slots, |level, before| {
+            if let Some(&slot) = slot.next()
+                && level == page.def.max
+            {
+                rows.push(page.first_row + slot as u64);
+                ordinals.push(before);
+            }
+        });
+        picked.ok_or_else(bad)?;
+        if ordinals.is_empty() {
+            return Ok(());
+        }
+        let (&bit_width, data) = page.values.split_first().ok_or_else(bad)?;
+        let (mut rows, hits, mut highest) = (rows.into_iter(), &mut self.hits, 0);
+        let picked = pick_from_hybrid(data, bit_width.into(), &ordinals, |index| {
+            highest = highest.max(index);
+            let row = rows.next().unwrap_or_default();
+            let owned = dictionary.owners(index).map(|selector| Hit { row, selector });
+            hits.extend(owned.filter(|hit| only.binary_search(hit).is_ok()));
+        });
+        picked.filter(|()| (highest as usize) < dictionary.entries).ok_or_else(bad)
+    }
+}
+
+/// So many indices are looked through before it is asked whether any of them was wanted.
+const LANES: usize = 64;
+
+impl Dictionary {
+    /// The wanted ones among `indices`.
+    ///
+    /// Blocks without any, which are nearly all, cost a comparison a lane, and no branch: a look at each index by itself took
+    /// three times as long.
+    fn find(&self, indices: &[u32], found: &mut Found) {
+        if self.owners.is_empty() {
             return;
         }
+        for (block, first) in indices.chunks(LANES).zip((0_u32..).step_by(LANES)) {
+            if !self.wanted.has_any(block) {
+                continue;
+            }
+            for (ordinal, &index) in (first..).zip(block) {
+                found.extend(self.owners(index).map(|selector| (ordinal, selector)));
+            }
+        }
+    }
+
+    /// Who wants entry `index`.
+    fn owners(&self, index: u32) -> impl Iterator<Item = SelectorIndex> {
+        let from = self.owners.partition_point(|&(entry, _)| entry < index);
+        self.owners[from..].iter().take_while(move |&&(entry, _)| entry == index).map(|&(_, selector)| selector)
+    }
+}
+
+impl Search<'_> {
+    /// Turns the page's found values into hits on rows.
+    fn note_rows(&mut self, page: &DataPage<'_>) -> Result<(), Unreadable> {
+        let State { found, hits, def, .. } = &mut *self.state;
+        let mut found = found.iter().peekable();
+        if found.peek().is_none() {
+            return Ok(());
+        }
+        page.def.decode(def).ok_or(Unreadable::Malformed("a page's levels cannot be read"))?;
         let mut keep = |row: u64, selector| {
             let hit = Hit { row, selector };
-            if only.is_none_or(|only| only.binary_search(&hit).is_ok()) {
-                self.hits.push(hit);
+            if self.only.is_none_or(|only| only.binary_search(&hit).is_ok()) {
+                hits.push(hit);
             }
         };
         // Walk the page's levels once: `ordinal` counts values that are there, `begun` counts rows.
-        let (mut ordinal, mut begun) = (0_u32, first_row);
-        for slot in 0..values {
-            if max_rep == 0 || scratch.rep[slot] == 0 {
+        let (mut ordinal, mut begun) = (0_u32, page.first_row);
+        for slot in 0..page.slots {
+            if page.rep.is_empty() || page.rep[slot] == 0 {
                 begun += 1;
             }
-            if max_def == 0 || scratch.def[slot] == u32::from(max_def) {
+            if def.is_empty() || def[slot] == page.def.max {
                 while let Some(&(_, selector)) = found.next_if(|&&(at, _)| at == ordinal) {
                     keep(begun.saturating_sub(1), selector);
                 }
                 ordinal += 1;
             }
             if found.peek().is_none() {
-                return;
+                break;
             }
         }
+        Ok(())
     }
-
-    fn decompress<'b>(
-        &mut self,
-        buffer: &'b mut Vec<u8>,
-        page: &[u8],
-        size: usize,
-        is_compressed: bool,
-        offset: u64,
-    ) -> Result<&'b [u8]> {
-        buffer.clear();
-        match self.codec.as_mut().filter(|_| is_compressed) {
-            None => buffer.extend_from_slice(page),
-            // Writers store an empty page without a compressed form of nothing.
-            Some(_) if size == 0 => {}
-            Some(codec) => {
-                codec
-                    .decompress(page, buffer, Some(size))
-                    .map_err(|source| Error::Parquet { place: self.chunk.place.to_string(), source })?;
-            }
-        }
-        if buffer.len() != size {
-            return Err(self.malformed(offset, "a page is not as long as its header says"));
-        }
-        self.bytes_decompressed += size as u64;
-        Ok(buffer)
-    }
-
-    fn malformed(&self, offset: u64, what: &str) -> Error {
-        Error::malformed(offset, format!("{}: {what}", self.chunk.place))
-    }
-
-    fn unreadable(&self, why: Unreadable, offset: u64) -> Error {
-        match why {
-            Unreadable::Malformed(what) => self.malformed(offset, what),
-            Unreadable::Encoding(number) => {
-                Error::Unsupported { what: format!("{}: encoding {number}", self.chunk.place).into() }
-            }
-            Unreadable::Library(source) => Error::Parquet { place: self.chunk.place.to_string(), source },
-        }
-    }
-}
-
-/// Reads the levels of a version 1 page at `at`; returns where they end.
-fn levels_v1(
-    page: &[u8],
-    at: usize,
-    max_level: u16,
-    encoding: i32,
-    values: usize,
-    out: &mut Vec<u32>,
-) -> Option<usize> {
-    if max_level == 0 {
-        return Some(at);
-    }
-    let bit_width = bits(max_level);
-    match encoding {
-        encoding::RLE => {
-            let start = at + 4;
-            let length = u32::from_le_bytes(page.get(at..start)?.try_into().ok()?) as usize;
-            let end = start.checked_add(length)?;
-            decode_hybrid(page.get(start..end)?, bit_width, values, out)?;
-            Some(end)
-        }
-        encoding::BIT_PACKED => {
-            let length = (values * bit_width as usize).div_ceil(8);
-            decode_bit_packed(page.get(at..at + length)?, bit_width, values, out)?;
-            Some(at + length)
-        }
-        _ => None,
-    }
-}
-
-/// Reads the levels of a version 2 page.
-fn levels_v2(bytes: &[u8], max_level: u16, values: usize, out: &mut Vec<u32>) -> Option<()> {
-    if max_level == 0 { Some(()) } else { decode_hybrid(bytes, bits(max_level), values, out) }
-}
-
-fn bits(max_level: u16) -> u32 {
-    u16::BITS - max_level.leading_zeros()
 }

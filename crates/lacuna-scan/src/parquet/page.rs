@@ -3,6 +3,7 @@
 //! The search needs to know where a page ends before it has the page, and needs no statistics from it; so it reads the few
 //! fields it wants here and skips the rest. Field numbers are those of the format's `parquet.thrift`.
 
+use super::thrift::{Reader, Stop, kind};
 use crate::{Error, Limits, Result};
 
 /// What a page's header says.
@@ -57,9 +58,9 @@ pub(super) mod encoding {
 
 /// Reads the header that `bytes` start with, and how many bytes it takes. `None` when `bytes` end within it.
 pub(super) fn page_header(bytes: &[u8], offset: u64) -> Result<Option<(PageHeader, usize)>> {
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader::new(bytes);
     match reader.page_header() {
-        Ok(header) => Ok(Some((header, reader.at))),
+        Ok(header) => Ok(Some((header, reader.at()))),
         Err(Stop::End) => Ok(None),
         Err(Stop::Bad(what)) => Err(Error::malformed(offset, what)),
     }
@@ -82,7 +83,7 @@ pub fn check_pages(bytes: &[u8], offset: u64, limits: &Limits) -> Result<()> {
 
 /// Whether a file's metadata names an encryption algorithm: a footer in plain text above encrypted columns.
 pub(super) fn names_encryption(file_metadata: &[u8]) -> bool {
-    let mut reader = Reader { bytes: file_metadata, at: 0 };
+    let mut reader = Reader::new(file_metadata);
     let mut encrypted = false;
     let walked = reader.fields(|reader, field, kind| {
         encrypted |= field == 8;
@@ -90,35 +91,6 @@ pub(super) fn names_encryption(file_metadata: &[u8]) -> bool {
     });
     walked.is_ok() && encrypted
 }
-
-/// Why reading stopped: the bytes end, or they make no sense.
-enum Stop {
-    End,
-    Bad(&'static str),
-}
-
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-/// The compact protocol's types.
-mod kind {
-    pub(super) const TRUE: u8 = 1;
-    pub(super) const FALSE: u8 = 2;
-    pub(super) const BYTE: u8 = 3;
-    pub(super) const I16: u8 = 4;
-    pub(super) const I64: u8 = 6;
-    pub(super) const DOUBLE: u8 = 7;
-    pub(super) const BINARY: u8 = 8;
-    pub(super) const LIST: u8 = 9;
-    pub(super) const SET: u8 = 10;
-    pub(super) const MAP: u8 = 11;
-    pub(super) const STRUCT: u8 = 12;
-}
-
-/// Structs nest this deep at most; no header comes near.
-const DEPTH_MAX: usize = 32;
 
 impl Reader<'_> {
     fn page_header(&mut self) -> Result<PageHeader, Stop> {
@@ -196,99 +168,6 @@ impl Reader<'_> {
             Ok(())
         })?;
         Ok(PageKind::DataV2 { values, rows, encoding, def_bytes, rep_bytes, is_compressed })
-    }
-
-    /// Calls `read` with each field's number and type until the struct ends.
-    fn fields(&mut self, mut read: impl FnMut(&mut Self, i64, u8) -> Result<(), Stop>) -> Result<(), Stop> {
-        let mut field = 0_i64;
-        loop {
-            let head = self.byte()?;
-            if head == 0 {
-                return Ok(());
-            }
-            let delta = i64::from(head >> 4);
-            field = if delta == 0 { self.zigzag()? } else { field + delta };
-            read(self, field, head & 15)?;
-        }
-    }
-
-    fn skip(&mut self, kind: u8, depth: usize) -> Result<(), Stop> {
-        if depth > DEPTH_MAX {
-            return Err(Stop::Bad("a page header nests too deep"));
-        }
-        match kind {
-            kind::TRUE | kind::FALSE => {}
-            kind::BYTE => drop(self.byte()?),
-            kind::I16..=kind::I64 => drop(self.varint()?),
-            kind::DOUBLE => self.advance(8)?,
-            kind::BINARY => {
-                let length = self.varint()?;
-                self.advance(usize::try_from(length).map_err(|_| Stop::Bad("a page header's length is absurd"))?)?;
-            }
-            kind::LIST | kind::SET => {
-                let head = self.byte()?;
-                let count = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
-                for _ in 0..count {
-                    self.skip_element(head & 15, depth + 1)?;
-                }
-            }
-            kind::MAP => {
-                let count = self.varint()?;
-                let kinds = if count == 0 { 0 } else { self.byte()? };
-                for _ in 0..count {
-                    self.skip_element(kinds >> 4, depth + 1)?;
-                    self.skip_element(kinds & 15, depth + 1)?;
-                }
-            }
-            kind::STRUCT => self.fields(|reader, _, kind| reader.skip(kind, depth + 1))?,
-            _ => return Err(Stop::Bad("a page header has a field of an unknown type")),
-        }
-        Ok(())
-    }
-
-    /// Booleans take a byte in collections and none in fields.
-    fn skip_element(&mut self, kind: u8, depth: usize) -> Result<(), Stop> {
-        if matches!(kind, kind::TRUE | kind::FALSE) { self.byte().map(drop) } else { self.skip(kind, depth) }
-    }
-
-    fn advance(&mut self, bytes: usize) -> Result<(), Stop> {
-        let end = self.at.checked_add(bytes).ok_or(Stop::Bad("a page header's length is absurd"))?;
-        if end > self.bytes.len() {
-            return Err(Stop::End);
-        }
-        self.at = end;
-        Ok(())
-    }
-
-    fn byte(&mut self) -> Result<u8, Stop> {
-        let byte = *self.bytes.get(self.at).ok_or(Stop::End)?;
-        self.at += 1;
-        Ok(byte)
-    }
-
-    fn varint(&mut self) -> Result<u64, Stop> {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(Stop::Bad("a page header's number is too long"))
-    }
-
-    fn zigzag(&mut self) -> Result<i64, Stop> {
-        let value = self.varint()?;
-        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
-    }
-
-    fn int(&mut self) -> Result<i32, Stop> {
-        i32::try_from(self.zigzag()?).map_err(|_| Stop::Bad("a page header's number is out of range"))
-    }
-
-    fn size(&mut self) -> Result<usize, Stop> {
-        usize::try_from(self.int()?).map_err(|_| Stop::Bad("a page header's size is negative"))
     }
 }
 

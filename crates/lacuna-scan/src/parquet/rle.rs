@@ -2,45 +2,151 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "usize has 64 bits, and masked numbers fit")]
 
-/// Decodes `count` numbers of `bit_width` bits from `bytes` into `out`. `None` when the bytes end too early or are absurd.
-pub(super) fn decode_hybrid(bytes: &[u8], bit_width: u32, count: usize, out: &mut Vec<u32>) -> Option<()> {
-    out.clear();
+/// A stretch of the hybrid.
+enum Run<'a> {
+    /// One number, again and again.
+    Same { value: u32, count: usize },
+    /// Numbers packed bit by bit, of as many bytes at least as they need.
+    Packed { bytes: &'a [u8], count: usize },
+}
+
+impl Run<'_> {
+    fn count(&self) -> usize {
+        match self {
+            Self::Same { count, .. } | Self::Packed { count, .. } => *count,
+        }
+    }
+
+    /// The number at `index`, which lies in the run.
+    fn get(&self, index: usize, bit_width: u32) -> u32 {
+        match self {
+            Self::Same { value, .. } => *value,
+            Self::Packed { bytes, .. } => load(bytes, index * bit_width as usize, mask(bit_width)),
+        }
+    }
+
+    /// How many of the first `count` numbers are `wanted`.
+    fn count_of(&self, wanted: u32, count: usize, bit_width: u32) -> usize {
+        match self {
+            Self::Same { value, .. } => {
+                if *value == wanted {
+                    count
+                } else {
+                    0
+                }
+            }
+            Self::Packed { bytes, .. } if bit_width == 1 => {
+                let ones = count_ones(bytes, count);
+                if wanted == 1 { ones } else { count - ones }
+            }
+            Self::Packed { .. } => (0..count).filter(|&index| self.get(index, bit_width) == wanted).count(),
+        }
+    }
+}
+
+/// How many of the first `count` bits are set.
+fn count_ones(bytes: &[u8], count: usize) -> usize {
+    let (whole, rest) = bytes[..count / 8].as_chunks::<8>();
+    let ones = whole.iter().map(|word| u64::from_le_bytes(*word).count_ones()).sum::<u32>()
+        + rest.iter().map(|byte| byte.count_ones()).sum::<u32>();
+    let last = if count.is_multiple_of(8) { 0 } else { bytes[count / 8] & ((1 << (count % 8)) - 1) };
+    (ones + last.count_ones()) as usize
+}
+
+/// Shows the runs of the first `count` numbers in `bytes`. `None` when the bytes end too early or are absurd.
+fn for_each_run<'a>(bytes: &'a [u8], bit_width: u32, count: usize, mut show: impl FnMut(Run<'a>)) -> Option<()> {
     if bit_width == 0 {
-        out.resize(count, 0);
+        show(Run::Same { value: 0, count });
         return is_runs_of_nothing(bytes, count).then_some(());
     }
     if bit_width > 32 {
         return None;
     }
     let value_bytes = bit_width.div_ceil(8) as usize;
-    let mut at = 0;
-    while out.len() < count {
+    let (mut at, mut left) = (0, count);
+    while left > 0 {
         let (header, length) = varint(&bytes[at..])?;
         at += length;
-        let left = count - out.len();
-        if header & 1 == 0 {
+        let run = if header & 1 == 0 {
             let run = usize::try_from(header >> 1).ok()?;
             let mut value = [0; 4];
             value[..value_bytes].copy_from_slice(bytes.get(at..at + value_bytes)?);
             at += value_bytes;
-            if run == 0 {
-                return None;
-            }
-            out.resize(out.len() + run.min(left), u32::from_le_bytes(value));
+            Run::Same { value: u32::from_le_bytes(value), count: run.min(left) }
         } else {
             let groups = usize::try_from(header >> 1).ok()?;
             let stored = groups.checked_mul(bit_width as usize)?;
             // The last group may be cut where no value needs it.
             let packed = &bytes[at..bytes.len().min(at.checked_add(stored)?)];
-            let wanted = groups.checked_mul(8)?.min(left);
-            if groups == 0 || packed.len() * 8 < wanted * bit_width as usize {
+            let count = groups.checked_mul(8)?.min(left);
+            if packed.len() * 8 < count * bit_width as usize {
                 return None;
             }
-            unpack(packed, bit_width, wanted, out);
             at += packed.len();
+            Run::Packed { bytes: packed, count }
+        };
+        if run.count() == 0 {
+            return None;
         }
+        left -= run.count();
+        show(run);
     }
     Some(())
+}
+
+/// Decodes `count` numbers of `bit_width` bits from `bytes` into `out`. `None` when the bytes end too early or are absurd.
+pub(super) fn decode_hybrid(bytes: &[u8], bit_width: u32, count: usize, out: &mut Vec<u32>) -> Option<()> {
+    out.clear();
+    for_each_run(bytes, bit_width, count, |run| match run {
+        Run::Same { value, count } => out.resize(out.len() + count, value),
+        Run::Packed { bytes, count } => unpack(bytes, bit_width, count, out),
+    })
+}
+
+/// How many of the first `count` numbers are `wanted`: without decoding them, where a number is a bit.
+pub(super) fn count_in_hybrid(bytes: &[u8], bit_width: u32, count: usize, wanted: u32) -> Option<usize> {
+    let mut found = 0;
+    for_each_run(bytes, bit_width, count, |run| found += run.count_of(wanted, run.count(), bit_width))?;
+    Some(found)
+}
+
+/// Shows the numbers at `positions` (ascending). Runs without a position are not decoded.
+pub(super) fn pick_from_hybrid(
+    bytes: &[u8],
+    bit_width: u32,
+    positions: &[usize],
+    mut show: impl FnMut(u32),
+) -> Option<()> {
+    let Some(last) = positions.last() else { return Some(()) };
+    let (mut start, mut positions) = (0, positions.iter().peekable());
+    for_each_run(bytes, bit_width, last.checked_add(1)?, |run| {
+        let end = start + run.count();
+        while let Some(&position) = positions.next_if(|&&position| position < end) {
+            show(run.get(position - start, bit_width));
+        }
+        start = end;
+    })
+}
+
+/// Shows the numbers at `positions` (ascending), each with how many of those before it are `wanted`.
+pub(super) fn rank_in_hybrid(
+    bytes: &[u8],
+    bit_width: u32,
+    positions: &[usize],
+    wanted: u32,
+    mut show: impl FnMut(u32, usize),
+) -> Option<()> {
+    let Some(last) = positions.last() else { return Some(()) };
+    let (mut start, mut before, mut positions) = (0, 0, positions.iter().peekable());
+    for_each_run(bytes, bit_width, last.checked_add(1)?, |run| {
+        let end = start + run.count();
+        while let Some(&position) = positions.next_if(|&&position| position < end) {
+            let index = position - start;
+            show(run.get(index, bit_width), before + run.count_of(wanted, index, bit_width));
+        }
+        before += run.count_of(wanted, run.count(), bit_width);
+        start = end;
+    })
 }
 
 /// Whether `bytes` hold what may stand where numbers have no bits: nothing, or runs without a value. Anything else was written
@@ -74,7 +180,7 @@ pub(super) fn decode_bit_packed(bytes: &[u8], bit_width: u32, count: usize, out:
 
 /// Appends `count` numbers of `bit_width` bits, least significant bit first.
 fn unpack(packed: &[u8], bit_width: u32, count: usize, out: &mut Vec<u32>) {
-    let mask = (1_u64 << bit_width) - 1;
+    let mask = mask(bit_width);
     let start = out.len();
     out.resize(start + count, 0);
     // One unaligned 8-byte load holds any number of up to 32 bits at any bit offset; the tail is padded to allow it.
@@ -105,6 +211,10 @@ fn unpack(packed: &[u8], bit_width: u32, count: usize, out: &mut Vec<u32>) {
         *value = load(packed, bit, mask);
         bit += bit_width as usize;
     }
+}
+
+fn mask(bit_width: u32) -> u64 {
+    (1 << bit_width) - 1
 }
 
 fn load(packed: &[u8], bit: usize, mask: u64) -> u32 {
@@ -144,7 +254,20 @@ mod tests {
             let bytes = encoder.consume();
             let mut out = Vec::new();
             decode_hybrid(&bytes, bit_width.into(), values.len(), &mut out).unwrap();
-            prop_assert_eq!(out, values);
+            prop_assert_eq!(&out, &values);
+
+            let wanted = values[values.len() / 2];
+            let expected = values.iter().filter(|&&value| value == wanted).count();
+            prop_assert_eq!(count_in_hybrid(&bytes, bit_width.into(), values.len(), wanted), Some(expected));
+            let positions: Vec<usize> = (0..values.len()).filter(|at| at % 7 == 3 || values[*at] == wanted).collect();
+            let before = |at: usize| values[..at].iter().filter(|&&value| value == wanted).count();
+            let expected: Vec<_> = positions.iter().map(|&at| (values[at], before(at))).collect();
+            let mut picked = Vec::new();
+            rank_in_hybrid(&bytes, bit_width.into(), &positions, wanted, |value, rank| picked.push((value, rank))).unwrap();
+            prop_assert_eq!(&picked, &expected);
+            let mut values = expected.iter().map(|&(value, _)| value);
+            pick_from_hybrid(&bytes, bit_width.into(), &positions, |value| assert_eq!(Some(value), values.next())).unwrap();
+            prop_assert_eq!(values.next(), None);
         }
 
         #[test]
@@ -154,6 +277,10 @@ mod tests {
                 prop_assert_eq!(out.len(), count);
             }
             let _ = decode_bit_packed(&bytes, bit_width, count, &mut out);
+            let _ = count_in_hybrid(&bytes, bit_width, count, 1);
+            let positions = [count / 3, count / 2 + 1, count + 2];
+            let _ = rank_in_hybrid(&bytes, bit_width, &positions, 1, |_, _| {});
+            let _ = pick_from_hybrid(&bytes, bit_width, &positions, |_| {});
         }
     }
 }

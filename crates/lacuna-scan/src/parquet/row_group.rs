@@ -5,11 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
+use parquet::bloom_filter::Sbbf;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
-use super::chunk::{Chunk, ChunkSearch};
+use super::chunk::ChunkSearch;
+use super::index::{IndexRanges, gaps};
 use super::leaf::{Leaf, resolve};
-use super::values::Column;
+use super::pages::{Chunk, chunk_range};
+use super::prune::{self, Bounds};
 use crate::{Error, FieldTest, Hit, Limits, Matcher, Matches, Result};
 
 /// What to look for in one file.
@@ -83,65 +86,71 @@ impl ParquetSearch {
         )
     }
 
-    /// Where a column chunk lies in the file.
-    fn range(&self, column: &ColumnChunkMetaData, place: &dyn Fn() -> String) -> Result<Range<u64>> {
-        let bad = |what: &str| Error::malformed(0, format!("{}: {what}", place()));
-        // Some writers say that the dictionary is at 0, where the magic is, and mean that there is none.
-        let dictionary = column.dictionary_page_offset().filter(|&offset| offset > 0);
-        let first = dictionary.map_or(column.data_page_offset(), |offset| offset.min(column.data_page_offset()));
-        let start = u64::try_from(first).map_err(|_| bad("a negative offset"))?;
-        let length = u64::try_from(column.compressed_size()).map_err(|_| bad("a negative size"))?;
-        let end = start.checked_add(length).filter(|&end| end <= self.file_size);
-        let end =
-            end.ok_or_else(|| Error::Truncated { what: format!("{} lies behind the file's end", place()).into() })?;
-        Ok(start..end)
-    }
-
-    fn chunk(&self, index: usize, group: &RowGroupMetaData, rows: u64, leaf: Leaf) -> Result<Chunk> {
-        let column = group.column(leaf.column);
-        let place = format!("row group {index}, column {}", column.column_path().string());
-        let bad = |what: &str| Error::malformed(0, format!("{place}: {what}"));
-        if column.file_path().is_some_and(|path| !path.is_empty()) {
-            return Err(Error::Unsupported { what: format!("{place}: a column chunk in another file").into() });
+    fn bounds(&self, leaf: Leaf) -> Bounds {
+        let file = self.metadata.file_metadata();
+        let descriptor = file.schema_descr().column(leaf.column);
+        Bounds {
+            physical: descriptor.physical_type(),
+            values: leaf.values,
+            order: file.column_order(leaf.column),
+            is_required: descriptor.max_def_level() == 0,
         }
-        let range = self.range(column, &|| place.clone())?;
-        let values = u64::try_from(column.num_values()).map_err(|_| bad("a negative number of values"))?;
-        let descriptor = self.metadata.file_metadata().schema_descr().column(leaf.column);
-        if descriptor.max_rep_level() == 0 && values != rows {
-            return Err(bad("another number of values than its row group has rows"));
-        }
-        let column = Column { descriptor, values: leaf.values };
-        Ok(Chunk {
-            column,
-            codec: group.column(leaf.column).compression(),
-            range,
-            values,
-            rows,
-            place: place.as_str().into(),
-        })
     }
 }
 
 /// Searches one row group: asks for bytes with [`need`](Self::need), takes them with [`feed`](Self::feed).
 ///
-/// Identifier columns come first; the tenant's column is asked for only when they match somewhere.
+/// Of the identifier columns, those come first whose statistics and Bloom filter allow a match; the tenant's column is asked for
+/// only when they match somewhere.
 pub struct RowGroupSearch {
     matcher: Arc<Matcher>,
     limits: Limits,
     first_row: u64,
     rows: u64,
     /// Chunks to search yet, the last one first.
-    todo: Vec<(usize, Chunk)>,
+    todo: Vec<Candidate>,
     tenant: Option<Chunk>,
     stage: Stage,
     hits: Vec<Vec<Hit>>,
     bytes_decompressed: u64,
 }
 
+/// A chunk that may hold something wanted.
+struct Candidate {
+    field: usize,
+    chunk: Chunk,
+    bounds: Bounds,
+    /// Where its Bloom filter lies, if that can tell more.
+    bloom: Option<Range<u64>>,
+    /// Where its page index lies, if that can tell more.
+    index: Option<IndexRanges>,
+}
+
 enum Stage {
+    Bloom(Candidate, Part),
+    /// The pages' bounds, then their locations.
+    Index(Candidate, Part, Part),
     Field(usize, ChunkSearch),
     Tenant(Vec<Hit>, ChunkSearch),
     Done(Vec<Hit>),
+}
+
+/// A part of the file on its way in.
+struct Part {
+    range: Range<u64>,
+    bytes: Vec<u8>,
+}
+
+impl Part {
+    fn new(range: Range<u64>) -> Self {
+        Self { range, bytes: Vec::new() }
+    }
+
+    fn need(&self, window: u64) -> Option<Range<u64>> {
+        let next = self.range.start + self.bytes.len() as u64;
+        let end = self.range.end.min(next.saturating_add(window));
+        (next < end).then_some(next..end)
+    }
 }
 
 impl RowGroupSearch {
@@ -149,17 +158,35 @@ impl RowGroupSearch {
         // A file that was cut off, or put together wrongly, is not trusted for the columns that are there.
         for column in group.columns() {
             let place = || format!("row group {index}, column {}", column.column_path().string());
-            search.range(column, &place)?;
+            chunk_range(column, search.file_size, &place)?;
             if rows == 0 && column.num_values() != 0 {
                 return Err(Error::malformed(0, format!("{}: values in a row group without rows", place())));
             }
         }
         let mut todo = Vec::new();
         for (&field, &leaf) in search.leaves.iter().rev().filter(|_| rows > 0) {
-            todo.push((field, search.chunk(index, group, rows, leaf)?));
+            let chunk = Chunk::new(&search.metadata, search.file_size, index, leaf)?;
+            let column = group.column(leaf.column);
+            let bounds = search.bounds(leaf);
+            let test = &search.matcher.fields()[field];
+            if bounds.admit_chunk(test, column.statistics(), chunk.values) {
+                let bloom = prune::bloom_range(column, search.file_size).filter(|_| bounds.fits_bloom(test));
+                let is_sound = !column.statistics().is_some_and(|statistics| bounds.contradict(statistics));
+                let has_bounds = is_sound && chunk.column.descriptor.max_rep_level() == 0 && bounds.fits_index(test);
+                let index = IndexRanges::of(column, search.file_size).filter(|_| has_bounds);
+                todo.push(Candidate { field, chunk, bounds, bloom, index });
+            }
         }
         let tenant = match search.tenant {
-            Some(leaf) if rows > 0 => Some(search.chunk(index, group, rows, leaf)?),
+            Some(leaf) if rows > 0 => {
+                let chunk = Chunk::new(&search.metadata, search.file_size, index, leaf)?;
+                let statistics = group.column(leaf.column).statistics();
+                let may_be_here = |test| search.bounds(leaf).admit_chunk(test, statistics, chunk.values);
+                if !search.matcher.tenant().is_none_or(may_be_here) {
+                    todo.clear();
+                }
+                Some(chunk)
+            }
             _ => None,
         };
         let mut this = Self {
@@ -180,6 +207,8 @@ impl RowGroupSearch {
     /// The bytes to hand over next, `window` of them at most. `None` when the row group is done.
     pub fn need(&self, window: u64) -> Option<Range<u64>> {
         match &self.stage {
+            Stage::Bloom(_, part) => part.need(window),
+            Stage::Index(_, bounds, locations) => bounds.need(window).or_else(|| locations.need(window)),
             Stage::Field(_, chunk) | Stage::Tenant(_, chunk) => chunk.need(window),
             Stage::Done(_) => None,
         }
@@ -188,6 +217,11 @@ impl RowGroupSearch {
     /// Searches the bytes that [`need`](Self::need) named.
     pub fn feed(&mut self, piece: &Bytes) -> Result<()> {
         match &mut self.stage {
+            Stage::Bloom(_, part) => part.bytes.extend_from_slice(piece),
+            Stage::Index(_, bounds, locations) => {
+                let part = if bounds.need(1).is_some() { bounds } else { locations };
+                part.bytes.extend_from_slice(piece);
+            }
             Stage::Field(field, chunk) => chunk.feed(piece, &self.matcher.fields()[*field], None)?,
             Stage::Tenant(candidates, chunk) => {
                 let test: Option<&FieldTest> = self.matcher.tenant();
@@ -204,7 +238,7 @@ impl RowGroupSearch {
     pub fn finish(self) -> RowGroupMatches {
         let mut matches = Matches::default();
         if let Stage::Done(hits) = self.stage {
-            hits.iter().for_each(|hit| matches.insert(self.first_row + hit.row, hit.selector));
+            matches.extend(&hits, self.first_row);
         }
         RowGroupMatches { rows: self.rows, matches, bytes_decompressed: self.bytes_decompressed }
     }
@@ -212,35 +246,73 @@ impl RowGroupSearch {
     /// Ends the stage that has all its bytes, and enters the next one that needs any.
     fn next_stage(&mut self) -> Result<()> {
         loop {
-            match std::mem::replace(&mut self.stage, Stage::Done(Vec::new())) {
+            let next = match std::mem::replace(&mut self.stage, Stage::Done(Vec::new())) {
+                Stage::Bloom(candidate, part) => self.after_bloom(candidate, &part)?,
+                Stage::Index(candidate, bounds, locations) => self.after_index(candidate, &bounds, &locations)?,
                 Stage::Field(field, chunk) => {
-                    chunk.finish()?;
-                    self.bytes_decompressed += chunk.bytes_decompressed;
-                    self.hits[field].extend(chunk.hits);
+                    let (hits, decompressed) = chunk.finish()?;
+                    self.bytes_decompressed += decompressed;
+                    self.hits[field].extend(hits);
+                    None
                 }
                 Stage::Tenant(candidates, chunk) => {
-                    chunk.finish()?;
-                    self.bytes_decompressed += chunk.bytes_decompressed;
-                    self.stage = Stage::Done(Matcher::within_tenant(&candidates, chunk.hits));
+                    let (hits, decompressed) = chunk.finish()?;
+                    self.bytes_decompressed += decompressed;
+                    self.stage = Stage::Done(Matcher::within_tenant(&candidates, hits));
                     return Ok(());
                 }
-                Stage::Done(_) => {}
-            }
-            self.stage = match self.todo.pop() {
-                Some((field, chunk)) => Stage::Field(field, ChunkSearch::new(chunk, self.limits)?),
-                None => {
-                    let candidates = self.matcher.candidates(std::mem::take(&mut self.hits));
-                    match self.tenant.take() {
-                        Some(chunk) if !candidates.is_empty() => {
-                            Stage::Tenant(candidates, ChunkSearch::new(chunk, self.limits)?)
-                        }
-                        _ => Stage::Done(candidates),
-                    }
-                }
+                Stage::Done(_) => None,
+            };
+            self.stage = match next {
+                Some(stage) => stage,
+                None => self.next_column()?,
             };
             if matches!(self.stage, Stage::Done(_)) || self.need(1).is_some() {
                 return Ok(());
             }
         }
+    }
+
+    fn next_column(&mut self) -> Result<Stage> {
+        if let Some(mut candidate) = self.todo.pop() {
+            return match candidate.bloom.take() {
+                Some(range) => Ok(Stage::Bloom(candidate, Part::new(range))),
+                None => self.index_or_pages(candidate),
+            };
+        }
+        let candidates = self.matcher.candidates(std::mem::take(&mut self.hits));
+        match self.tenant.take() {
+            Some(chunk) if !candidates.is_empty() => {
+                Ok(Stage::Tenant(candidates, ChunkSearch::new(chunk, self.limits)?))
+            }
+            _ => Ok(Stage::Done(candidates)),
+        }
+    }
+
+    fn after_bloom(&self, candidate: Candidate, filter: &Part) -> Result<Option<Stage>> {
+        let test = &self.matcher.fields()[candidate.field];
+        // A filter that cannot be read excludes nothing.
+        let is_excluded =
+            Sbbf::from_bytes(&filter.bytes).is_ok_and(|filter| !candidate.bounds.admit_bloom(test, &filter));
+        if is_excluded { Ok(None) } else { self.index_or_pages(candidate).map(Some) }
+    }
+
+    fn index_or_pages(&self, mut candidate: Candidate) -> Result<Stage> {
+        match candidate.index.take() {
+            Some(index) => Ok(Stage::Index(candidate, Part::new(index.bounds), Part::new(index.locations))),
+            None => Ok(Stage::Field(candidate.field, ChunkSearch::new(candidate.chunk, self.limits)?)),
+        }
+    }
+
+    fn after_index(&self, candidate: Candidate, bounds: &Part, locations: &Part) -> Result<Option<Stage>> {
+        let Candidate { field, mut chunk, bounds: column, .. } = candidate;
+        let test = &self.matcher.fields()[field];
+        if let Some(gaps) = gaps(&bounds.bytes, &locations.bytes, &chunk.range, chunk.rows, column, test) {
+            if gaps.iter().map(|gap| gap.rows).sum::<u64>() == chunk.rows {
+                return Ok(None);
+            }
+            chunk.gaps = gaps.into();
+        }
+        Ok(Some(Stage::Field(field, ChunkSearch::new(chunk, self.limits)?)))
     }
 }

@@ -11,7 +11,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use proptest::prelude::*;
 
 use super::*;
@@ -89,13 +89,23 @@ fn codecs() -> [Compression; 6] {
 }
 
 fn layout() -> impl Strategy<Value = (WriterPropertiesBuilder, u64)> {
-    (any::<bool>(), any::<bool>(), 1_usize..40, 20_usize..200, 0..codecs().len(), 1_u64..5000).prop_map(
-        |(v2, dictionary, page_rows, group_rows, codec, window)| {
+    let helps = (any::<bool>(), prop::sample::select(vec![0, 1, 2, 64]), any::<bool>());
+    (any::<bool>(), helps, 1_usize..40, 20_usize..200, 0..codecs().len(), 1_u64..5000).prop_map(
+        |(v2, (dictionary, bound_bytes, bloom), page_rows, group_rows, codec, window)| {
             let version = if v2 { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 };
             let properties = properties()
                 .set_writer_version(version)
                 .set_dictionary_enabled(dictionary)
-                .set_dictionary_page_size_limit(64)
+                // Some chunks keep to their dictionary, others do not.
+                .set_dictionary_page_size_limit(if page_rows % 2 == 0 { 64 } else { 1 << 20 })
+                .set_statistics_enabled(if bound_bytes == 0 {
+                    EnabledStatistics::None
+                } else {
+                    EnabledStatistics::Page
+                })
+                .set_column_index_truncate_length(Some(bound_bytes.max(1)))
+                .set_statistics_truncate_length(Some(bound_bytes.max(1)))
+                .set_bloom_filter_enabled(bloom)
                 .set_data_page_row_count_limit(page_rows)
                 .set_write_batch_size(page_rows)
                 .set_max_row_group_row_count(Some(group_rows))
@@ -109,8 +119,12 @@ proptest! {
     #[test]
     fn text_in_any_layout(
         (properties, window) in layout(),
-        values in prop::collection::vec(prop::option::of(0_u8..30), 0..300),
+        mut values in prop::collection::vec(prop::option::of(0_u8..30), 0..300),
+        sorted: bool,
     ) {
+        if sorted {
+            values.sort();
+        }
         let texts: Vec<Option<String>> = values.iter().map(|value| value.map(|value| format!("user-{value}"))).collect();
         let file = write(vec![("u", Arc::new(StringArray::from(texts)))], properties);
         let (total, found) = search(&file, matcher("u", &["user-3", "user-33", "user-7"], None), window).unwrap();

@@ -8,8 +8,9 @@ use super::compression::Step;
 use super::{Decompressor, Member, Piece, Splitter, TextFormat};
 use crate::{Error, Limits, Result};
 
-/// A block is about so many bytes of text, more where one record is.
-pub const BLOCK_BYTES: usize = 1 << 20;
+/// A block is about so many bytes of text, more where one record is. Few enough that they stay in a core's own cache from being
+/// decompressed to being searched.
+pub const BLOCK_BYTES: usize = 256 << 10;
 
 /// A block ends after so many joints too: members may be empty.
 const JOINTS_MAX: usize = 4096;
@@ -62,8 +63,9 @@ pub enum Filled {
 pub struct Blocks {
     decompressor: Decompressor,
     splitter: Splitter,
-    /// Text that isn't cut yet; begins at `offset`.
+    /// Its first `filled` bytes are text that isn't cut yet; it begins at `offset`.
     text: Vec<u8>,
+    filled: usize,
     offset: u64,
     full_at: usize,
     record_bytes_max: usize,
@@ -78,6 +80,7 @@ impl Blocks {
             decompressor: Decompressor::new(limits),
             splitter: Splitter::new(format, limits)?,
             text: Vec::new(),
+            filled: 0,
             offset: 0,
             full_at: BLOCK_BYTES,
             record_bytes_max: limits.record_bytes_max,
@@ -110,10 +113,17 @@ impl Blocks {
 
     /// Decompresses until a block is full. Where blocks end depends on the text alone, not on the pieces that were pushed.
     pub fn fill(&mut self) -> Result<Filled> {
-        self.text.reserve_exact(self.full_at.saturating_sub(self.text.len()));
-        while self.text.len() < self.full_at {
-            let room = self.full_at - self.text.len();
-            let begins = match self.decompressor.pull(&mut self.text, room)? {
+        if self.text.capacity() < self.full_at {
+            // Fresh zeros cost nothing until they are touched, so a small shard doesn't pay for a large block.
+            let mut larger = vec![0; self.full_at];
+            larger[..self.filled].copy_from_slice(&self.text[..self.filled]);
+            self.text = larger;
+        }
+        self.text.resize(self.text.len().max(self.full_at), 0);
+        while self.filled < self.full_at {
+            let (step, bytes) = self.decompressor.pull_into(&mut self.text[self.filled..self.full_at])?;
+            self.filled += bytes;
+            let begins = match step {
                 Step::Data => continue,
                 Step::Hungry => return Ok(Filled::Hungry),
                 Step::Done => {
@@ -141,15 +151,19 @@ impl Blocks {
             std::mem::swap(joints, &mut block.joints);
         }
         std::mem::swap(&mut self.text, &mut block.text);
+        block.text.truncate(self.filled);
         block.offset = self.offset;
         let whole = self.splitter.split(&block.text, self.offset, self.is_done, &mut block.pieces)?;
         self.offset += whole as u64;
-        self.text.clear();
-        self.text.extend_from_slice(&block.text[whole..]);
+        // The buffers change places, and neither is cleared: what is left is small, and all else gets written over.
+        let rest = &block.text[whole..];
+        self.filled = rest.len();
+        self.text.resize(self.text.len().max(rest.len()), 0);
+        self.text[..rest.len()].copy_from_slice(rest);
         block.text.truncate(whole);
         // A record longer than a block is looked at again each time: twice as much of it each time, up to the largest allowed.
         let longest = self.record_bytes_max.saturating_add(BLOCK_BYTES);
-        self.full_at = BLOCK_BYTES.max(longest.min(2 * self.text.len()));
+        self.full_at = BLOCK_BYTES.max(longest.min(2 * self.filled));
         Ok(())
     }
 }

@@ -8,6 +8,7 @@
 mod feed;
 mod gzip;
 mod lz4;
+mod room;
 mod zstd;
 
 use bytes::Bytes;
@@ -18,8 +19,9 @@ pub use zstd::ZstdHeader;
 
 use crate::{Error, Limits, Result};
 use feed::Feed;
+use room::Room;
 
-/// Text is handed out in chunks of at most so many bytes.
+/// [`Decompressor::pull`] hands text out in chunks of at most so many bytes.
 const CHUNK: usize = 64 << 10;
 
 /// What the expansion limit lets pass.
@@ -136,32 +138,42 @@ impl Decompressor {
     /// Goes one step: appends at most `max` bytes of text, or says what else there is.
     pub fn pull(&mut self, text: &mut Vec<u8>, max: usize) -> Result<Step> {
         let before = text.len();
-        let step = self.step(text, max.min(CHUNK))?;
-        self.text_bytes += (text.len() - before) as u64;
-        match step {
-            Step::Hungry if self.feed.has_ended() => Err(Error::Truncated { what: self.place().into() }),
-            Step::Data => self.check_expansion().map(|()| step),
-            Step::End => {
-                self.state = if matches!(self.state, State::Plain) { State::Done } else { State::Boundary };
-                Ok(step)
-            }
-            _ => Ok(step),
-        }
+        text.resize(before + max.min(CHUNK), 0);
+        let pulled = self.pull_into(&mut text[before..]);
+        text.truncate(before + pulled.as_ref().map_or(0, |(_, bytes)| *bytes));
+        pulled.map(|(step, _)| step)
     }
 
-    fn step(&mut self, text: &mut Vec<u8>, max: usize) -> Result<Step> {
+    /// Goes one step, as [`pull`](Self::pull) does: puts text into `room`, which isn't empty, and says how many bytes too.
+    pub fn pull_into(&mut self, room: &mut [u8]) -> Result<(Step, usize)> {
+        let mut room = Room::new(room);
+        let step = self.step(&mut room)?;
+        let bytes = room.filled();
+        self.text_bytes += bytes as u64;
+        match step {
+            Step::Hungry if self.feed.has_ended() => return Err(Error::Truncated { what: self.place().into() }),
+            Step::Data => self.check_expansion()?,
+            Step::End => {
+                self.state = if matches!(self.state, State::Plain) { State::Done } else { State::Boundary };
+            }
+            _ => {}
+        }
+        Ok((step, bytes))
+    }
+
+    fn step(&mut self, room: &mut Room<'_>) -> Result<Step> {
         loop {
             return match &mut self.state {
                 State::Boundary => match self.boundary()? {
                     Some(step) => Ok(step),
                     None => continue,
                 },
-                State::Plain => Ok(self.feed.copy(text, max)),
-                State::Gzip(gzip) => gzip.step(&mut self.feed, text, max).map_err(|fault| fault.at(self.text_bytes)),
+                State::Plain => Ok(self.feed.copy(room)),
+                State::Gzip(gzip) => gzip.step(&mut self.feed, room).map_err(|fault| fault.at(self.text_bytes)),
                 State::Zstd(zstd) => {
-                    zstd.step(&mut self.feed, text, max, self.window_max).map_err(|fault| fault.at(self.text_bytes))
+                    zstd.step(&mut self.feed, room, self.window_max).map_err(|fault| fault.at(self.text_bytes))
                 }
-                State::Lz4(lz4) => lz4.step(&mut self.feed, text, max).map_err(|fault| fault.at(self.text_bytes)),
+                State::Lz4(lz4) => lz4.step(&mut self.feed, room).map_err(|fault| fault.at(self.text_bytes)),
                 State::Skip(left) => match left {
                     None => match self.feed.gather(8) {
                         Some(&[_, _, _, _, a, b, c, d]) => {

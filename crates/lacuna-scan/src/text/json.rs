@@ -4,8 +4,10 @@
 //! half of a surrogate pair is allowed by the grammar and has no UTF-8 form; it is handed on in three bytes that are no UTF-8,
 //! so it equals no identifier and no mapped name.
 
+pub(super) mod marks;
 mod paths;
 pub(super) mod scan;
+pub(super) mod shapes;
 mod walk;
 
 pub use paths::Paths;

@@ -1,13 +1,15 @@
 //! The search of one shard: while a block of text is searched on all cores, the next one is decompressed.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use rayon::prelude::*;
 
 use super::blocks::{Block, Blocks, Filled};
 use super::csv::Fields;
+use super::json::marks::Marks;
+use super::json::shapes::Shapes;
 use super::json::{Paths, Visitor, Walker};
 use super::read::values;
 use super::{Fault, Piece, PieceKind, TextFormat};
@@ -40,7 +42,14 @@ impl TextSearch {
         Ok(Self {
             blocks: Blocks::new(&format, &limits)?,
             block: Block::default(),
-            scan: Scan { format, matcher, paths, columns: None, nesting_max: limits.nesting_max },
+            scan: Scan {
+                format,
+                matcher,
+                paths,
+                columns: None,
+                nesting_max: limits.nesting_max,
+                tools: Mutex::default(),
+            },
             summary: Summary::default(),
         })
     }
@@ -135,6 +144,15 @@ struct Scan {
     /// CSV only, once the header is known.
     columns: Option<Columns>,
     nesting_max: usize,
+    /// What tasks that are over leave to those that follow.
+    tools: Mutex<Vec<Tools>>,
+}
+
+/// What a task works with and another one can use after it.
+#[derive(Debug, Default)]
+struct Tools {
+    marks: Marks,
+    shapes: Shapes,
 }
 
 /// A CSV shard's columns.
@@ -194,24 +212,48 @@ impl Scan {
     }
 
     fn part(&self, block: &Block, pieces: &[Piece]) -> Result<Part> {
+        let lock = || self.tools.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tools = lock().pop().unwrap_or_default();
+        let part = self.part_with(block, pieces, &mut tools);
+        lock().push(tools);
+        part
+    }
+
+    fn part_with(&self, block: &Block, pieces: &[Piece], tools: &mut Tools) -> Result<Part> {
         let mut part = Part::default();
         let mut verdict = Verdict::new(&self.matcher);
         let mut walker = Walker::new(&self.paths, self.nesting_max);
         let tenant = self.matcher.fields().len();
+        let span = span(pieces).unwrap_or_default();
+        let start = span.start;
         // One check for all of them is cheaper than one for each; where it fails, they are checked one by one.
-        let utf8 =
-            span(pieces).and_then(|span| Some((span.start, simdutf8::basic::from_utf8(&block.text[span]).ok()?)));
+        let utf8 = simdutf8::basic::from_utf8(&block.text[span.clone()]).ok();
+        if self.columns.is_none() {
+            tools.marks.mark(&block.text[span.clone()]);
+        }
         for piece in pieces {
             let PieceKind::Record { row, line } = piece.kind else { continue };
             verdict.reset();
             let text = match utf8 {
-                Some((from, text)) => text.get(piece.start - from..piece.end - from),
+                Some(text) => text.get(piece.start - start..piece.end - start),
                 None => simdutf8::basic::from_utf8(block.bytes(piece)).ok(),
             };
             let searched = match (text, &self.columns) {
                 (None, _) => Err(Fault::NotUtf8),
-                (Some(text), None) if !is_candidate(text) => walker.check(text),
-                (Some(text), None) => walker.walk(text, &mut Judge { verdict: &mut verdict, tenant }),
+                (Some(text), None) => {
+                    let record = piece.start - start..piece.end - start;
+                    let judge = &mut Judge { verdict: &mut verdict, tenant };
+                    if tools.shapes.walk(&block.text[span.clone()], &tools.marks, record, judge) {
+                        Ok(())
+                    } else {
+                        judge.verdict.reset();
+                        let walked = walker.walk(text, judge);
+                        if walked.is_ok() {
+                            tools.shapes.learn(&self.paths, text.as_bytes());
+                        }
+                        walked
+                    }
+                }
                 (Some(text), Some(columns)) => self.row(text, columns, &mut Judge { verdict: &mut verdict, tenant }),
             };
             if let Err(fault) = searched {
@@ -261,13 +303,6 @@ impl Scan {
             TextFormat::Ndjson | TextFormat::Document { .. } => b',',
         }
     }
-}
-
-/// Whether a record may match, so that its values must be looked at; otherwise it is only validated. A cheap look at the bytes
-/// may one day say no; until then every record may.
-#[inline]
-fn is_candidate(_: &str) -> bool {
-    true
 }
 
 /// Puts a record's values to the verdict.

@@ -10,4 +10,6 @@
 )]
 
 mod ipc;
+mod parquet;
+mod take;
 mod text;

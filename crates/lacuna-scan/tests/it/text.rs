@@ -6,6 +6,7 @@ mod document;
 mod json;
 mod ndjson;
 mod real;
+mod shapes;
 mod shards;
 mod truncation;
 

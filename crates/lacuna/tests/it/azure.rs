@@ -21,7 +21,7 @@ async fn home_in_azure() -> (Home, AzureStore) {
     for name in ["activity/1.ndjson", "activity/2.ndjson", "activity/3.ndjson", "audit/1.ndjson"] {
         let content = Content::Bytes(home.read(&format!("logs/{name}")).into());
         let path = BlobPath::new(name).unwrap();
-        store.write(&path, content, Condition::Absent, WriteOptions::default()).await.unwrap();
+        store.write(&path, content, Condition::New, WriteOptions::default()).await.unwrap();
     }
     let place = |container: &str| format!("url = \"az://{container}\"\nendpoint = \"{endpoint}\"");
     let config = home.read("lacuna.toml");

@@ -86,8 +86,9 @@ impl Home {
     /// Runs the binary, and interrupts it after a while as Ctrl-C does.
     pub(crate) fn run_and_interrupt(&self, args: &[&str], after: Duration) -> Ran {
         let child = self.command(args).spawn().unwrap();
-        std::thread::sleep(after);
         let pid = child.id().to_string();
+        wait_for_handler(&pid);
+        std::thread::sleep(after);
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
         Ran::new(child.wait_with_output().unwrap())
     }
@@ -129,6 +130,19 @@ impl Home {
         walk(&self.path(folder), &mut files);
         files.sort();
         files
+    }
+}
+
+/// Waits until the process catches SIGINT: before, it would just die of it.
+fn wait_for_handler(pid: &str) {
+    const SIGINT: u64 = 1 << 1;
+    for _ in 0..3000 {
+        let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return };
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        if caught.is_none_or(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() & SIGINT != 0) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -20,7 +20,7 @@ fn endless() -> Home {
 fn a_search_says_that_it_was_interrupted() {
     let home = endless();
     let find = ["find", "--tenant", "contoso", "--subject", ALICE, "--json", "--source", "activity"];
-    let ran = home.run_and_interrupt(&find, Duration::from_millis(700));
+    let ran = home.run_and_interrupt(&find, Duration::from_millis(300));
     let document = ran.ends(130).json();
     assert_eq!((&document["interrupted"], &document["complete"]), (&true.into(), &false.into()));
 }
@@ -29,7 +29,7 @@ fn a_search_says_that_it_was_interrupted() {
 fn an_export_leaves_no_package_that_looks_whole() {
     let home = endless();
     let export = ["export", "--tenant", "contoso", "--subject", ALICE, "--yes", "--source", "activity"];
-    let ran = home.run_and_interrupt(&export, Duration::from_millis(700));
+    let ran = home.run_and_interrupt(&export, Duration::from_millis(300));
     ran.ends(130);
     assert!(!home.files("exports").iter().any(|path| path.ends_with("_SUCCESS")), "{:?}", home.files("exports"));
 }
@@ -39,7 +39,7 @@ fn an_erasure_changes_no_shard_before_all_are_searched() {
     let home = endless();
     let before = home.read("logs/activity/1.ndjson");
     let erase = ["erase", "--now", "--yes", "--tenant", "contoso", "--subject", ALICE, "--source", "activity"];
-    home.run_and_interrupt(&erase, Duration::from_millis(700)).ends(130);
+    home.run_and_interrupt(&erase, Duration::from_millis(300)).ends(130);
     let after = home.read("logs/activity/1.ndjson");
     assert_eq!(after, before);
 }

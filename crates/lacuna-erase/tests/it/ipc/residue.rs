@@ -8,8 +8,8 @@ use bytes::Bytes;
 use lacuna_erase::{Change, ipc};
 use lacuna_scan::{Limits, Matcher};
 
-use super::{matcher, rewrite, rewrite_for};
 use super::tables::encode;
+use super::{matcher, rewrite, rewrite_for};
 
 fn looks_for(user: &str) -> Matcher {
     matcher(&[("user".into(), user.into())])

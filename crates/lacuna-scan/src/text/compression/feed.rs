@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes};
 
 use super::Step;
+use super::room::Room;
 
 /// Bytes that were pushed and not used yet.
 #[derive(Default)]
@@ -82,17 +83,17 @@ impl Feed {
     }
 
     /// Copies the bytes as they are, the gathered ones first.
-    pub(super) fn copy(&mut self, text: &mut Vec<u8>, max: usize) -> Step {
+    pub(super) fn copy(&mut self, room: &mut Room<'_>) -> Step {
         if !self.gathered.is_empty() {
             // At most a magic number's bytes.
-            text.append(&mut self.gathered);
+            let bytes = room.copy(&self.gathered);
+            self.gathered.drain(..bytes);
             return Step::Data;
         }
-        let bytes = self.piece.len().min(max);
-        if bytes == 0 {
+        if self.piece.is_empty() {
             return if self.has_ended() { Step::End } else { Step::Hungry };
         }
-        text.extend_from_slice(&self.piece[..bytes]);
+        let bytes = room.copy(&self.piece);
         self.piece.advance(bytes);
         Step::Data
     }

@@ -3,6 +3,7 @@
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::feed::Feed;
+use super::room::Room;
 use super::{Member, MemberFault, Step};
 
 /// The longest name or comment, as other readers have it.
@@ -52,7 +53,7 @@ impl Default for Gzip {
 }
 
 impl Gzip {
-    pub(super) fn step(&mut self, feed: &mut Feed, text: &mut Vec<u8>, max: usize) -> Result<Step, MemberFault> {
+    pub(super) fn step(&mut self, feed: &mut Feed, room: &mut Room<'_>) -> Result<Step, MemberFault> {
         loop {
             match self.part {
                 Part::Header => {
@@ -73,7 +74,7 @@ impl Gzip {
                     if feed.piece().is_empty() && !self.more {
                         return Ok(Step::Hungry);
                     }
-                    let written = self.inflate(feed, text, max)?;
+                    let written = self.inflate(feed, room)?;
                     if written > 0 {
                         return Ok(Step::Data);
                     }
@@ -94,19 +95,18 @@ impl Gzip {
     }
 
     /// Inflates once, and says how many bytes came out.
-    fn inflate(&mut self, feed: &mut Feed, text: &mut Vec<u8>, max: usize) -> Result<usize, MemberFault> {
-        let before = text.len();
-        text.resize(before + max, 0);
+    fn inflate(&mut self, feed: &mut Feed, room: &mut Room<'_>) -> Result<usize, MemberFault> {
+        let free = room.free();
         let (read_before, written_before) = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self.inflate.decompress(feed.piece(), &mut text[before..], FlushDecompress::None);
+        let status = self.inflate.decompress(feed.piece(), free, FlushDecompress::None);
         // Both are at most what was handed in.
         #[expect(clippy::cast_possible_truncation, reason = "both are at most what was handed in")]
         let (read, written) =
             ((self.inflate.total_in() - read_before) as usize, (self.inflate.total_out() - written_before) as usize);
-        text.truncate(before + written);
+        self.crc.update(&free[..written]);
+        self.more = written == free.len();
+        room.fill(written);
         feed.advance(read);
-        self.crc.update(&text[before..]);
-        self.more = written == max;
         match status {
             Ok(Status::StreamEnd) => self.part = Part::Trailer,
             Ok(Status::Ok | Status::BufError) if read > 0 || written > 0 || feed.piece().is_empty() => {}

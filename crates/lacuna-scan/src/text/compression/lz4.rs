@@ -5,6 +5,7 @@ use std::io::{BufRead as _, Cursor};
 use lz4_flex::frame::FrameDecoder;
 
 use super::feed::Feed;
+use super::room::Room;
 use super::{Member, MemberFault, Step};
 
 /// What an lz4 frame says about itself.
@@ -33,10 +34,10 @@ pub(super) struct Lz4 {
 }
 
 impl Lz4 {
-    pub(super) fn step(&mut self, feed: &mut Feed, text: &mut Vec<u8>, max: usize) -> Result<Step, MemberFault> {
+    pub(super) fn step(&mut self, feed: &mut Feed, room: &mut Room<'_>) -> Result<Step, MemberFault> {
         let Some(header) = self.header else { return self.begin(feed) };
         if self.left > 0 {
-            return self.hand_out(text, max);
+            return self.hand_out(room);
         }
         loop {
             let Some(&[a, b, c, d]) = feed.gather(4).and_then(|bytes| bytes.get(..4)) else { return Ok(Step::Hungry) };
@@ -60,7 +61,7 @@ impl Lz4 {
             self.left = self.decode(block)?;
             feed.clear();
             if self.left > 0 {
-                return self.hand_out(text, max);
+                return self.hand_out(room);
             }
         }
     }
@@ -106,11 +107,10 @@ impl Lz4 {
         Ok(text.len())
     }
 
-    fn hand_out(&mut self, text: &mut Vec<u8>, max: usize) -> Result<Step, MemberFault> {
+    fn hand_out(&mut self, room: &mut Room<'_>) -> Result<Step, MemberFault> {
         if let Some(decoder) = &mut self.decoder {
             let block = decoder.fill_buf().map_err(|error| MemberFault::Io("an lz4 frame cannot be decoded", error))?;
-            let bytes = block.len().min(max);
-            text.extend_from_slice(&block[..bytes]);
+            let bytes = room.copy(block);
             decoder.consume(bytes);
             self.left -= bytes;
         }

@@ -3,6 +3,7 @@
 use zstd::stream::raw::{DParameter, Decoder, Operation as _};
 
 use super::feed::Feed;
+use super::room::Room;
 use super::{Member, MemberFault, Step};
 
 /// What a zstd frame says about itself.
@@ -27,13 +28,7 @@ pub(super) struct Zstd {
 }
 
 impl Zstd {
-    pub(super) fn step(
-        &mut self,
-        feed: &mut Feed,
-        text: &mut Vec<u8>,
-        max: usize,
-        window_max: u64,
-    ) -> Result<Step, MemberFault> {
+    pub(super) fn step(&mut self, feed: &mut Feed, room: &mut Room<'_>, window_max: u64) -> Result<Step, MemberFault> {
         if self.decoder.is_none() {
             let Some(&descriptor) = feed.gather(5).and_then(|bytes| bytes.get(4)) else { return Ok(Step::Hungry) };
             let Some(bytes) = feed.gather(header_bytes(descriptor)) else { return Ok(Step::Hungry) };
@@ -52,31 +47,29 @@ impl Zstd {
             }
             if !self.header.is_empty() {
                 let header = std::mem::take(&mut self.header);
-                self.run(&header, text, max)?;
+                self.run(&header, room)?;
                 continue;
             }
             if feed.piece().is_empty() && !self.more {
                 return Ok(Step::Hungry);
             }
-            let before = text.len();
-            let read = self.run(feed.piece(), text, max)?;
+            let read = self.run(feed.piece(), room)?;
             feed.advance(read);
-            if text.len() > before {
+            if room.filled() > 0 {
                 return Ok(Step::Data);
             }
         }
     }
 
     /// Decodes once, and says how many bytes went in.
-    fn run(&mut self, bytes: &[u8], text: &mut Vec<u8>, max: usize) -> Result<usize, MemberFault> {
+    fn run(&mut self, bytes: &[u8], room: &mut Room<'_>) -> Result<usize, MemberFault> {
         let Some(decoder) = &mut self.decoder else { return Ok(0) };
-        let before = text.len();
-        text.resize(before + max, 0);
+        let free = room.free();
         let status = decoder
-            .run_on_buffers(bytes, &mut text[before..])
+            .run_on_buffers(bytes, free)
             .map_err(|error| MemberFault::Io("a zstd frame cannot be decoded", error))?;
-        text.truncate(before + status.bytes_written);
-        self.more = status.bytes_written == max;
+        self.more = status.bytes_written == free.len();
+        room.fill(status.bytes_written);
         self.over = status.remaining == 0;
         Ok(status.bytes_read)
     }

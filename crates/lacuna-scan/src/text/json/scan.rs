@@ -91,7 +91,7 @@ fn specials(word: u64) -> u64 {
 }
 
 /// Steps over the escape whose backslash stands at `at`.
-fn escape(text: &[u8], at: usize) -> Result<usize, Stop> {
+pub(super) fn escape(text: &[u8], at: usize) -> Result<usize, Stop> {
     match text.get(at + 1) {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
         Some(b'u') => {
@@ -107,7 +107,7 @@ fn escape(text: &[u8], at: usize) -> Result<usize, Stop> {
 }
 
 /// Scans a number. It may go on where the text ends.
-#[inline]
+#[inline(always)]
 pub(in crate::text) fn number(text: &[u8], start: usize) -> Result<usize, Stop> {
     let mut at = start + usize::from(text[start] == b'-');
     at = match text.get(at) {
@@ -129,10 +129,18 @@ pub(in crate::text) fn number(text: &[u8], start: usize) -> Result<usize, Stop> 
     }
 }
 
-/// At least one digit.
-#[inline]
+/// At least one digit. Eight bytes at a time: where a run of digits ends is not to be guessed.
+#[inline(always)]
 fn digits(text: &[u8], start: usize) -> Result<usize, Stop> {
     let mut at = start;
+    while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let found = others_than_digits(u64::from_le_bytes(*chunk));
+        if found != 0 {
+            at += (found.trailing_zeros() / 8) as usize;
+            return if at > start { Ok(at) } else { Err(Stop::At(start, "a number is malformed")) };
+        }
+        at += 8;
+    }
     while text.get(at).is_some_and(u8::is_ascii_digit) {
         at += 1;
     }
@@ -141,6 +149,16 @@ fn digits(text: &[u8], start: usize) -> Result<usize, Stop> {
         Some(_) => Err(Stop::At(start, "a number is malformed")),
         None => Err(Stop::End),
     }
+}
+
+/// Sets the highest bit of every byte that is no ASCII digit, and maybe of some behind the first such byte: adding to a byte
+/// carries into the next only when the byte itself is none.
+#[inline]
+fn others_than_digits(word: u64) -> u64 {
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    // A digit becomes 0 to 9, and only what is below 10 stays below 0x80 when 0x76 is added.
+    let value = word ^ u64::from_le_bytes([b'0'; 8]);
+    (value.wrapping_add(u64::from_le_bytes([0x76; 8])) | value) & HIGH
 }
 
 /// Scans `true`, `false` or `null`; anything else at this place is no value.

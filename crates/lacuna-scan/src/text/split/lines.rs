@@ -23,8 +23,9 @@ impl Lines {
         is_last: bool,
         pieces: &mut Vec<Piece>,
     ) -> Result<usize> {
-        while let Some(length) = memchr::memchr(b'\n', &text[at..]) {
-            let next = at + length + 1;
+        let from = at;
+        for feed in memchr::memchr_iter(b'\n', &text[from..]) {
+            let next = from + feed + 1;
             let end = next - if text[at..next].ends_with(b"\r\n") { 2 } else { 1 };
             self.line(text, at, end, next, pieces)?;
             at = next;

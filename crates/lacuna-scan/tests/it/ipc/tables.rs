@@ -264,7 +264,8 @@ impl Table {
         let mut known: Vec<u32> = vec![0];
         let mut batches = Vec::new();
         for rows in &self.batches {
-            let here = || rows.iter().flat_map(|row| row.iter().zip(&self.columns).flat_map(|(cell, of)| of.people(cell)));
+            let here =
+                || rows.iter().flat_map(|row| row.iter().zip(&self.columns).flat_map(|(cell, of)| of.people(cell)));
             match self.style {
                 Style::Everybody => known = (0..PEOPLE).collect(),
                 Style::OfBatch => {

@@ -1,0 +1,462 @@
+//! The pages of one column chunk: bytes in, decompressed pages out. The chunk may arrive in pieces of any size.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::basic::Compression;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+
+use super::index::Gap;
+use super::leaf::Leaf;
+use super::levels::Levels;
+use super::page::{PageHeader, PageKind, encoding, page_header};
+use super::prune;
+use super::values::{Column, Unreadable};
+use super::workbench::{self, Buffers};
+use crate::{Error, Limits, Result};
+
+/// Values in a page, nulls included. Writers stay far below; a forged header cannot ask for more memory than this allows.
+const VALUES_PER_PAGE_MAX: usize = 1 << 24;
+
+/// One column chunk as its metadata describes it.
+pub(super) struct Chunk {
+    pub(super) column: Column,
+    pub(super) codec: Compression,
+    /// Its bytes in the file.
+    pub(super) range: Range<u64>,
+    /// Where the data pages begin, if the pages before them hold the dictionary of all their values.
+    pub(super) indices_from: Option<u64>,
+    /// Values in it, nulls included.
+    pub(super) values: u64,
+    /// Rows in its row group.
+    pub(super) rows: u64,
+    /// What is passed over, in order.
+    pub(super) gaps: VecDeque<Gap>,
+    /// `row group 3, column a.b`, for errors.
+    pub(super) place: Arc<str>,
+}
+
+/// Where a column chunk lies in a file of `file_size` bytes.
+pub(super) fn chunk_range(
+    column: &ColumnChunkMetaData,
+    file_size: u64,
+    place: &dyn Fn() -> String,
+) -> Result<Range<u64>> {
+    let bad = |what: &str| Error::malformed(0, format!("{}: {what}", place()));
+    // Some writers say that the dictionary is at 0, where the magic is, and mean that there is none.
+    let dictionary = column.dictionary_page_offset().filter(|&offset| offset > 0);
+    let first = dictionary.map_or(column.data_page_offset(), |offset| offset.min(column.data_page_offset()));
+    let start = u64::try_from(first).map_err(|_| bad("a negative offset"))?;
+    let length = u64::try_from(column.compressed_size()).map_err(|_| bad("a negative size"))?;
+    let end = start.checked_add(length).filter(|&end| end <= file_size);
+    let end = end.ok_or_else(|| Error::Truncated { what: format!("{} lies behind the file's end", place()).into() })?;
+    Ok(start..end)
+}
+
+impl Chunk {
+    /// The chunk of column `leaf` in row group `index`.
+    pub(super) fn new(metadata: &ParquetMetaData, file_size: u64, index: usize, leaf: Leaf) -> Result<Self> {
+        let group = metadata.row_group(index);
+        let column = group.column(leaf.column);
+        let place = format!("row group {index}, column {}", column.column_path().string());
+        let bad = |what: &str| Error::malformed(0, format!("{place}: {what}"));
+        if column.file_path().is_some_and(|path| !path.is_empty()) {
+            return Err(Error::Unsupported { what: format!("{place}: a column chunk in another file").into() });
+        }
+        let range = chunk_range(column, file_size, &|| place.clone())?;
+        let values = u64::try_from(column.num_values()).map_err(|_| bad("a negative number of values"))?;
+        let rows = u64::try_from(group.num_rows()).map_err(|_| bad("a negative number of rows"))?;
+        let descriptor = metadata.file_metadata().schema_descr().column(leaf.column);
+        if descriptor.max_rep_level() == 0 && values != rows {
+            return Err(bad("another number of values than its row group has rows"));
+        }
+        Ok(Self {
+            codec: column.compression(),
+            indices_from: prune::data_pages_of_indices(column).filter(|at| range.contains(at)),
+            column: Column { descriptor, values: leaf.values },
+            range,
+            values,
+            rows,
+            gaps: VecDeque::new(),
+            place: place.as_str().into(),
+        })
+    }
+}
+
+/// A data page, before it is decompressed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    /// The first row that begins in it, counted in the row group.
+    pub(super) first_row: u64,
+    /// How many rows begin in it, where that is known without a look at its levels.
+    pub(super) rows: Option<u64>,
+    /// Whether it holds indices into the dictionary.
+    pub(super) is_indices: bool,
+}
+
+/// A decompressed data page.
+pub(super) struct DataPage<'a> {
+    /// The rows that begin before it, counted in the row group.
+    pub(super) first_row: u64,
+    /// Its slots: values and nulls.
+    pub(super) slots: usize,
+    /// The slots that hold a value.
+    pub(super) present: usize,
+    /// The definition level of each slot; below the highest it holds no value.
+    pub(super) def: Levels<'a>,
+    /// The repetition level of each slot: 0 begins a row. Empty when all are 0.
+    pub(super) rep: &'a [u32],
+    /// The values' encoding, by its number in the format.
+    pub(super) encoding: i32,
+    /// The encoded values.
+    pub(super) values: &'a [u8],
+}
+
+impl DataPage<'_> {
+    /// Whether it holds indices into the dictionary.
+    pub(super) fn is_indices(&self) -> bool {
+        is_indices(self.encoding)
+    }
+}
+
+fn is_indices(encoding: i32) -> bool {
+    matches!(encoding, encoding::PLAIN_DICTIONARY | encoding::RLE_DICTIONARY)
+}
+
+/// What is done with the pages.
+pub(super) trait Visitor {
+    /// Whether the page is to be decompressed. A page is asked about only where its rows are known, or all columns' are rows.
+    fn wants(&self, page: Facts) -> bool;
+    /// Whether the dictionary is shown only when a page that needs it is.
+    fn defers_dictionary(&self) -> bool;
+    /// Takes in the dictionary.
+    fn dictionary(&mut self, column: &Column, values: &[u8], count: usize, encoding: i32) -> Result<(), Unreadable>;
+    /// Takes in a data page that was [wanted](Self::wants).
+    fn data(&mut self, column: &Column, page: &DataPage<'_>) -> Result<(), Unreadable>;
+}
+
+/// Goes through a chunk from its first page to its last.
+pub(super) struct Pages {
+    pub(super) chunk: Chunk,
+    limits: Limits,
+    /// The first byte that was not handed over yet.
+    pub(super) next: u64,
+    /// The start of a page whose end has not arrived.
+    pending: Vec<u8>,
+    /// `None` when the gaps do not tell how many values are in them.
+    values_left: Option<u64>,
+    /// Rows begun so far.
+    rows: u64,
+    /// The dictionary page, while nothing needed it.
+    deferred: Option<(PageHeader, Bytes, u64)>,
+    pub(super) bytes_decompressed: u64,
+}
+
+impl Pages {
+    pub(super) fn new(chunk: Chunk, limits: Limits) -> Result<Self> {
+        // Without lists, a row is a value.
+        let is_counted = chunk.gaps.is_empty() || chunk.column.descriptor.max_rep_level() == 0;
+        let mut this = Self {
+            limits,
+            next: chunk.range.start,
+            pending: Vec::new(),
+            values_left: is_counted.then_some(chunk.values),
+            rows: 0,
+            deferred: None,
+            bytes_decompressed: 0,
+            chunk,
+        };
+        this.pass_gap();
+        Ok(this)
+    }
+
+    /// Passes over the gap that begins here.
+    fn pass_gap(&mut self) {
+        if self.chunk.gaps.front().is_some_and(|gap| gap.bytes.start == self.next)
+            && let Some(gap) = self.chunk.gaps.pop_front()
+        {
+            self.next = gap.bytes.end;
+            self.rows += gap.rows;
+            self.values_left = self.values_left.map(|left| left.saturating_sub(gap.rows));
+        }
+    }
+
+    /// Whether the chunk has its last value, or its last byte.
+    fn is_done(&self) -> bool {
+        self.values_left == Some(0) || self.next >= self.chunk.range.end
+    }
+
+    /// The next bytes to hand over, `window` of them at most and none behind `stop`. `None` when there are none.
+    pub(super) fn need(&self, window: u64, stop: u64) -> Option<Range<u64>> {
+        let end = self.chunk.gaps.front().map_or(stop, |gap| stop.min(gap.bytes.start));
+        let end = end.min(self.next.saturating_add(window));
+        (!self.is_done() && self.next < end).then_some(self.next..end)
+    }
+
+    /// All bytes to hand over next, `window` of them at most, in order: what is between the gaps.
+    pub(super) fn needs(&self, window: u64) -> Vec<Range<u64>> {
+        let mut needs = Vec::new();
+        let (mut next, mut left) = (self.next, if self.is_done() { 0 } else { window });
+        let gaps = self.chunk.gaps.iter().map(|gap| (gap.bytes.start, gap.bytes.end));
+        let end = self.chunk.range.end;
+        for (gap_start, gap_end) in gaps.chain([(end, end)]) {
+            let need = next..gap_start.min(next.saturating_add(left));
+            left = left.saturating_sub(gap_start.saturating_sub(next));
+            if !need.is_empty() {
+                needs.push(need);
+            }
+            if left == 0 {
+                break;
+            }
+            next = gap_end;
+        }
+        needs
+    }
+
+    /// Shows the pages that are whole once `piece`, the bytes that [`need`](Self::need) named, has come.
+    pub(super) fn feed(&mut self, piece: &Bytes, visitor: &mut dyn Visitor) -> Result<()> {
+        let whole = piece;
+        let mut piece = &piece[..];
+        let base = self.next - self.pending.len() as u64;
+        self.next += piece.len() as u64;
+        if !self.pending.is_empty() {
+            piece = self.finish_pending(base, piece, visitor)?;
+        }
+        let offset = self.next - piece.len() as u64;
+        let used = self.whole_pages(piece, Some(whole), offset, visitor)?;
+        self.pending.extend_from_slice(&piece[used..]);
+        if self.pending.is_empty() {
+            self.pass_gap();
+        } else if self.chunk.gaps.front().is_some_and(|gap| gap.bytes.start <= self.next) {
+            return Err(self.malformed(self.next, "the page index and the pages disagree about where a page begins"));
+        }
+        Ok(())
+    }
+
+    /// Completes the page in `pending` from the front of `piece`; returns what is left of `piece`.
+    fn finish_pending<'p>(
+        &mut self,
+        mut base: u64,
+        mut piece: &'p [u8],
+        visitor: &mut dyn Visitor,
+    ) -> Result<&'p [u8]> {
+        const HEADER_GUESS: usize = 256;
+        while !self.pending.is_empty() && !piece.is_empty() && self.values_left != Some(0) {
+            let wanted = match self.header(&self.pending, base)? {
+                Some((header, length)) => (length + header.compressed_bytes).saturating_sub(self.pending.len()),
+                None => HEADER_GUESS,
+            };
+            let (now, later) = piece.split_at(wanted.clamp(1, piece.len()));
+            self.pending.extend_from_slice(now);
+            piece = later;
+            let pending = std::mem::take(&mut self.pending);
+            let used = self.whole_pages(&pending, None, base, visitor)?;
+            base += used as u64;
+            self.pending = pending;
+            self.pending.drain(..used);
+        }
+        Ok(piece)
+    }
+
+    /// Checks that the chunk ended where it should. Call when [`need`](Self::need) says `None`.
+    pub(super) fn finish(&self) -> Result<()> {
+        let short = |what: &str| Error::Truncated { what: format!("{}: {what}", self.chunk.place).into() };
+        if self.values_left.is_some_and(|left| left > 0) || (self.values_left.is_none() && !self.pending.is_empty()) {
+            return Err(short("the column chunk ends before its last value"));
+        }
+        if self.rows != self.chunk.rows {
+            return Err(self.malformed(self.next, "the column chunk has another number of rows than its row group"));
+        }
+        Ok(())
+    }
+
+    /// Shows all whole pages that `bytes` start with; returns how many bytes they take.
+    fn whole_pages(
+        &mut self,
+        bytes: &[u8],
+        owner: Option<&Bytes>,
+        offset: u64,
+        visitor: &mut dyn Visitor,
+    ) -> Result<usize> {
+        let mut used = 0;
+        while self.values_left != Some(0) && used < bytes.len() {
+            let here = offset + used as u64;
+            let Some((header, length)) = self.header(&bytes[used..], here)? else { break };
+            let body = used + length;
+            let Some(page) = bytes.get(body..body + header.compressed_bytes) else { break };
+            if matches!(header.kind, PageKind::Dictionary { .. }) && visitor.defers_dictionary() {
+                self.check(&header, page, here)?;
+                let page = owner.map_or_else(|| Bytes::copy_from_slice(page), |owner| owner.slice_ref(page));
+                self.deferred = Some((header.clone(), page, here));
+            } else {
+                self.page(&header, page, here, visitor)?;
+            }
+            used = body + header.compressed_bytes;
+        }
+        Ok(if self.values_left == Some(0) { bytes.len() } else { used })
+    }
+
+    fn header(&self, bytes: &[u8], offset: u64) -> Result<Option<(PageHeader, usize)>> {
+        if bytes.len() > self.limits.page_bytes_max {
+            // A header that is still not whole, or a page that is larger than it may be.
+            return Err(self.malformed(offset, "a page header does not end"));
+        }
+        let header = page_header(bytes, offset)?;
+        if let Some((header, _)) = &header {
+            let limit = self.limits.page_bytes_max as u64;
+            Error::check_limit("a page", header.compressed_bytes as u64, limit, "page_bytes_max")?;
+            Error::check_limit("a decompressed page", header.uncompressed_bytes as u64, limit, "page_bytes_max")?;
+        }
+        Ok(header)
+    }
+
+    /// Checks what can be told before a page is decompressed.
+    fn check(&self, header: &PageHeader, page: &[u8], offset: u64) -> Result<()> {
+        if header.crc.is_some_and(|crc| crc32fast::hash(page) != crc) {
+            return Err(self.malformed(offset, "a page's checksum is wrong"));
+        }
+        match header.kind {
+            PageKind::Dictionary { values, .. } if values > VALUES_PER_PAGE_MAX => {
+                Err(self.malformed(offset, "a dictionary has more entries than any writer makes"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn page(&mut self, header: &PageHeader, page: &[u8], offset: u64, visitor: &mut dyn Visitor) -> Result<()> {
+        self.check(header, page, offset)?;
+        let mut buffers = Buffers::take();
+        let result = match header.kind {
+            PageKind::Dictionary { values, encoding } => {
+                self.dictionary(&mut buffers, header, page, offset, (values, encoding), visitor)
+            }
+            PageKind::DataV1 { values, encoding, .. } => {
+                self.data(&mut buffers, header, page, offset, (values, None, encoding), visitor)
+            }
+            PageKind::DataV2 { values, rows, encoding, .. } => {
+                self.data(&mut buffers, header, page, offset, (values, Some(rows as u64), encoding), visitor)
+            }
+            PageKind::Other => Ok(()),
+        };
+        buffers.put_back();
+        result
+    }
+
+    fn dictionary(
+        &mut self,
+        buffers: &mut Buffers,
+        header: &PageHeader,
+        page: &[u8],
+        offset: u64,
+        (values, encoding): (usize, i32),
+        visitor: &mut dyn Visitor,
+    ) -> Result<()> {
+        let plain = self.decompress(&mut buffers.page, page, header.uncompressed_bytes, true, offset)?;
+        let shown = visitor.dictionary(&self.chunk.column, plain, values, encoding);
+        shown.map_err(|why| self.unreadable(why, offset))
+    }
+
+    fn data(
+        &mut self,
+        buffers: &mut Buffers,
+        header: &PageHeader,
+        page: &[u8],
+        offset: u64,
+        (slots, rows, encoding): (usize, Option<u64>, i32),
+        visitor: &mut dyn Visitor,
+    ) -> Result<()> {
+        if slots > VALUES_PER_PAGE_MAX || self.values_left.is_some_and(|left| slots as u64 > left) {
+            return Err(self.malformed(offset, "a page says it has more values than its column chunk"));
+        }
+        self.values_left = self.values_left.map(|left| left - slots as u64);
+        let descriptor = &self.chunk.column.descriptor;
+        let (max_def, max_rep) =
+            (descriptor.max_def_level().cast_unsigned(), descriptor.max_rep_level().cast_unsigned());
+        let rows = if max_rep == 0 { Some(slots as u64) } else { rows };
+        let facts = Facts { first_row: self.rows, rows, is_indices: is_indices(encoding) };
+        if let Some(rows) = rows
+            && !visitor.wants(facts)
+        {
+            self.rows += rows;
+            return Ok(());
+        }
+
+        if facts.is_indices
+            && let Some((header, page, offset)) = self.deferred.take()
+            && let PageKind::Dictionary { values, encoding } = header.kind
+        {
+            self.dictionary(buffers, &header, &page, offset, (values, encoding), visitor)?;
+        }
+        let place = self.chunk.place.clone();
+        let bad = || Error::malformed(offset, format!("{place}: a page's levels cannot be read"));
+        let (rep, def, values) = match header.kind {
+            PageKind::DataV1 { def_encoding, rep_encoding, .. } => {
+                let page = self.decompress(&mut buffers.page, page, header.uncompressed_bytes, true, offset)?;
+                let (rep, length) = Levels::v1(page, max_rep, rep_encoding, slots).ok_or_else(bad)?;
+                let page = &page[length..];
+                let (def, length) = Levels::v1(page, max_def, def_encoding, slots).ok_or_else(bad)?;
+                (rep, def, &page[length..])
+            }
+            PageKind::DataV2 { def_bytes, rep_bytes, is_compressed, .. } => {
+                let levels = rep_bytes + def_bytes;
+                let (stored_levels, stored) = page.split_at_checked(levels).ok_or_else(bad)?;
+                let size = header.uncompressed_bytes.checked_sub(levels).ok_or_else(bad)?;
+                let (rep, def) = stored_levels.split_at(rep_bytes);
+                let values = self.decompress(&mut buffers.page, stored, size, is_compressed, offset)?;
+                (Levels::v2(rep, max_rep, slots), Levels::v2(def, max_def, slots), values)
+            }
+            PageKind::Dictionary { .. } | PageKind::Other => return Err(bad()),
+        };
+        let present = def.count_max().ok_or_else(bad)?;
+        rep.decode(&mut buffers.rep).ok_or_else(bad)?;
+        if self.rows == 0 && buffers.rep.first().is_some_and(|&level| level != 0) {
+            return Err(self.malformed(offset, "the column chunk starts in the middle of a row"));
+        }
+        let shown = DataPage { first_row: self.rows, slots, present, def, rep: &buffers.rep, encoding, values };
+        self.rows += match max_rep {
+            0 => slots as u64,
+            _ => buffers.rep.iter().filter(|&&level| level == 0).count() as u64,
+        };
+        visitor.data(&self.chunk.column, &shown).map_err(|why| self.unreadable(why, offset))
+    }
+
+    fn decompress<'b>(
+        &mut self,
+        buffer: &'b mut Vec<u8>,
+        page: &[u8],
+        size: usize,
+        is_compressed: bool,
+        offset: u64,
+    ) -> Result<&'b [u8]> {
+        buffer.clear();
+        let is_compressed = is_compressed && self.chunk.codec != Compression::UNCOMPRESSED;
+        if !is_compressed {
+            buffer.extend_from_slice(page);
+        } else if size > 0 {
+            // Writers store an empty page without a compressed form of nothing.
+            workbench::decompress(self.chunk.codec, page, size, buffer)
+                .map_err(|source| Error::Parquet { place: self.chunk.place.to_string(), source })?;
+        }
+        if buffer.len() != size {
+            return Err(self.malformed(offset, "a page is not as long as its header says"));
+        }
+        self.bytes_decompressed += size as u64;
+        Ok(buffer)
+    }
+
+    fn malformed(&self, offset: u64, what: &str) -> Error {
+        Error::malformed(offset, format!("{}: {what}", self.chunk.place))
+    }
+
+    fn unreadable(&self, why: Unreadable, offset: u64) -> Error {
+        match why {
+            Unreadable::Malformed(what) => self.malformed(offset, what),
+            Unreadable::Encoding(number) => {
+                Error::Unsupported { what: format!("{}: encoding {number}", self.chunk.place).into() }
+            }
+            Unreadable::Library(source) => Error::Parquet { place: self.chunk.place.to_string(), source },
+        }
+    }
+}

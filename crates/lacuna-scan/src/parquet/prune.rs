@@ -1,0 +1,139 @@
+//! What a column chunk's or page's metadata say of the values that are in it: whether any wanted one can be among them.
+//!
+//! A bound is believed only where the format defines the order that it was made in: not the deprecated `min` and `max`, not
+//! without a column order. A lower bound that was cut short is still a lower bound; an upper bound that was cut short may lie
+//! below the values that begin with it, and those are taken to be within.
+
+use std::ops::Range;
+
+use parquet::basic::{ColumnOrder, Encoding, Type as Physical};
+use parquet::bloom_filter::Sbbf;
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::statistics::Statistics;
+
+use super::leaf::LeafType;
+use crate::FieldTest;
+
+/// More wanted values than this are not looked up in a Bloom filter one by one: looking through the column is as quick.
+const BLOOM_LOOKUPS_MAX: usize = 10_000;
+
+/// The values of one leaf column, as its metadata compare them.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) physical: Physical,
+    pub(super) values: LeafType,
+    pub(super) order: ColumnOrder,
+    /// Whether the schema allows no nulls.
+    pub(super) is_required: bool,
+}
+
+impl Bounds {
+    /// Whether a chunk with these statistics may hold a value that `test` wants.
+    pub(super) fn admit_chunk(self, test: &FieldTest, statistics: Option<&Statistics>, values: u64) -> bool {
+        let Some(statistics) = statistics else { return true };
+        if self.contradict(statistics) {
+            return true;
+        }
+        match (statistics.min_bytes_opt(), statistics.max_bytes_opt()) {
+            (Some(min), Some(max)) if !statistics.is_min_max_deprecated() => self.admit(test, min, max),
+            // Nothing but nulls.
+            (None, None) => statistics.null_count_opt() != Some(values),
+            _ => true,
+        }
+    }
+
+    /// Whether statistics count nulls where there can be none: they, and the page index of their writer, are not believed.
+    pub(super) fn contradict(self, statistics: &Statistics) -> bool {
+        self.is_required && statistics.null_count_opt().is_some_and(|nulls| nulls > 0)
+    }
+
+    /// Whether values between `min` and `max` may be ones that `test` wants.
+    pub(super) fn admit(self, test: &FieldTest, min: &[u8], max: &[u8]) -> bool {
+        if !matches!(self.order, ColumnOrder::TYPE_DEFINED_ORDER(_)) {
+            return true;
+        }
+        match (self.values, self.physical) {
+            // Bounds in the wrong order were made in another order than this.
+            (LeafType::Text | LeafType::Bytes, _) if min > max => true,
+            (LeafType::Text, Physical::BYTE_ARRAY) if test.is_exact() => test.texts().any_within(&(min..=max)),
+            (LeafType::Bytes, Physical::BYTE_ARRAY | Physical::FIXED_LEN_BYTE_ARRAY) if test.is_exact() => {
+                test.bytes().any_within(&(min..=max))
+            }
+            (LeafType::Int | LeafType::UnsignedInt, _) => match (self.int(min), self.int(max)) {
+                (Some(min), Some(max)) if min <= max => test.ints().any_within(&(min..=max)),
+                _ => true,
+            },
+            _ => true,
+        }
+    }
+
+    fn int(self, bytes: &[u8]) -> Option<i128> {
+        let is_unsigned = self.values == LeafType::UnsignedInt;
+        if let Ok(word) = bytes.try_into() {
+            let value = i32::from_le_bytes(word);
+            return Some(if is_unsigned { value.cast_unsigned().into() } else { value.into() });
+        }
+        let value = i64::from_le_bytes(bytes.try_into().ok()?);
+        Some(if is_unsigned { value.cast_unsigned().into() } else { value.into() })
+    }
+
+    /// Whether bounds can exclude anything.
+    pub(super) fn fits_index(self, test: &FieldTest) -> bool {
+        let has_order = matches!(self.order, ColumnOrder::TYPE_DEFINED_ORDER(_));
+        has_order
+            && match self.values {
+                LeafType::Text | LeafType::Bytes => test.is_exact(),
+                LeafType::Int | LeafType::UnsignedInt => true,
+                LeafType::Decimal { .. } => false,
+            }
+    }
+
+    /// Whether it can be told from a Bloom filter what is not in a chunk.
+    pub(super) fn fits_bloom(self, test: &FieldTest) -> bool {
+        match self.values {
+            LeafType::Text => test.is_exact() && test.texts().len() <= BLOOM_LOOKUPS_MAX,
+            LeafType::Bytes => test.is_exact() && test.bytes().len() <= BLOOM_LOOKUPS_MAX,
+            LeafType::Int | LeafType::UnsignedInt => test.ints().iter().len() <= BLOOM_LOOKUPS_MAX,
+            LeafType::Decimal { .. } => false,
+        }
+    }
+
+    /// Whether a chunk with this Bloom filter may hold a value that `test` wants. Ask only where it [fits](Self::fits_bloom).
+    pub(super) fn admit_bloom(self, test: &FieldTest, filter: &Sbbf) -> bool {
+        match (self.values, self.physical) {
+            (LeafType::Text, _) => test.texts().iter().any(|text| filter.check(text)),
+            (LeafType::Bytes, _) => test.bytes().iter().any(|bytes| filter.check(bytes)),
+            // The filter holds the bytes as they are stored, whatever their sign.
+            (_, Physical::INT32) => test.ints().iter().any(|int| {
+                let stored = i32::try_from(int).ok().or_else(|| Some(u32::try_from(int).ok()?.cast_signed()));
+                stored.is_some_and(|stored| filter.check(&stored))
+            }),
+            (_, Physical::INT64) => test.ints().iter().any(|int| {
+                let stored = i64::try_from(int).ok().or_else(|| Some(u64::try_from(int).ok()?.cast_signed()));
+                stored.is_some_and(|stored| filter.check(&stored))
+            }),
+            _ => true,
+        }
+    }
+}
+
+/// Data pages that take less than this are read with their dictionary: a second request costs more than they do.
+const INDICES_BYTES_MIN: i64 = 4 << 10;
+
+/// Where the data pages of a chunk begin, if all of them hold indices into the dictionary before them, as far as the footer says,
+/// and it is worth while to look into that first.
+pub(super) fn data_pages_of_indices(column: &ColumnChunkMetaData) -> Option<u64> {
+    let only = |encoding| column.page_encoding_stats_mask().is_some_and(|mask| mask.is_only(encoding));
+    let is_all_dictionary = only(Encoding::RLE_DICTIONARY) || only(Encoding::PLAIN_DICTIONARY);
+    let dictionary = column.dictionary_page_offset().filter(|&offset| is_all_dictionary && offset > 0)?;
+    let data = column.data_page_offset();
+    let indices = column.compressed_size().saturating_sub(data.saturating_sub(dictionary));
+    u64::try_from(data).ok().filter(|_| dictionary < data && indices >= INDICES_BYTES_MIN)
+}
+
+/// Where a chunk's Bloom filter lies, if the footer says where it begins and ends.
+pub(super) fn bloom_range(column: &ColumnChunkMetaData, file_size: u64) -> Option<Range<u64>> {
+    let start = u64::try_from(column.bloom_filter_offset()?).ok()?;
+    let length = u64::try_from(column.bloom_filter_length()?).ok().filter(|&length| length > 0)?;
+    Some(start..start.checked_add(length).filter(|&end| end <= file_size)?)
+}

@@ -1,0 +1,189 @@
+//! Chosen rows of a row group, taken out of its pages as they are stored: only the pages that hold one are asked for (where the
+//! file says where its pages are) and decompressed, and only the values that are taken are decoded.
+//!
+//! Reading the rows with the library instead builds whole arrays of dictionaries and pages first.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::file::metadata::ParquetMetaData;
+
+use super::index::gaps_around;
+use super::leaf::{Leaf, LeafType};
+use super::pages::{Chunk, DataPage, Facts, Pages, Visitor};
+use super::plain::Plain;
+use super::rle::pick_from_hybrid;
+use super::taken::{TakenColumn, TakenRows};
+use super::values::{Column, Unreadable};
+use crate::{Limits, Result};
+
+/// Takes rows out of one row group: asks for bytes with [`needs`](Self::needs), takes them with [`feed`](Self::feed).
+pub struct RowGroupTake {
+    columns: Vec<ColumnTake>,
+    rows: usize,
+}
+
+impl RowGroupTake {
+    /// Takes `rows` of row group `group`: counted from its first row, ascending. All columns are taken.
+    pub fn new(
+        metadata: &ParquetMetaData,
+        file_size: u64,
+        group: usize,
+        rows: &Arc<[u64]>,
+        limits: Limits,
+    ) -> Result<Self> {
+        let columns = metadata.row_group(group).num_columns();
+        let pages = metadata.offset_index().and_then(|index| index.get(group));
+        let take = |column: usize| {
+            let mut chunk = Chunk::new(metadata, file_size, group, Leaf { column, values: LeafType::Bytes })?;
+            let gaps = pages
+                .and_then(|pages| gaps_around(pages.get(column)?.page_locations(), &chunk.range, chunk.rows, rows));
+            chunk.gaps = gaps.unwrap_or_default().into();
+            ColumnTake::new(chunk, rows.clone(), limits)
+        };
+        Ok(Self { columns: (0..columns).map(take).collect::<Result<_>>()?, rows: rows.len() })
+    }
+
+    /// The bytes to hand over next, with the columns that they are of: of each column `window` at most. Empty when the rows are
+    /// taken.
+    pub fn needs(&self, window: u64) -> Vec<(usize, Range<u64>)> {
+        let needs = |(column, take): (usize, &ColumnTake)| {
+            take.pages.needs(window).into_iter().map(move |range| (column, range)).collect::<Vec<_>>()
+        };
+        self.columns.iter().enumerate().flat_map(needs).collect()
+    }
+
+    /// Takes in bytes that [`needs`](Self::needs) named, in that order.
+    pub fn feed(&mut self, column: usize, piece: &Bytes) -> Result<()> {
+        let ColumnTake { pages, taking } = &mut self.columns[column];
+        pages.feed(piece, taking)
+    }
+
+    /// The rows. Call when [`needs`](Self::needs) is empty.
+    pub fn finish(self) -> Result<TakenRows> {
+        let columns = self.columns.into_iter().map(ColumnTake::finish).collect::<Result<_>>()?;
+        Ok(TakenRows { columns, rows: self.rows })
+    }
+}
+
+struct ColumnTake {
+    pages: Pages,
+    taking: Taking,
+}
+
+impl ColumnTake {
+    fn new(chunk: Chunk, rows: Arc<[u64]>, limits: Limits) -> Result<Self> {
+        let taking = Taking {
+            rows,
+            dictionary: None,
+            taken: TakenColumn::default(),
+            slots: Vec::new(),
+            ordinals: Vec::new(),
+            indices: Vec::new(),
+        };
+        Ok(Self { pages: Pages::new(chunk, limits)?, taking })
+    }
+
+    fn finish(self) -> Result<TakenColumn> {
+        self.pages.finish()?;
+        Ok(self.taking.taken)
+    }
+}
+
+struct Taking {
+    rows: Arc<[u64]>,
+    dictionary: Option<Plain>,
+    taken: TakenColumn,
+    /// Used again for every page: the slots that are taken, which values of the page these hold, and their indices.
+    slots: Vec<usize>,
+    ordinals: Vec<usize>,
+    indices: Vec<u32>,
+}
+
+impl Visitor for Taking {
+    fn wants(&self, page: Facts) -> bool {
+        let first = self.rows.partition_point(|&row| row < page.first_row);
+        // Of a column with lists, a row may go on from the page before.
+        let reaches = |rows| self.rows.get(first).is_some_and(|&row| row < page.first_row + rows);
+        let goes_on = first.checked_sub(1).is_some_and(|before| self.rows[before] + 1 == page.first_row);
+        page.rows.is_none_or(reaches) || goes_on
+    }
+
+    fn defers_dictionary(&self) -> bool {
+        true
+    }
+
+    fn dictionary(&mut self, column: &Column, values: &[u8], count: usize, _: i32) -> Result<(), Unreadable> {
+        self.dictionary = Some(Plain::new(&column.descriptor, values, count)?);
+        Ok(())
+    }
+
+    fn data(&mut self, column: &Column, page: &DataPage<'_>) -> Result<(), Unreadable> {
+        self.find_slots(page);
+        self.take_levels(page)?;
+        if self.ordinals.is_empty() {
+            return Ok(());
+        }
+        if page.is_indices() {
+            return self.take_indices(page);
+        }
+        column.take(page.encoding, page.values, page.present, &self.ordinals, &mut self.taken)
+    }
+}
+
+impl Taking {
+    /// The page's slots that belong to a row that is taken.
+    fn find_slots(&mut self, page: &DataPage<'_>) {
+        self.slots.clear();
+        if page.rep.is_empty() {
+            let first = self.rows.partition_point(|&row| row < page.first_row);
+            let inside = self.rows[first..].iter().map(|row| row - page.first_row);
+            let inside = inside.map_while(|slot| usize::try_from(slot).ok().filter(|&slot| slot < page.slots));
+            self.slots.extend(inside);
+            return;
+        }
+        let mut begun = page.first_row;
+        let mut wanted = self.rows.partition_point(|&row| row + 1 < begun);
+        for (slot, &level) in page.rep.iter().enumerate() {
+            begun += u64::from(level == 0);
+            while self.rows.get(wanted).is_some_and(|&row| row + 1 < begun) {
+                wanted += 1;
+            }
+            if self.rows.get(wanted).is_some_and(|&row| row + 1 == begun) {
+                self.slots.push(slot);
+            }
+        }
+    }
+
+    /// Takes the slots' levels, and finds out which values of the page they hold.
+    fn take_levels(&mut self, page: &DataPage<'_>) -> Result<(), Unreadable> {
+        self.taken.slots += self.slots.len();
+        self.ordinals.clear();
+        if !page.rep.is_empty() {
+            self.taken.rep.extend(self.slots.iter().map(|&slot| page.rep[slot]));
+        }
+        let Self { taken, ordinals, .. } = self;
+        let picked = page.def.pick(&self.slots, |level, before| {
+            if !page.def.is_empty() {
+                taken.def.push(level);
+            }
+            if level == page.def.max {
+                ordinals.push(before);
+            }
+        });
+        picked.ok_or(Unreadable::Malformed("a page's levels cannot be read"))
+    }
+
+    fn take_indices(&mut self, page: &DataPage<'_>) -> Result<(), Unreadable> {
+        let bad = || Unreadable::Malformed("a page's dictionary indices cannot be read");
+        let Some(dictionary) = &self.dictionary else {
+            return Err(Unreadable::Malformed("a page needs a dictionary, and there is none"));
+        };
+        let (&bit_width, data) = page.values.split_first().ok_or_else(bad)?;
+        let (indices, taken) = (&mut self.indices, &mut self.taken);
+        indices.clear();
+        pick_from_hybrid(data, bit_width.into(), &self.ordinals, |index| indices.push(index)).ok_or_else(bad)?;
+        indices.iter().try_for_each(|&index| dictionary.push(index as usize, taken))
+    }
+}

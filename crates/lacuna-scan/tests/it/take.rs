@@ -1,0 +1,147 @@
+//! Rows that are taken out of a Parquet file's pages are the rows that the library reads.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Decimal128Array, FixedSizeBinaryArray, Float64Array, Int64Array, ListBuilder, MapBuilder,
+    StringArray, StringBuilder, StructArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
+};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::{DataType, Field};
+use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
+use lacuna_scan::Limits;
+use lacuna_scan::parquet::RowGroupTake;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::basic::{Compression, Encoding};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use proptest::prelude::*;
+
+/// What a row is made of: a number, or nothing.
+type Seed = Option<u8>;
+
+fn table(seeds: &[Seed]) -> RecordBatch {
+    let text = |seed: &Seed| seed.map(|n| format!("user-{}-{}", n % 7, "x".repeat(usize::from(n) % 20)));
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for seed in seeds {
+        for n in 0..seed.unwrap_or(0) % 4 {
+            let value = (n != 1).then(|| format!("e{n}-{seed:?}"));
+            lists.values().append_option(value.clone());
+            maps.keys().append_value(format!("k{n}"));
+            maps.values().append_option(value);
+        }
+        lists.append(seed.is_some());
+        maps.append(seed.is_some_and(|n| n % 5 != 0)).unwrap();
+    }
+    let texts = StringArray::from_iter(seeds.iter().map(text));
+    let inner = Arc::new(Field::new("inner", DataType::Utf8, true));
+    let valid = seeds.iter().map(|seed| seed.is_none_or(|n| n % 3 != 0)).collect();
+    let structs = StructArray::new(vec![inner].into(), vec![Arc::new(texts.clone()) as ArrayRef], Some(valid));
+    let ids = seeds.iter().map(|seed| seed.map(|n| [n; 16]));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("text", Arc::new(texts)),
+        ("int", Arc::new(Int64Array::from_iter(seeds.iter().map(|seed| seed.map(i64::from))))),
+        ("unsigned", Arc::new(UInt32Array::from_iter_values(seeds.iter().map(|seed| u32::from(seed.unwrap_or(9)))))),
+        ("float", Arc::new(Float64Array::from_iter(seeds.iter().map(|seed| seed.map(f64::from))))),
+        ("flag", Arc::new(BooleanArray::from_iter(seeds.iter().map(|seed| seed.map(|n| n % 2 == 0))))),
+        (
+            "time",
+            Arc::new(TimestampMicrosecondArray::from_iter(seeds.iter().map(|s| s.map(i64::from))).with_timezone("UTC")),
+        ),
+        ("sum", Arc::new(Decimal128Array::from_iter(seeds.iter().map(|seed| seed.map(i128::from))))),
+        ("id", Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(ids, 16).unwrap())),
+        ("within", Arc::new(structs)),
+        ("list", Arc::new(lists.finish())),
+        ("map", Arc::new(maps.finish())),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, name != "unsigned")))
+        .unwrap()
+}
+
+fn read(bytes: Bytes, metadata: ParquetMetaData) -> RecordBatch {
+    let arrow = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()).unwrap();
+    let schema = arrow.schema().clone();
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, arrow).build().unwrap();
+    concat_batches(&schema, &reader.map(Result::unwrap).collect::<Vec<_>>()).unwrap()
+}
+
+fn taken(file: &Bytes, metadata: &ParquetMetaData, rows: &[u64], window: u64) -> RecordBatch {
+    let mut all = None;
+    let mut first = 0;
+    for (group, sizes) in metadata.row_groups().iter().enumerate() {
+        let end = first + sizes.num_rows() as u64;
+        let inside: Arc<[u64]> = rows.iter().filter(|row| (first..end).contains(row)).map(|row| row - first).collect();
+        first = end;
+        if inside.is_empty() {
+            continue;
+        }
+        let mut take = RowGroupTake::new(metadata, file.len() as u64, group, &inside, Limits::default()).unwrap();
+        loop {
+            let needs = take.needs(window);
+            if needs.is_empty() {
+                break;
+            }
+            for (column, range) in needs {
+                take.feed(column, &file.slice(range.start as usize..range.end as usize)).unwrap();
+            }
+        }
+        let rows = take.finish().unwrap();
+        match &mut all {
+            None => all = Some(rows),
+            Some(all) => all.append(rows),
+        }
+    }
+    let (bytes, metadata) = all.unwrap().file(metadata).unwrap();
+    read(bytes, metadata)
+}
+
+proptest! {
+    #[test]
+    fn rows_are_as_the_library_reads_them(
+        seeds in prop::collection::vec(any::<Seed>(), 1..200),
+        chosen in prop::collection::vec(any::<prop::sample::Index>(), 1..12),
+        (v2, dictionary, index) in any::<(bool, bool, bool)>(),
+        page_rows in 1_usize..40,
+        group_rows in 20_usize..200,
+        delta: bool,
+        window in 1_u64..3000,
+    ) {
+        let batch = table(&seeds);
+        let mut properties = WriterProperties::builder()
+            .set_writer_version(if v2 { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 })
+            .set_dictionary_enabled(dictionary)
+            .set_dictionary_page_size_limit(if page_rows % 2 == 0 { 64 } else { 1 << 20 })
+            .set_data_page_row_count_limit(page_rows)
+            .set_write_batch_size(page_rows)
+            .set_max_row_group_row_count(Some(group_rows))
+            .set_statistics_enabled(if index { EnabledStatistics::Page } else { EnabledStatistics::None })
+            .set_offset_index_disabled(!index)
+            .set_compression(if delta { Compression::SNAPPY } else { Compression::UNCOMPRESSED });
+        if delta && !dictionary {
+            properties = properties
+                .set_column_encoding("text".into(), Encoding::DELTA_BYTE_ARRAY)
+                .set_column_encoding("int".into(), Encoding::DELTA_BINARY_PACKED)
+                .set_column_encoding("float".into(), Encoding::BYTE_STREAM_SPLIT)
+                .set_column_encoding("within.inner".into(), Encoding::DELTA_LENGTH_BYTE_ARRAY);
+        }
+        let mut out = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), Some(properties.build())).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let file = Bytes::from(out);
+        let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+        reader.try_parse(&file).unwrap();
+        let metadata = reader.finish().unwrap();
+        prop_assert_eq!(metadata.offset_index().is_some(), index);
+
+        let mut rows: Vec<u64> = chosen.iter().map(|chosen| chosen.index(seeds.len()) as u64).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let whole = read(file.clone(), metadata.clone());
+        let expected = take_record_batch(&whole, &UInt64Array::from(rows.clone())).unwrap();
+        prop_assert_eq!(taken(&file, &metadata, &rows, window), expected);
+    }
+}
