@@ -11,8 +11,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use lacuna_benches::corpus::{Sample, Written};
 
+use crate::{repeat, variant::Variant};
+
 /// Raised when the generator writes something else for the same sample, so that older corpora are not used.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 const REQUIREMENTS: &str = include_str!("../rivals/requirements.txt");
 
@@ -25,29 +27,50 @@ pub(crate) fn dir() -> Result<PathBuf> {
     Ok(base.join("lacuna").join("bench"))
 }
 
-/// The sample, written before or now.
-pub(crate) fn corpus(sample: &Sample) -> Result<Written> {
-    let Sample { rows, shard_rows, seed, .. } = sample;
-    let name = format!("corpus-{REVISION}-{rows}-rows-{shard_rows}-a-shard-seed-{seed}");
-    let dir = dir()?.join(name);
+/// The sample as `variant` lays it out, written before or now.
+pub(crate) fn corpus(sample: &Sample, variant: Variant) -> Result<Written> {
+    let dir = corpus_dir(sample, variant)?;
     let facts = dir.join("corpus.json");
     if let Ok(text) = fs::read(&facts) {
         return serde_json::from_slice(&text).with_context(|| format!("{} is broken: delete it", facts.display()));
     }
     // What is there without facts was not finished.
-    if dir.exists() {
-        fs::remove_dir_all(&dir)?;
-    }
+    empty(&dir)?;
+    let shards = dir.join("shards");
+    let written = match variant.repeated_to() {
+        Some(bytes) => {
+            let from = corpus(sample, Variant::Zstd)?;
+            writeln!(io::stderr(), "writing the corpus: {}", variant.name())?;
+            repeat::write(&from, bytes, &shards)?
+        }
+        None => write(&variant.of(sample), variant, &shards)?,
+    };
+    fs::write(&facts, serde_json::to_vec(&written)?)?;
+    Ok(written)
+}
+
+/// Removes what [`corpus`] wrote.
+pub(crate) fn remove_corpus(sample: &Sample, variant: Variant) -> Result<()> {
+    let dir = corpus_dir(sample, variant)?;
+    if dir.exists() { Ok(fs::remove_dir_all(dir)?) } else { Ok(()) }
+}
+
+fn corpus_dir(sample: &Sample, variant: Variant) -> Result<PathBuf> {
+    let Sample { rows, shard_rows, seed, .. } = sample;
+    let name = format!("corpus-{REVISION}-{rows}-rows-{shard_rows}-a-shard-seed-{seed}-{}", variant.name());
+    Ok(dir()?.join(name))
+}
+
+fn write(sample: &Sample, variant: Variant, dir: &Path) -> Result<Written> {
     let done = AtomicU64::new(0);
-    let written = sample.write(&dir.join("shards"), &|rows| {
+    let written = sample.write(dir, &|rows| {
         let before = done.fetch_add(rows, Relaxed);
         let percent = |rows: u64| rows * 100 / sample.rows;
         if percent(before) < percent(before + rows) {
-            let _ = write!(io::stderr(), "\rwriting the corpus: {} %", percent(before + rows));
+            let _ = write!(io::stderr(), "\rwriting the corpus: {}, {} %", variant.name(), percent(before + rows));
         }
     })?;
     writeln!(io::stderr())?;
-    fs::write(&facts, serde_json::to_vec_pretty(&written)?)?;
     Ok(written)
 }
 

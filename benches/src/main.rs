@@ -5,6 +5,9 @@
 mod cache;
 mod e2e;
 mod floor;
+mod repeat;
+mod rows;
+mod variant;
 
 use std::{
     io::{self, Write as _},
@@ -13,7 +16,9 @@ use std::{
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use floor::Floor;
 use lacuna_benches::corpus::Sample;
+use variant::Variant;
 
 /// Lacuna's end-to-end benchmarks.
 #[derive(Debug, Parser)]
@@ -26,16 +31,42 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make the corpus, unless it is there, and say where it is
-    Corpus(CorpusArgs),
-    /// Compare Lacuna with its rivals in one run
+    Corpus {
+        /// Which one
+        #[command(flatten)]
+        corpus: CorpusArgs,
+        /// How it lies on disk
+        #[arg(long, value_enum, num_args = 1.., value_delimiter = ',', default_values_t = [Variant::Zstd])]
+        variants: Vec<Variant>,
+    },
+    /// Compare Lacuna with its rivals and floors in one run
     E2e(e2e::Args),
     /// Decompress one column of every Parquet shard below a folder on all cores: nothing that looks at every value can be faster
-    Floor {
+    FloorId {
         /// The folder
         dir: PathBuf,
         /// The column
         #[arg(long, default_value = "UserId")]
         column: String,
+    },
+    /// The same, and every page of the other columns that holds one of the given rows: nothing that hands these rows on can be faster
+    FloorHit {
+        /// The folder
+        dir: PathBuf,
+        /// A JSON object: for each shard's path, its rows' ordinals in order
+        #[arg(long)]
+        rows: PathBuf,
+        /// The column
+        #[arg(long, default_value = "UserId")]
+        column: String,
+    },
+    /// Decompress every text shard below a folder on all cores
+    FloorText {
+        /// The folder
+        dir: PathBuf,
+        /// How the shards' names end: `zst` or `gz`
+        #[arg(long)]
+        extension: String,
     },
 }
 
@@ -61,16 +92,25 @@ impl CorpusArgs {
 
 fn main() -> Result<()> {
     match Cli::parse().command {
-        Command::Corpus(args) => {
-            let written = cache::corpus(&args.sample())?;
-            let (rows, shards, mib) = (written.rows, written.shards(), written.bytes >> 20);
-            writeln!(io::stdout(), "{}: {rows} records in {shards} shards, {mib} MiB", written.dir.display())?;
+        Command::Corpus { corpus, variants } => {
+            for variant in variants {
+                let written = cache::corpus(&corpus.sample(), variant)?;
+                let (rows, shards, mib) = (written.rows, written.shards(), written.bytes >> 20);
+                writeln!(io::stdout(), "{}: {rows} records in {shards} shards, {mib} MiB", written.dir.display())?;
+            }
         }
         Command::E2e(args) => e2e::run(&args)?,
-        Command::Floor { dir, column } => {
-            let floor = floor::measure(&dir, &column)?;
-            writeln!(io::stdout(), "{} values, {} MiB decompressed", floor.values, floor.bytes >> 20)?;
+        Command::FloorId { dir, column } => say(floor::id(&dir, &column)?)?,
+        Command::FloorHit { dir, rows, column } => {
+            let rows: rows::Rows = serde_json::from_slice(&std::fs::read(rows)?)?;
+            say(floor::hit(&dir, &column, &rows)?)?;
         }
+        Command::FloorText { dir, extension } => say(floor::text(&dir, &extension)?)?,
     }
     Ok(())
+}
+
+fn say(floor: Floor) -> io::Result<()> {
+    let Floor { values, hit_pages, bytes } = floor;
+    writeln!(io::stdout(), "{values} values, {hit_pages} pages with hits, {bytes} bytes decompressed")
 }

@@ -36,6 +36,9 @@ pub struct ParquetLayout {
     pub row_group_rows: usize,
     /// Whether columns begin with a dictionary.
     pub dictionary: bool,
+    /// How large the user column's dictionary may become, in bytes, before the column goes on without; the writer's own limit
+    /// (1 MiB) when absent.
+    pub user_dictionary_max: Option<usize>,
     /// Whether the identifier columns have Bloom filters.
     pub bloom_filters: bool,
     /// Whether rows are in order of the user's id, and the shard says so.
@@ -48,6 +51,7 @@ impl Default for ParquetLayout {
             compression: Compression::Zstd,
             row_group_rows: 131_072,
             dictionary: true,
+            user_dictionary_max: None,
             bloom_filters: false,
             sorted_by_user: false,
         }
@@ -98,6 +102,9 @@ fn properties(schema: &SchemaRef, layout: &ParquetLayout, spec: &Spec) -> Result
         ]));
     // Identifiers inside lists have another path in Parquet; the first column's filter is what a search profits from.
     let user = spec.identifiers.first().map_or("", |&(column, ..)| column);
+    if let Some(bytes) = layout.user_dictionary_max {
+        properties = properties.set_column_dictionary_page_size_limit(ColumnPath::from(user), bytes);
+    }
     if layout.bloom_filters {
         properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(user), true);
     }

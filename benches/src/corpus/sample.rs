@@ -90,6 +90,8 @@ pub struct Sample {
     pub guests: bool,
     /// How many people are in the crowd.
     pub crowd: u32,
+    /// How many people are in the throng: another crowd, as large as a search for many may be.
+    pub throng: u32,
     /// Which logs.
     pub logs: Logs,
 }
@@ -99,7 +101,7 @@ pub struct Sample {
 pub enum Logs {
     /// Several products' logs, in several formats.
     Office,
-    /// One flat Parquet table that every tool can read.
+    /// One flat table that every tool can read, in Parquet or NDJSON.
     Activity,
 }
 
@@ -136,6 +138,7 @@ impl Sample {
             common_every: 8192,
             guests: true,
             crowd: 0,
+            throng: 0,
             logs: Logs::Office,
         }
     }
@@ -143,7 +146,7 @@ impl Sample {
     /// The benchmarks' table: 12 shards of a million rows and ten columns, zstd, row groups of 131,072; a user column of UUID
     /// text with more users in a row group than a dictionary holds, so that it is full after the first third (about 400 MB
     /// decompressed in all); a rare user with 6 rows, a common one with 2 to 4 rows in every row group (360 in all), and
-    /// a crowd of 1,000.
+    /// a crowd of 1,000, and a throng of 100,000.
     pub fn benchmark() -> Self {
         Self {
             users: 300_000,
@@ -155,6 +158,7 @@ impl Sample {
             common_every: 32_768,
             guests: false,
             crowd: 1000,
+            throng: 100_000,
             logs: Logs::Activity,
             ..Self::new(12_000_000)
         }
@@ -168,9 +172,9 @@ impl Sample {
     pub fn write(&self, dir: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Written> {
         self.check()?;
         let people = Population::new(self.seed, self.users, self.tenants, self.octave_growth);
-        let crowd = self.crowd_ranks(&people);
+        let crowds = [self.crowd, self.throng].map(|many| self.crowd_ranks(&people, many));
         let known = [people.rare(), people.common(), BUSIEST];
-        let watched = Watched::new(&people, known.into_iter().chain(crowd.iter().copied()));
+        let watched = Watched::new(&people, known.into_iter().chain(crowds.iter().flatten().copied()));
 
         let specs: Vec<&Spec> = self.logs.specs().iter().filter(|spec| self.formats.contains(&spec.format)).collect();
         ensure!(!specs.is_empty(), "none of the sample's sources is in a chosen format");
@@ -192,7 +196,7 @@ impl Sample {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(self.report(dir, &specs, &shards, &people, &crowd))
+        Ok(self.report(dir, &specs, &shards, &people, &crowds))
     }
 
     fn check(&self) -> Result<()> {
@@ -321,16 +325,19 @@ impl Sample {
     }
 
     /// People of the first tenant, spread over all ranks but the first.
-    fn crowd_ranks(&self, people: &Population) -> Vec<u32> {
-        let step = (self.users / (self.crowd.max(1).saturating_mul(4))).max(1);
-        (1..self.users)
-            .step_by(step as usize)
-            .filter(|&rank| people.tenant_of(rank) == 0)
-            .take(self.crowd as usize)
-            .collect()
+    fn crowd_ranks(&self, people: &Population, many: u32) -> Vec<u32> {
+        let step = (self.users / (many.max(1).saturating_mul(4))).max(1);
+        (1..self.users).step_by(step as usize).filter(|&rank| people.tenant_of(rank) == 0).take(many as usize).collect()
     }
 
-    fn report(&self, dir: &Path, specs: &[&Spec], shards: &[Shard], people: &Population, crowd: &[u32]) -> Written {
+    fn report(
+        &self,
+        dir: &Path,
+        specs: &[&Spec],
+        shards: &[Shard],
+        people: &Population,
+        crowds: &[Vec<u32>; 2],
+    ) -> Written {
         let mut sources: Vec<_> = specs.iter().map(|spec| spec.describe()).collect();
         for shard in shards {
             let source = &mut sources[shard.source];
@@ -350,16 +357,19 @@ impl Sample {
         let persons = persons.collect();
         let by_object_id =
             |shard: &&Shard| specs[shard.source].identifiers.iter().any(|(_, kind, _)| *kind == "object_id");
-        let crowd_rows =
-            |shard: &Shard| crowd.iter().filter_map(|rank| shard.tally.get(rank)).map(|rows| rows.own).sum::<u64>();
+        let [crowd, throng] = crowds.each_ref().map(|crowd| Crowd {
+            object_ids: crowd.iter().map(|&rank| object_id(people, rank)).collect(),
+            rows: (shards.iter().filter(by_object_id))
+                .flat_map(|shard| crowd.iter().filter_map(|rank| shard.tally.get(rank)))
+                .map(|rows| rows.own)
+                .sum(),
+        });
         Written {
             dir: dir.to_owned(),
             tenants: people.tenants.iter().map(|tenant| tenant.id.clone()).collect(),
             people: persons,
-            crowd: Crowd {
-                object_ids: crowd.iter().map(|&rank| object_id(people, rank)).collect(),
-                rows: shards.iter().filter(by_object_id).map(crowd_rows).sum(),
-            },
+            crowd,
+            throng,
             rows: sources.iter().map(|source| source.rows).sum(),
             bytes: sources.iter().map(|source| source.bytes).sum(),
             sources,

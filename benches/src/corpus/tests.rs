@@ -288,3 +288,28 @@ fn the_configuration_says_what_was_written() {
         assert_eq!(parsed.get("reason").is_some(), matches!(source.on_erase, OnErase::Keep { .. }));
     }
 }
+
+#[test]
+fn the_table_has_the_same_rows_in_columns_and_in_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let columns = Sample { users: 500, shard_rows: 1000, rows: 2000, throng: 50, ..Sample::benchmark() };
+    let lines = Sample { formats: vec![Format::Ndjson], text_codecs: vec![TextCodec::Zstd], ..columns.clone() };
+    let [columns, lines] =
+        [("columns", columns), ("lines", lines)].map(|(name, sample)| write(&sample, &dir.path().join(name)));
+    let rows = [&columns, &lines].map(|written| {
+        let mut rows = records(written, &written.sources[0]);
+        // Columns hold it as a number.
+        rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("DateTime")));
+        // A null is left out of rows of columns.
+        rows.iter_mut().for_each(|row| row.as_object_mut().unwrap().retain(|_, value| !value.is_null()));
+        rows
+    });
+    assert_eq!(rows[0], rows[1]);
+    assert_eq!(records(&lines, &lines.sources[0])[0]["DateTime"].as_str().map(str::len), Some(24));
+    for id in [&columns, &lines].map(|written| &written.throng) {
+        assert_eq!(id.object_ids.len(), 50);
+        let is_one = |row: &&Value| id.object_ids.iter().any(|id| row["UserId"] == id.as_str());
+        assert_eq!(rows[0].iter().filter(is_one).count() as u64, id.rows);
+    }
+    assert_eq!(columns.person(Role::Rare).unwrap().rows(), lines.person(Role::Rare).unwrap().rows());
+}

@@ -19,6 +19,9 @@ pub struct Written {
     pub people: Vec<Person>,
     /// Many people at once.
     pub crowd: Crowd,
+    /// Very many people at once.
+    #[serde(default)]
+    pub throng: Crowd,
     /// Records in all sources.
     pub rows: u64,
     /// Bytes of all shards.

@@ -21,6 +21,13 @@ pub(crate) struct Measured {
     pub(crate) peak_bytes: u64,
 }
 
+#[cfg(test)]
+impl Measured {
+    pub(crate) fn of(seconds: f64, peak_bytes: u64) -> Self {
+        Self { exit_code: 0, seconds, cpu_seconds: seconds, peak_bytes }
+    }
+}
+
 /// Runs commands through `measure.py`.
 #[derive(Debug)]
 pub(crate) struct Meter {

@@ -1,103 +1,116 @@
 //! The results as a page that says what was measured with what.
 
-use std::{collections::BTreeMap, fmt::Write as _, thread};
+use std::fmt::Write as _;
 
 use anyhow::Result;
+use lacuna_benches::corpus::{Person, Role, Written};
 
 use super::{
-    case::{Bench, Case},
+    bars::{Bar, Limit, bars},
+    bench::Bench,
+    case::{Case, Work},
+    machine,
     measure::Measured,
+    results::{Results, median, sorted},
     tool::Tool,
 };
 
-/// Medians of every case and tool.
-pub(crate) fn markdown(bench: &Bench, runs: u32, results: &BTreeMap<(Case, Tool), Vec<Measured>>) -> Result<String> {
+/// The bars, then the medians of every case and tool.
+pub(crate) fn markdown(bench: &Bench, runs: u32, results: &Results) -> Result<String> {
     let mut out = String::from("# Results\n\n");
-    let mut tools: Vec<Tool> = results.keys().map(|&(_, tool)| tool).collect();
-    tools.sort_unstable();
-    tools.dedup();
     let mut versions = Vec::new();
-    for tool in tools {
+    for tool in results.tools() {
         if let Some(version) = bench.version(tool)? {
             versions.push(format!("{} {version}", tool.name()));
         }
     }
-    let cores = thread::available_parallelism()?;
-    let (rows, shards, mib) = (bench.corpus.rows, bench.corpus.shards(), bench.corpus.bytes >> 20);
     writeln!(
         out,
-        "{}, on {cores} cores of {}. {rows} records in {shards} Parquet shards, {mib} MiB.\n\
+        "{}, on {}.\n\
          Medians of {runs} runs that took turns, after one that was not counted; the fastest and the slowest beside them.\n\
          Every command is a process of its own, and its start is in its time. All tools found the same rows.\n\
-         What is compared, and what is unfair: [README](README.md).",
+         What is compared, and what is unfair: [README](README.md).\n",
         versions.join(", "),
-        std::env::consts::ARCH
+        machine::describe()?
     )?;
+    out.push_str("| corpus | records | shards | MiB |\n|---|--:|--:|--:|\n");
+    for (variant, corpus) in bench.corpora() {
+        let Written { rows, bytes, .. } = corpus.written;
+        writeln!(out, "| {} | {rows} | {} | {} |", variant.name(), corpus.written.shards(), bytes >> 20)?;
+    }
+    write_bars(&mut out, &bars(results))?;
     let mut last = None;
-    for (&(case, tool), runs) in results {
+    for (case, tool, measured) in results.iter() {
         if last.replace(case) != Some(case) {
+            let title = title(bench, case)?;
             writeln!(
                 out,
-                "\n## {}\n\n| tool | seconds | fastest–slowest | times Lacuna's | processor seconds | peak MiB |\n|---|--:|--:|--:|--:|--:|",
-                title(bench, case)
+                "\n## {title}\n\n\
+                 | tool | seconds | fastest–slowest | times Lacuna's | processor seconds | peak MiB |\n\
+                 |---|--:|--:|--:|--:|--:|"
             )?;
         }
-        let seconds = sorted(runs, |run| run.seconds);
-        let lacuna = results.get(&(case, Tool::Lacuna)).map(|runs| median(&sorted(runs, |run| run.seconds)));
-        let ratio = lacuna.map_or_else(String::new, |lacuna| format!("{:.1}", median(&seconds) / lacuna));
-        let peak = runs.iter().map(|run| run.peak_bytes).max().unwrap_or_default();
-        writeln!(
-            out,
-            "| {} | {:.3} | {:.3}–{:.3} | {ratio} | {:.2} | {} |",
-            tool.name(),
-            median(&seconds),
-            seconds.first().copied().unwrap_or_default(),
-            seconds.last().copied().unwrap_or_default(),
-            median(&sorted(runs, |run| run.cpu_seconds)),
-            peak >> 20
-        )?;
+        write_row(&mut out, case, tool, measured, results)?;
     }
     Ok(out)
 }
 
-fn title(bench: &Bench, case: Case) -> String {
-    let rows = |index: usize| bench.corpus.people.get(index).map_or(0, lacuna_benches::corpus::Person::rows);
-    let mut title = case.title().to_owned();
-    title[..1].make_ascii_uppercase();
-    match case {
-        Case::Start => title,
-        Case::ExportRare => format!("{title} ({} rows)", rows(0)),
-        Case::ExportCommon => format!("{title} ({} rows)", rows(1)),
-        Case::CountCrowd => {
-            format!("{title} ({} people, {} rows)", bench.corpus.crowd.object_ids.len(), bench.corpus.crowd.rows)
+fn write_bars(out: &mut String, bars: &[Bar]) -> Result<()> {
+    out.push_str("\n## Bars\n\nThose that were measured.\n\n| ratio | bar | measured | holds |\n|---|--:|--:|---|\n");
+    for bar in bars {
+        let (Some(measured), Some(holds)) = (bar.measured, bar.holds()) else { continue };
+        let limit = match bar.limit {
+            Limit::AtMost(limit) => format!("≤ {limit}"),
+            Limit::AtLeast(limit) => format!("≥ {limit}"),
+        };
+        writeln!(out, "| {} | {limit} | {measured:.2} | {} |", bar.what, if holds { "yes" } else { "**no**" })?;
+    }
+    Ok(())
+}
+
+fn write_row(out: &mut String, case: Case, tool: Tool, measured: &[Measured], results: &Results) -> Result<()> {
+    let seconds = sorted(measured, |run| run.seconds);
+    let lacuna = results.seconds(case.work, case.variant, Tool::Lacuna);
+    let ratio = lacuna.map_or_else(String::new, |lacuna| format!("{:.1}", median(&seconds) / lacuna));
+    let peak = measured.iter().map(|run| run.peak_bytes).max().unwrap_or_default();
+    let spread = match seconds[..] {
+        [fastest, .., slowest] => format!("{fastest:.3}–{slowest:.3}"),
+        _ => "once".to_owned(),
+    };
+    writeln!(
+        out,
+        "| {} | {:.3} | {spread} | {ratio} | {:.2} | {} |",
+        name(tool, case.work),
+        median(&seconds),
+        median(&sorted(measured, |run| run.cpu_seconds)),
+        peak >> 20
+    )?;
+    Ok(())
+}
+
+/// Which floor it is, too.
+fn name(tool: Tool, work: Work) -> &'static str {
+    match (tool, work) {
+        (Tool::Floor, Work::ExportCommon) => "floor-hit",
+        (Tool::Floor, Work::FindLines) => "floor-text",
+        (Tool::Floor, _) => "floor-id",
+        _ => tool.name(),
+    }
+}
+
+fn title(bench: &Bench, case: Case) -> Result<String> {
+    let written = &bench.corpus(case.variant)?.written;
+    let rows = |role| written.person(role).map_or(0, Person::rows);
+    let title = case.title();
+    Ok(match case.work {
+        Work::FindRare | Work::ExportRare | Work::FindLines => format!("{title} ({} rows)", rows(Role::Rare)),
+        Work::ExportCommon | Work::Memory => format!("{title} ({} rows)", rows(Role::Common)),
+        Work::FindCrowd | Work::ExportCrowd => {
+            format!("{title} ({} people, {} rows)", written.crowd.object_ids.len(), written.crowd.rows)
         }
-        Case::EraseOne => title,
-    }
-}
-
-fn sorted(runs: &[Measured], of: impl Fn(&Measured) -> f64) -> Vec<f64> {
-    let mut values: Vec<f64> = runs.iter().map(of).collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values
-}
-
-/// The middle one; of two, the mean.
-fn median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    match sorted {
-        [] => f64::NAN,
-        _ if sorted.len() % 2 == 1 => sorted[middle],
-        _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::median;
-
-    #[test]
-    fn the_median_is_the_middle() {
-        assert!((median(&[1.0, 2.0, 9.0]) - 2.0).abs() < 1e-9);
-        assert!((median(&[1.0, 2.0, 4.0, 9.0]) - 3.0).abs() < 1e-9);
-    }
+        Work::FindThrong => {
+            format!("{title} ({} people, {} rows)", written.throng.object_ids.len(), written.throng.rows)
+        }
+        Work::Start | Work::OneThread | Work::TwoThreads | Work::EraseOne => title,
+    })
 }

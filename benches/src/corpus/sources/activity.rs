@@ -1,4 +1,4 @@
-//! One flat table that every tool can read, for comparisons.
+//! One flat table that every tool can read, for comparisons: the same rows in Parquet and in NDJSON.
 
 use std::sync::Arc;
 
@@ -9,14 +9,16 @@ use arrow::{
 
 use super::utc_ms;
 use crate::corpus::{
-    event::Events,
+    clock::push_time,
+    event::{Event, Events},
+    json,
     sample::Format,
     source::{Body, Spec},
     uuid::UuidText,
     words,
 };
 
-pub(crate) const SPEC: Spec = Spec {
+pub(crate) const COLUMNS: Spec = Spec {
     name: "activity",
     folder: "activity",
     product: "Office/Activity",
@@ -30,6 +32,14 @@ pub(crate) const SPEC: Spec = Spec {
     time: "DateTime",
     kept: None,
     body: Body::Columns { schema, batch, layout: Clone::clone },
+};
+
+pub(crate) const LINES: Spec = Spec {
+    name: "activity-lines",
+    folder: "activity-lines",
+    format: Format::Ndjson,
+    body: Body::Lines { open: "", between: "\n", close: "\n", record },
+    ..COLUMNS
 };
 
 fn schema() -> SchemaRef {
@@ -48,38 +58,93 @@ fn schema() -> SchemaRef {
     ]))
 }
 
+/// What a row says besides who and when.
+#[derive(Default)]
+struct Details {
+    app: &'static str,
+    action: &'static str,
+    ip: String,
+    platform: &'static str,
+    agent: &'static str,
+    url: String,
+    duration_ms: i32,
+}
+
+impl Details {
+    /// Makes the next row's: in one place, so that both forms draw the same.
+    fn draw(&mut self, events: &mut Events<'_>, event: &Event<'_>) {
+        self.app = events.rng.pick(&words::APPS);
+        self.action = events.rng.pick(&words::ACTIONS);
+        self.ip.clear();
+        events.push_ip(&mut self.ip, event);
+        self.platform = events.platform(event);
+        self.agent = events.rng.pick(&words::AGENTS);
+        self.url.clear();
+        self.url.push_str("/sites/team");
+        self.url.push_str(itoa(&mut [0; 10], events.rng.below(5000)));
+        self.url.push_str("/Shared Documents/");
+        self.url.push_str(itoa(&mut [0; 10], events.rng.below(1_000_000)));
+        self.url.push_str(".docx");
+        self.duration_ms = events.rng.below(30_000).cast_signed();
+    }
+}
+
 fn batch(events: &mut Events<'_>, most: usize) -> arrow::error::Result<RecordBatch> {
     let rows = most.min(events.len());
     let mut time = TimestampMillisecondBuilder::with_capacity(rows).with_timezone("UTC");
     let mut texts: [StringBuilder; 8] = std::array::from_fn(|_| StringBuilder::with_capacity(rows, rows * 32));
     let mut duration = Int32Builder::with_capacity(rows);
-    let mut buffer = String::new();
+    let mut details = Details::default();
     for _ in 0..rows {
         let Some(event) = events.next() else { break };
+        details.draw(events, &event);
         time.append_value(event.at_ms);
         let [tenant, user, app, action, ip, platform, agent, url] = &mut texts;
         tenant.append_option(event.tenant_id());
         user.append_option(event.user_id().as_ref().map(UuidText::as_str));
-        app.append_value(events.rng.pick(&words::APPS));
-        action.append_value(events.rng.pick(&words::ACTIONS));
-        buffer.clear();
-        events.push_ip(&mut buffer, &event);
-        ip.append_value(&buffer);
-        platform.append_value(events.platform(&event));
-        agent.append_value(events.rng.pick(&words::AGENTS));
-        buffer.clear();
-        buffer.push_str("/sites/team");
-        buffer.push_str(itoa(&mut [0; 10], events.rng.below(5000)));
-        buffer.push_str("/Shared Documents/");
-        buffer.push_str(itoa(&mut [0; 10], events.rng.below(1_000_000)));
-        buffer.push_str(".docx");
-        url.append_value(&buffer);
-        duration.append_value(events.rng.below(30_000).cast_signed());
+        app.append_value(details.app);
+        action.append_value(details.action);
+        ip.append_value(&details.ip);
+        platform.append_value(details.platform);
+        agent.append_value(details.agent);
+        url.append_value(&details.url);
+        duration.append_value(details.duration_ms);
     }
     let mut columns: Vec<arrow::array::ArrayRef> = vec![Arc::new(time.finish())];
     columns.extend(texts.into_iter().map(|mut text| Arc::new(text.finish()) as _));
     columns.push(Arc::new(duration.finish()));
     RecordBatch::try_new(schema(), columns)
+}
+
+/// One line, its fields named and in order as the columns are.
+fn record(events: &mut Events<'_>, event: &Event<'_>, out: &mut String) {
+    let mut details = Details::default();
+    details.draw(events, event);
+    out.push_str("{\"DateTime\":\"");
+    push_time(out, event.at_ms, 0);
+    out.push('"');
+    let user = event.user_id();
+    for (name, value) in [
+        ("TenantId", event.tenant_id()),
+        ("UserId", user.as_ref().map(UuidText::as_str)),
+        ("AppName", Some(details.app)),
+        ("Action", Some(details.action)),
+        ("IP", Some(&*details.ip)),
+        ("DevicePlatform", Some(details.platform)),
+        ("UserAgent", Some(details.agent)),
+        ("ObjectUrl", Some(&*details.url)),
+    ] {
+        out.push_str(",\"");
+        out.push_str(name);
+        out.push_str("\":");
+        match value {
+            Some(value) => json::push_string(out, value),
+            None => out.push_str("null"),
+        }
+    }
+    out.push_str(",\"DurationMs\":");
+    out.push_str(itoa(&mut [0; 10], details.duration_ms.unsigned_abs()));
+    out.push('}');
 }
 
 /// `number` in decimal.

@@ -1,0 +1,161 @@
+//! What Lacuna holds itself to: a ratio for each bar, and whether it holds.
+
+use super::{case::Work, results::Results, tool::Tool};
+use crate::variant::Variant;
+
+/// One bar, measured.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Bar {
+    /// What is compared with what.
+    pub(crate) what: String,
+    pub(crate) limit: Limit,
+    /// `None` when a part of it was not measured.
+    pub(crate) measured: Option<f64>,
+}
+
+/// Which ratios hold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Bar {
+    fn new(what: String, limit: Limit, measured: Option<f64>) -> Self {
+        Self { what, limit, measured }
+    }
+
+    pub(crate) fn holds(&self) -> Option<bool> {
+        self.measured.map(|measured| match self.limit {
+            Limit::AtMost(limit) => measured <= limit,
+            Limit::AtLeast(limit) => measured >= limit,
+        })
+    }
+}
+
+/// All bars, in the order of the work.
+pub(crate) fn bars(results: &Results) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    for variant in [Variant::Zstd, Variant::Snappy] {
+        in_columns(results, variant, &mut bars);
+    }
+    for variant in [Variant::Dictionary, Variant::Bloom, Variant::Sorted] {
+        pruned(results, variant, &mut bars);
+    }
+    for variant in [Variant::NdjsonZst, Variant::NdjsonGz] {
+        in_lines(results, variant, &mut bars);
+    }
+    let find = |work| results.seconds(work, Variant::Zstd, Tool::Lacuna);
+    let threads = ratio(find(Work::OneThread), find(Work::TwoThreads));
+    bars.push(Bar::new("one thread / two threads, find rare".to_owned(), Limit::AtLeast(1.9), threads));
+    memory(results, &mut bars);
+    bars
+}
+
+fn in_columns(results: &Results, variant: Variant, bars: &mut Vec<Bar>) {
+    let name = variant.name();
+    let mut bar = |what: &str, limit, measured| bars.push(Bar::new(format!("{name}: {what}"), limit, measured));
+    let seconds = |work, tool| results.seconds(work, variant, tool);
+    let lacuna = |work| seconds(work, Tool::Lacuna);
+    let rare = Work::FindRare;
+    bar("find rare / floor-id", Limit::AtMost(1.2), ratio(lacuna(rare), seconds(rare, Tool::Floor)));
+    bar("DuckDB / find rare", Limit::AtLeast(2.0), ratio(seconds(rare, Tool::Duckdb), lacuna(rare)));
+    bar("Polars / find rare", Limit::AtLeast(2.0), ratio(seconds(rare, Tool::Polars), lacuna(rare)));
+    let common = Work::ExportCommon;
+    bar("export common / floor-hit", Limit::AtMost(1.3), ratio(lacuna(common), seconds(common, Tool::Floor)));
+    for (what, work) in [("export common", common), ("export 1,000 users", Work::ExportCrowd)] {
+        let what = format!("fastest rival / {what}");
+        bar(&what, Limit::AtLeast(1.5), ratio(fastest(results, work, variant), lacuna(work)));
+    }
+    let many = ratio(lacuna(Work::FindThrong), lacuna(rare));
+    bar("find 100,000 users / find 1", Limit::AtMost(1.5), many);
+}
+
+fn pruned(results: &Results, variant: Variant, bars: &mut Vec<Bar>) {
+    let name = variant.name();
+    let mut bar = |what: &str, limit, measured| bars.push(Bar::new(format!("{name}: {what}"), limit, measured));
+    let lacuna = results.seconds(Work::FindRare, variant, Tool::Lacuna);
+    let without = results.seconds(Work::FindRare, Variant::Zstd, Tool::Lacuna);
+    bar("find rare / find rare without", Limit::AtMost(0.1), ratio(lacuna, without));
+    for rival in [Tool::Duckdb, Tool::Polars] {
+        let what = format!("{} / find rare", rival.name());
+        bar(&what, Limit::AtLeast(10.0), ratio(results.seconds(Work::FindRare, variant, rival), lacuna));
+    }
+}
+
+fn in_lines(results: &Results, variant: Variant, bars: &mut Vec<Bar>) {
+    let name = variant.name();
+    let mut bar = |what: &str, limit, measured| bars.push(Bar::new(format!("{name}: {what}"), limit, measured));
+    let seconds = |tool| results.seconds(Work::FindLines, variant, tool);
+    let lacuna = seconds(Tool::Lacuna);
+    bar("find rare / floor-text", Limit::AtMost(1.3), ratio(lacuna, seconds(Tool::Floor)));
+    bar("DuckDB / find rare", Limit::AtLeast(5.0), ratio(seconds(Tool::Duckdb), lacuna));
+    bar("jq / find rare", Limit::AtLeast(5.0), ratio(seconds(Tool::Jq), lacuna));
+    bar("decompressor and rg / find rare", Limit::AtLeast(1.0), ratio(seconds(Tool::Rg), lacuna));
+}
+
+fn memory(results: &Results, bars: &mut Vec<Bar>) {
+    let mut bar = |what: &str, limit, measured| bars.push(Bar::new(format!("peak memory: {what}"), limit, measured));
+    for (what, work) in [("find rare", Work::FindRare), ("export common", Work::ExportCommon)] {
+        let peak = |tool| results.peak(work, Variant::Zstd, tool);
+        bar(&format!("{what} / Polars"), Limit::AtMost(1.0), ratio(peak(Tool::Lacuna), peak(Tool::Polars)));
+    }
+    let [one, ten] = [Variant::OneGb, Variant::TenGb].map(|size| results.peak(Work::Memory, size, Tool::Lacuna));
+    bar("a shard of 10 GB / 512 MiB", Limit::AtMost(1.0), ratio(ten, Some(f64::from(512 << 20))));
+    // What is as flat as measurements are.
+    bar("a shard of 10 GB / one of 1 GB", Limit::AtMost(1.1), ratio(ten, one));
+}
+
+fn fastest(results: &Results, work: Work, variant: Variant) -> Option<f64> {
+    let rivals = [Tool::Duckdb, Tool::Polars, Tool::Pyarrow];
+    rivals.into_iter().filter_map(|rival| results.seconds(work, variant, rival)).min_by(f64::total_cmp)
+}
+
+fn ratio(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    Some(one? / other?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::e2e::{case::Case, measure::Measured};
+
+    fn results(seconds: &[(Work, Variant, Tool, f64)]) -> Results {
+        let mut results = Results::default();
+        for &(work, variant, tool, seconds) in seconds {
+            results.add(Case { work, variant }, tool, Measured::of(seconds, 1 << 20));
+        }
+        results
+    }
+
+    #[test]
+    fn bars_hold_on_the_right_side_of_their_limit() {
+        let (rare, zstd) = (Work::FindRare, Variant::Zstd);
+        let results = results(&[
+            (rare, zstd, Tool::Lacuna, 1.0),
+            (rare, zstd, Tool::Floor, 0.9),
+            (rare, zstd, Tool::Duckdb, 1.9),
+            (rare, Variant::Sorted, Tool::Lacuna, 0.1),
+        ]);
+        let bars = bars(&results);
+        let holds = |what: &str| bars.iter().find(|bar| bar.what == what).unwrap().holds();
+        assert_eq!(holds("zstd: find rare / floor-id"), Some(true));
+        assert_eq!(holds("zstd: DuckDB / find rare"), Some(false));
+        assert_eq!(holds("zstd: Polars / find rare"), None);
+        assert_eq!(holds("sorted: find rare / find rare without"), Some(true));
+        assert_eq!(holds("snappy: find rare / floor-id"), None);
+    }
+
+    #[test]
+    fn the_fastest_rival_counts() {
+        let (crowd, snappy) = (Work::ExportCrowd, Variant::Snappy);
+        let results = results(&[
+            (crowd, snappy, Tool::Lacuna, 1.0),
+            (crowd, snappy, Tool::Duckdb, 3.0),
+            (crowd, snappy, Tool::Polars, 2.0),
+        ]);
+        let bar =
+            bars(&results).into_iter().find(|bar| bar.what.ends_with("export 1,000 users") && bar.measured.is_some());
+        assert_eq!(bar.unwrap().measured, Some(2.0));
+    }
+}

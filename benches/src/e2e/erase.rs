@@ -1,0 +1,64 @@
+//! Erasing a user from one shard.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    path::PathBuf,
+};
+
+use anyhow::{Result, ensure};
+use lacuna_benches::corpus::Role;
+
+use super::{
+    answer::{holds, matched, rows},
+    bench::{Bench, Corpus, user},
+    measure::Measured,
+    tool::Tool,
+};
+use crate::{cache, variant::Variant};
+
+impl Bench {
+    pub(super) fn erase(&self, corpus: &Corpus, tool: Tool) -> Result<Measured> {
+        let person = corpus.person(Role::Rare)?;
+        let user = user(person)?;
+        let out = self.out()?;
+        let shard = self.fresh_shard()?;
+        let before = rows(&shard)?;
+
+        let (measured, after) = if tool == Tool::Lacuna {
+            let config = self.work.join("erase").join("lacuna.toml").into_os_string();
+            let begin = ["erase", "--now", "--yes", "--json", "--tenant", &person.tenant, "--subject"];
+            let who = [format!("object_id={user}").into(), "--config".into(), config];
+            let command = self.lacuna(begin.into_iter().map(OsString::from).chain(who))?;
+            let (measured, said) = self.run(&command)?;
+            ensure!(matched(&said)? == 1, "lacuna matched {}", matched(&said)?);
+            (measured, shard)
+        } else {
+            let file = out.join("shard.parquet");
+            let args = ["erase".into(), shard.into_os_string(), user.into(), file.clone().into()];
+            (self.run(&self.rival(tool, args)?)?.0, file)
+        };
+        let left = rows(&after)?;
+        ensure!(left == before - 1, "{left} of {before} rows are left");
+        ensure!(!holds(&after, user)?, "the user is still there");
+        Ok(measured)
+    }
+
+    pub(super) fn erase_store(&self) -> PathBuf {
+        self.work.join("erase").join("store")
+    }
+
+    /// A store with nothing but a fresh copy of the shard to erase from; answers where it is.
+    pub(super) fn fresh_shard(&self) -> Result<PathBuf> {
+        let store = self.erase_store();
+        cache::empty(&store)?;
+        let shard = store.join(&self.erase_from);
+        if let Some(folder) = shard.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::copy(self.corpus(Variant::Zstd)?.written.dir.join(&self.erase_from), &shard)?;
+        // Its pages would otherwise be written back while the tool runs.
+        File::open(&shard)?.sync_all()?;
+        Ok(shard)
+    }
+}

@@ -1,0 +1,112 @@
+//! Counting rows: of one user, of many, in columns and in lines.
+
+use std::ffi::OsString;
+
+use anyhow::{Context, Result, bail, ensure};
+use lacuna_benches::corpus::Role;
+
+use super::{
+    answer::matched,
+    bench::{Bench, Corpus, threads, user},
+    measure::Measured,
+    tool::Tool,
+};
+use crate::{floor::shards, variant::Variant};
+
+impl Bench {
+    pub(super) fn find_rare(&self, corpus: &Corpus, tool: Tool) -> Result<Measured> {
+        let user = user(corpus.person(Role::Rare)?)?;
+        match tool {
+            Tool::Lacuna => self.find(corpus, &["--subject".into(), format!("object_id={user}").into()], None),
+            Tool::Floor => self.floor_id(corpus),
+            rival => {
+                let args = ["find".into(), corpus.shards(rival, "parquet"), user.into()];
+                self.count(&self.rival(rival, args)?, corpus.person(Role::Rare)?.rows())
+            }
+        }
+    }
+
+    /// The rare user, by Lacuna on so many threads.
+    pub(super) fn find_on(&self, corpus: &Corpus, threads: usize) -> Result<Measured> {
+        let user = user(corpus.person(Role::Rare)?)?;
+        let args = ["--subject", &format!("object_id={user}"), "--threads", &threads.to_string()];
+        self.find(corpus, &args.map(OsString::from), None)
+    }
+
+    /// The people whose ids the files of this name hold; they have so many `rows`.
+    pub(super) fn find_many(&self, corpus: &Corpus, tool: Tool, name: &str, rows: u64) -> Result<Measured> {
+        if tool == Tool::Lacuna {
+            let subjects = self.work.join(format!("{name}-subjects.txt"));
+            return self.find(corpus, &["--subjects".into(), subjects.into()], Some(rows));
+        }
+        let users = self.work.join(format!("{name}.txt"));
+        let args = ["count".into(), corpus.shards(tool, "parquet"), users.into()];
+        self.count(&self.rival(tool, args)?, rows)
+    }
+
+    pub(super) fn find_lines(&self, corpus: &Corpus, tool: Tool, variant: Variant) -> Result<Measured> {
+        let rare = corpus.person(Role::Rare)?;
+        let user = user(rare)?;
+        let extension = if variant == Variant::NdjsonGz { "gz" } else { "zst" };
+        let paths = || Ok::<_, anyhow::Error>(shards(&corpus.written.dir, extension)?.into_iter().map(OsString::from));
+        let command = match tool {
+            Tool::Lacuna => {
+                return self.find(corpus, &["--subject".into(), format!("object_id={user}").into()], None);
+            }
+            Tool::Floor => return self.floor_text(corpus, extension),
+            Tool::Duckdb => self.rival(tool, ["lines".into(), corpus.shards(tool, extension), user.into()])?,
+            Tool::Jq => {
+                let begin = [threads()?.to_string(), user.to_owned()].map(OsString::from);
+                self.rival(tool, begin.into_iter().chain(paths()?))?
+            }
+            Tool::Rg => self.rival(tool, [user.into()].into_iter().chain(paths()?))?,
+            Tool::Polars | Tool::Pyarrow => bail!("it does not take part"),
+        };
+        self.count(&command, rare.rows())
+    }
+
+    /// Lacuna's `find`, which must find so many `rows`; the rare user's when none are given.
+    fn find(&self, corpus: &Corpus, who: &[OsString], rows: Option<u64>) -> Result<Measured> {
+        let rare = corpus.person(Role::Rare)?;
+        let begin = ["find".into(), "--json".into(), "--config".into(), corpus.config.clone().into()];
+        let tenant = ["--tenant".into(), OsString::from(&rare.tenant)];
+        let command = self.lacuna(begin.into_iter().chain(tenant).chain(who.iter().cloned()))?;
+        let (measured, said) = self.run(&command)?;
+        let (found, wanted) = (matched(&said)?, rows.unwrap_or_else(|| rare.rows()));
+        ensure!(found == wanted, "found {found} rows of {wanted}");
+        Ok(measured)
+    }
+
+    /// A command that prints nothing but how many rows it found.
+    fn count(&self, command: &[OsString], rows: u64) -> Result<Measured> {
+        let (measured, said) = self.run(command)?;
+        let found: u64 = said.trim().parse().with_context(|| format!("it said {said:?}"))?;
+        ensure!(found == rows, "found {found} rows of {rows}");
+        Ok(measured)
+    }
+
+    fn floor_id(&self, corpus: &Corpus) -> Result<Measured> {
+        let (measured, said) = self.run(&self.floor(["floor-id".into(), OsString::from(&corpus.written.dir)])?)?;
+        ensure!(said.starts_with(&format!("{} values", corpus.written.rows)), "the floor read something else: {said}");
+        Ok(measured)
+    }
+
+    /// The common user's rows are given.
+    pub(super) fn floor_hit(&self, corpus: &Corpus) -> Result<Measured> {
+        let args = ["floor-hit".into(), OsString::from(&corpus.written.dir), "--rows".into()];
+        let command = self.floor(args.into_iter().chain([corpus.common_rows.clone().into()]))?;
+        let (measured, said) = self.run(&command)?;
+        let is_whole = said.starts_with(&format!("{} values", corpus.written.rows));
+        ensure!(is_whole && !said.contains(" 0 pages"), "the floor read something else: {said}");
+        Ok(measured)
+    }
+
+    fn floor_text(&self, corpus: &Corpus, extension: &str) -> Result<Measured> {
+        let args = ["floor-text".into(), OsString::from(&corpus.written.dir), "--extension".into(), extension.into()];
+        let (measured, said) = self.run(&self.floor(args)?)?;
+        let bytes: Option<u64> = said.split_whitespace().rev().nth(2).and_then(|bytes| bytes.parse().ok());
+        // A line has two ids of 36 characters, and ten fields' names.
+        ensure!(bytes.is_some_and(|bytes| bytes > corpus.written.rows * 150), "the floor read something else: {said}");
+        Ok(measured)
+    }
+}

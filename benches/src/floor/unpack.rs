@@ -1,0 +1,59 @@
+//! A thread's decompressors and buffers.
+
+use std::{fs::File, os::unix::fs::FileExt as _};
+
+use anyhow::{Result, bail, ensure};
+use parquet::basic::Compression;
+
+/// Reads and decompresses, again and again into the same memory.
+#[derive(Default)]
+pub(super) struct Unpacker {
+    stored: Vec<u8>,
+    pages: Pages,
+}
+
+/// Decompresses pages.
+#[derive(Default)]
+pub(super) struct Pages {
+    zstd: Option<zstd::bulk::Decompressor<'static>>,
+    snappy: snap::raw::Decoder,
+    page: Vec<u8>,
+}
+
+impl Unpacker {
+    /// The `length` bytes of `file` at `start`, and what decompresses them.
+    pub(super) fn read(&mut self, file: &File, start: u64, length: usize) -> Result<(&[u8], &mut Pages)> {
+        if self.stored.len() < length {
+            self.stored.resize(length, 0);
+        }
+        let bytes = &mut self.stored[..length];
+        // At a position: threads share the file, and must not share its cursor.
+        file.read_exact_at(bytes, start)?;
+        Ok((bytes, &mut self.pages))
+    }
+}
+
+impl Pages {
+    /// Decompresses `stored` to `length` bytes.
+    pub(super) fn unpack(&mut self, codec: Compression, stored: &[u8], length: usize) -> Result<()> {
+        if self.page.len() < length {
+            self.page.resize(length, 0);
+        }
+        let page = &mut self.page[..length];
+        let unpacked = match codec {
+            Compression::ZSTD(_) => {
+                let zstd = match &mut self.zstd {
+                    Some(zstd) => zstd,
+                    none => none.insert(zstd::bulk::Decompressor::new()?),
+                };
+                zstd.decompress_to_buffer(stored, page)?
+            }
+            Compression::SNAPPY => self.snappy.decompress(stored, page)?,
+            Compression::UNCOMPRESSED => stored.len(),
+            other => bail!("the floor knows no {other}"),
+        };
+        ensure!(unpacked == length, "a page has another size than its header says");
+        std::hint::black_box(&self.page);
+        Ok(())
+    }
+}

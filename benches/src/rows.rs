@@ -1,0 +1,42 @@
+//! Where a user's rows lie, found by reading the whole column with an ordinary reader: given to the floor, which does not search.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use arrow::array::{Array as _, AsArray as _};
+use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
+use rayon::prelude::*;
+
+use crate::floor::shards;
+
+/// Row ordinals in each shard, in order, by the shard's path.
+pub(crate) type Rows = BTreeMap<PathBuf, Vec<u64>>;
+
+/// The rows of the Parquet shards below `dir` whose top-level `column` is `value`; shards without any are left out.
+pub(crate) fn of(dir: &Path, column: &str, value: &str) -> Result<Rows> {
+    let found = shards(dir, "parquet")?.into_par_iter().map(|path| {
+        let rows = in_shard(&path, column, value).with_context(|| path.display().to_string())?;
+        Ok((path, rows))
+    });
+    Ok(found.collect::<Result<Vec<_>>>()?.into_iter().filter(|(_, rows)| !rows.is_empty()).collect())
+}
+
+fn in_shard(path: &Path, column: &str, value: &str) -> Result<Vec<u64>> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), [column]);
+    let mut found = Vec::new();
+    let mut first_row = 0;
+    for batch in builder.with_projection(mask).with_batch_size(8192).build()? {
+        let batch = batch?;
+        let values = batch.columns().first().and_then(|values| values.as_string_opt::<i32>());
+        let values = values.with_context(|| format!("has no text column {column}"))?;
+        let here = values.iter().zip(first_row..).filter(|&(have, _)| have == Some(value)).map(|(_, row)| row);
+        found.extend(here);
+        first_row += values.len() as u64;
+    }
+    Ok(found)
+}
