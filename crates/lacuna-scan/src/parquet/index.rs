@@ -5,7 +5,7 @@ use std::ops::Range;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::page_index::offset_index::PageLocation;
 
-use super::prune::Bounds;
+use super::prune::{Bounds, part_range};
 use super::thrift::{Reader, Stop};
 use crate::FieldTest;
 
@@ -19,13 +19,8 @@ pub(super) struct IndexRanges {
 impl IndexRanges {
     /// `None` when the chunk lacks one of them.
     pub(super) fn of(column: &ColumnChunkMetaData, file_size: u64) -> Option<Self> {
-        let range = |offset: Option<i64>, length: Option<i32>| {
-            let start = u64::try_from(offset?).ok()?;
-            let length = u64::try_from(length?).ok().filter(|&length| length > 0)?;
-            Some(start..start.checked_add(length).filter(|&end| end <= file_size)?)
-        };
-        let bounds = range(column.column_index_offset(), column.column_index_length())?;
-        let locations = range(column.offset_index_offset(), column.offset_index_length())?;
+        let bounds = part_range(column.column_index_offset(), column.column_index_length(), file_size)?;
+        let locations = part_range(column.offset_index_offset(), column.offset_index_length(), file_size)?;
         Some(Self { bounds, locations })
     }
 }

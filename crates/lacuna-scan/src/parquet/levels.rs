@@ -64,8 +64,7 @@ impl<'a> Levels<'a> {
 
     /// How many slots have the highest level: those that hold a value. `None` when the levels cannot be read.
     ///
-    /// Of a flat column, whose levels are single bits, this is a population count: decoding them took as long as looking
-    /// through the values.
+    /// Of a flat column, whose levels are single bits, this is a population count, and nothing is decoded.
     pub(super) fn count_max(&self) -> Option<usize> {
         match &self.stored {
             Stored::Nowhere => Some(self.slots),

@@ -96,6 +96,17 @@ pub(super) struct Facts {
     pub(super) is_indices: bool,
 }
 
+impl Facts {
+    /// Whether the page may hold a part of one of `items`, which are sorted by their `row`.
+    pub(super) fn touches<T>(&self, items: &[T], row: impl Fn(&T) -> u64) -> bool {
+        let first = items.partition_point(|item| row(item) < self.first_row);
+        let reaches = |rows| items.get(first).is_some_and(|item| row(item) < self.first_row + rows);
+        // Of a column with lists, a row may go on from the page before.
+        let goes_on = first.checked_sub(1).is_some_and(|before| row(&items[before]) + 1 == self.first_row);
+        self.rows.is_none_or(reaches) || goes_on
+    }
+}
+
 /// A decompressed data page.
 pub(super) struct DataPage<'a> {
     /// The rows that begin before it, counted in the row group.

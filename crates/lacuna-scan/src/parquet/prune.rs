@@ -133,7 +133,12 @@ pub(super) fn data_pages_of_indices(column: &ColumnChunkMetaData) -> Option<u64>
 
 /// Where a chunk's Bloom filter lies, if the footer says where it begins and ends.
 pub(super) fn bloom_range(column: &ColumnChunkMetaData, file_size: u64) -> Option<Range<u64>> {
-    let start = u64::try_from(column.bloom_filter_offset()?).ok()?;
-    let length = u64::try_from(column.bloom_filter_length()?).ok().filter(|&length| length > 0)?;
+    part_range(column.bloom_filter_offset(), column.bloom_filter_length(), file_size)
+}
+
+/// Where a part lies that the footer says the place of; `None` when it does not, or the file ends before.
+pub(super) fn part_range(offset: Option<i64>, length: Option<i32>, file_size: u64) -> Option<Range<u64>> {
+    let start = u64::try_from(offset?).ok()?;
+    let length = u64::try_from(length?).ok().filter(|&length| length > 0)?;
     Some(start..start.checked_add(length).filter(|&end| end <= file_size)?)
 }

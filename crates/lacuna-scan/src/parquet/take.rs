@@ -103,11 +103,7 @@ struct Taking {
 
 impl Visitor for Taking {
     fn wants(&self, page: Facts) -> bool {
-        let first = self.rows.partition_point(|&row| row < page.first_row);
-        // Of a column with lists, a row may go on from the page before.
-        let reaches = |rows| self.rows.get(first).is_some_and(|&row| row < page.first_row + rows);
-        let goes_on = first.checked_sub(1).is_some_and(|before| self.rows[before] + 1 == page.first_row);
-        page.rows.is_none_or(reaches) || goes_on
+        page.touches(&self.rows, |&row| row)
     }
 
     fn defers_dictionary(&self) -> bool {

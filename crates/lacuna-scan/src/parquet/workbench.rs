@@ -1,7 +1,6 @@
 //! What a thread needs for page after page: codecs and buffers, made once and used again for every chunk that it works on.
 //!
-//! A codec's context takes 150 KB and its buffers grow to the largest page; made anew for each column chunk, they were a quarter
-//! of the time of taking rows out of many chunks.
+//! Made anew for each column chunk, contexts and buffers would cost a page fault for every 4 KiB of them.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! Buffers of reads, used again: fresh memory costs a page fault for every 4 KiB, which was a tenth of a search's time.
+//! Buffers of reads, used again: fresh memory costs a page fault for every 4 KiB.
 
 use std::sync::Mutex;
 
