@@ -28,11 +28,11 @@ impl Bench {
         Ok(measured)
     }
 
-    /// Lacuna takes all identifiers of a request for one person's, so all write one file here.
+    /// Lacuna writes a package for each person; the others write all of them into one file.
     pub(super) fn export_crowd(&self, corpus: &Corpus, tool: Tool) -> Result<Measured> {
         let out = self.out()?;
         let (measured, found) = if tool == Tool::Lacuna {
-            let who = ["--subjects".into(), self.work.join("crowd-subjects.txt").into()];
+            let who = ["--apart".into(), "--subjects".into(), self.work.join("crowd-subjects.txt").into()];
             self.package(corpus, &corpus.person(Role::Rare)?.tenant, who, &out)?
         } else {
             let users = self.work.join("crowd.txt").into();
@@ -44,7 +44,13 @@ impl Bench {
     }
 
     /// Lacuna's package in `out`, and how many records it holds.
-    fn package(&self, corpus: &Corpus, tenant: &str, who: [OsString; 2], out: &Path) -> Result<(Measured, u64)> {
+    fn package(
+        &self,
+        corpus: &Corpus,
+        tenant: &str,
+        who: impl IntoIterator<Item = OsString>,
+        out: &Path,
+    ) -> Result<(Measured, u64)> {
         let begin = ["export".into(), "--yes".into(), "--json".into(), "--config".into(), corpus.config.clone().into()];
         let whose = ["--tenant".into(), tenant.into(), "--to".into(), OsString::from(out)];
         let (measured, said) = self.run(&self.lacuna(begin.into_iter().chain(whose).chain(who))?)?;

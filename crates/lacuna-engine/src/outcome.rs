@@ -30,6 +30,12 @@ pub struct SourceOutcome {
     pub rows_scanned: u64,
     /// Bytes read to search them.
     pub bytes_read: u64,
+    /// Bytes that were decompressed of them, as they are then.
+    pub bytes_decompressed: u64,
+    /// Parquet pages that were decompressed.
+    pub pages_decoded: u64,
+    /// Rows of which more was decoded than the columns that are searched.
+    pub rows_decoded: u64,
     /// Rows that belong to any of the requests.
     pub matched: u64,
     /// Rows taken out or made anonymous.

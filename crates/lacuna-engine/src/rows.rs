@@ -8,7 +8,7 @@ use arrow::record_batch::RecordBatch;
 use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_export::Renderer;
 use lacuna_scan::parquet::{RowGroupTake, TakenRows};
-use lacuna_scan::{Matches, Record, SelectorIndex};
+use lacuna_scan::{Effort, Matches, Record, SelectorIndex};
 use parquet::DecodeResult;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
@@ -29,7 +29,7 @@ const BATCH_ROWS: usize = 1024;
 const RENDER_BYTES: usize = 4 << 20;
 const RENDER_ROWS: usize = 8192;
 
-/// Renders the rows of `matches` whose selectors want their records, in the order of rows.
+/// Renders the rows of `matches` whose selectors want their records, in the order of rows; and what it took.
 pub(crate) async fn collect_rows(
     shop: &Workshop,
     origin: &Origin,
@@ -37,15 +37,15 @@ pub(crate) async fn collect_rows(
     matches: &Matches,
     question: &Question,
     bytes_read: &AtomicU64,
-) -> Result<Part, ShardError> {
-    let mut all = Part::new(&shop.temp_dir);
+) -> Result<(Part, Effort), ShardError> {
+    let (mut all, mut effort) = (Part::new(&shop.temp_dir), Effort::default());
     let wanted: Arc<Wanted> = matches
         .iter()
         .filter(|(selector, _)| question.collect[*selector as usize])
         .map(|(selector, rows)| (selector, rows.clone()))
         .collect();
     if wanted.is_empty() {
-        return Ok(all);
+        return Ok((all, effort));
     }
     let rows = wanted.iter().fold(RoaringTreemap::new(), |all, (_, rows)| all | rows);
     let metadata = with_page_locations(shop, origin, metadata, bytes_read).await?;
@@ -57,7 +57,10 @@ pub(crate) async fn collect_rows(
     let mut rows = rows.iter();
     let mut held: Option<TakenRows> = None;
     loop {
-        let taken = takes.try_next().await?;
+        let taken = takes.try_next().await?.map(|(taken, took)| {
+            effort += took;
+            taken
+        });
         let is_last = taken.is_none();
         match (&mut held, taken) {
             (Some(held), Some(taken)) => held.append(taken),
@@ -72,7 +75,7 @@ pub(crate) async fn collect_rows(
             all.append(part).map_err(ShardError::Temp)?;
         }
         if is_last {
-            return Ok(all);
+            return Ok((all, effort));
         }
     }
 }
@@ -107,7 +110,7 @@ async fn take(
     metadata: Arc<ParquetMetaData>,
     slice: Slice,
     bytes_read: &AtomicU64,
-) -> Result<TakenRows, ShardError> {
+) -> Result<(TakenRows, Effort), ShardError> {
     let columns = metadata.row_group(slice.group).num_columns() as u64;
     let window = (shop.budget.window / columns.max(1)).max(4 << 10);
     let (size, limits) = (origin.size(), shop.limits);
@@ -140,12 +143,16 @@ fn render(
     let arrow = arrow_metadata(Arc::new(metadata))?;
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, arrow).with_batch_size(BATCH_ROWS);
     let (mut renderer, mut line, mut selectors) = (Renderer::default(), Vec::new(), Vec::new());
+    let owned = owned(wanted, ordinals);
+    let mut owned = owned.iter().peekable();
     let mut ordinals = ordinals.iter();
     for batch in reader.build().map_err(bad)? {
         let batch = batch.map_err(|source| footer_error("rows that were found", source.into()))?;
         for (row, &ordinal) in (0..batch.num_rows()).zip(ordinals.by_ref()) {
             selectors.clear();
-            selectors.extend(wanted.iter().filter(|(_, rows)| rows.contains(ordinal)).map(|(selector, _)| *selector));
+            selectors.extend(
+                std::iter::from_fn(|| owned.next_if(|(row, _)| *row == ordinal)).map(|(_, selector)| *selector),
+            );
             line.clear();
             renderer.render(Record::Arrow { batch: &batch, row }, &mut line)?;
             part.push(&line, &selectors).map_err(ShardError::Temp)?;
@@ -155,6 +162,19 @@ fn render(
         Some(_) => Err(ShardError::Refused("a row group holds fewer rows than its footer says".into())),
         None => Ok(part),
     }
+}
+
+/// Which of the rows `ordinals`, in order, belong to whom.
+fn owned(wanted: &Wanted, ordinals: &[u64]) -> Vec<(u64, SelectorIndex)> {
+    let (Some(&first), Some(&last)) = (ordinals.first(), ordinals.last()) else { return Vec::new() };
+    let mut owned = Vec::with_capacity(ordinals.len());
+    for (selector, rows) in wanted {
+        let mut rows = rows.iter();
+        rows.advance_to(first);
+        owned.extend(rows.take_while(|&row| row <= last).map(|row| (row, *selector)));
+    }
+    owned.sort_unstable();
+    owned
 }
 
 /// The row groups that hold any of `rows`: their first row's ordinal in the file, and the ordinals of those of `rows` that they hold.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use globset::GlobMatcher;
 use lacuna_export::manifest::Excluded;
 use lacuna_scan::{Kind, Matcher, Selector, SelectorIndex};
@@ -27,6 +27,9 @@ use crate::{Action, Engine, Error, Job, OnErase, Outcome, Phase, Reporter, Reque
 
 /// How often a shard that changes under the search is searched again.
 const ATTEMPTS_MAX: u32 = 3;
+
+/// Packages written at a time.
+const PACKAGES_AT_ONCE: usize = 8;
 
 /// A job under way.
 pub(crate) struct Run<'a> {
@@ -240,6 +243,9 @@ impl<'a> Run<'a> {
         searched.shards_searched += 1;
         outcome.rows_scanned += answer.rows;
         outcome.bytes_read += answer.bytes_read;
+        outcome.bytes_decompressed += answer.effort.bytes_decompressed;
+        outcome.pages_decoded += answer.effort.pages_decoded;
+        outcome.rows_decoded += answer.effort.rows_decoded;
         outcome.matched += rows.len();
         outcome.shards_matched += u64::from(!rows.is_empty());
         if answer.poisoned > 0 {
@@ -311,38 +317,61 @@ impl<'a> Run<'a> {
     ) -> Result<(), Error> {
         let Some(press) = self.press() else { return Ok(()) };
         self.reporter.enter(Phase::Package);
-        for (index, request) in self.job.requests.iter().enumerate() {
-            let Action::Export(options) = request.action else { continue };
-            if self.cancel.is_cancelled() {
-                return Ok(());
-            }
-            let mut contents = Contents {
-                request,
-                selector: SelectorIndex::try_from(index).unwrap_or(SelectorIndex::MAX),
-                format: options.format,
-                sources: &self.job.sources,
-                spool: &spool,
-                searched: Vec::new(),
-                excluded: Vec::new(),
-                complete: outcomes[index].complete,
-            };
-            for (at, (prepared, searched)) in self.sources.iter().zip(searched).enumerate() {
-                let source = prepared.source;
-                if prepared.searchable[index] {
-                    contents.searched.push((at, self.manifest_source(source, searched, index)));
-                } else {
-                    contents.excluded.push(Excluded {
-                        source: source.name.clone(),
-                        product: source.product.clone(),
-                        data_type: source.data_type.clone(),
-                        reason: "It does not hold any of the kinds of identifiers that the request gave.".into(),
-                    });
+        let press = &press;
+        let packages = (0..self.job.requests.len()).map(|index| {
+            let (spool, complete) = (&spool, outcomes[index].complete);
+            async move {
+                match self.contents(index, searched, spool, complete) {
+                    Some(contents) if !self.cancel.is_cancelled() => press.publish(contents).await.map(Some),
+                    _ => Ok(None),
                 }
             }
-            let path = press.publish(contents).await?;
-            outcomes[index].package = Some(location(press.store, &path));
+        });
+        let packages = packages.collect::<Vec<_>>();
+        let written: Vec<Option<String>> = futures::stream::iter(packages)
+            .buffered(self.engine.shop.requests.min(PACKAGES_AT_ONCE))
+            .try_collect()
+            .await?;
+        for (outcome, path) in outcomes.iter_mut().zip(written) {
+            outcome.package = path.map(|path| location(press.store, &path));
         }
         Ok(())
+    }
+
+    /// What goes into the package of request `index`, if it exports.
+    fn contents<'c>(
+        &'c self,
+        index: usize,
+        searched: &[Searched],
+        spool: &'c Arc<Spool>,
+        complete: bool,
+    ) -> Option<Contents<'c>> {
+        let request = &self.job.requests[index];
+        let Action::Export(options) = request.action else { return None };
+        let mut contents = Contents {
+            request,
+            selector: SelectorIndex::try_from(index).unwrap_or(SelectorIndex::MAX),
+            format: options.format,
+            sources: &self.job.sources,
+            spool,
+            searched: Vec::new(),
+            excluded: Vec::new(),
+            complete,
+        };
+        for (at, (prepared, searched)) in self.sources.iter().zip(searched).enumerate() {
+            let source = prepared.source;
+            if prepared.searchable[index] {
+                contents.searched.push((at, self.manifest_source(source, searched, index)));
+            } else {
+                contents.excluded.push(Excluded {
+                    source: source.name.clone(),
+                    product: source.product.clone(),
+                    data_type: source.data_type.clone(),
+                    reason: "It does not hold any of the kinds of identifiers that the request gave.".into(),
+                });
+            }
+        }
+        Some(contents)
     }
 
     fn manifest_source(&self, source: &Source, searched: &Searched, request: usize) -> lacuna_export::manifest::Source {

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_export::Renderer;
 use lacuna_scan::ipc::IpcSearch;
-use lacuna_scan::parquet::{Footer, ParquetSearch, TAIL_BYTES, footer};
+use lacuna_scan::parquet::{Footer, ParquetSearch, RowGroupMatches, TAIL_BYTES, footer};
 use lacuna_scan::text::TextSearch;
-use lacuna_scan::{Found, Limits, Matcher, Matches, SelectorIndex, Sink, StreamSearch, Summary};
+use lacuna_scan::{Effort, Found, Limits, Matcher, Matches, SelectorIndex, Sink, StreamSearch, Summary};
 use parquet::file::metadata::ParquetMetaData;
 use tokio_util::sync::CancellationToken;
 
@@ -58,6 +58,7 @@ pub(crate) struct Answer {
     pub(crate) rows: u64,
     pub(crate) matches: Matches,
     pub(crate) bytes_read: u64,
+    pub(crate) effort: Effort,
     /// The collected records.
     pub(crate) records: Part,
     /// How many records could not be read, and where the first of them is.
@@ -83,8 +84,8 @@ pub(crate) async fn search(
     let run = Run { shop, origin, question, reporter, cancel, bytes_read: AtomicU64::new(0) };
     let (rows, matches, records, summary) = match format {
         ShardFormat::Parquet => {
-            let (rows, matches, records) = run.parquet().await?;
-            (rows, matches, records, Summary::default())
+            let (rows, matches, records, effort) = run.parquet().await?;
+            (rows, matches, records, Summary { effort, ..Summary::default() })
         }
         ShardFormat::Arrow => {
             let limits = shop.limits;
@@ -99,6 +100,7 @@ pub(crate) async fn search(
         rows,
         matches,
         bytes_read: run.bytes_read.into_inner(),
+        effort: summary.effort,
         records,
         poisoned: summary.poisoned,
         first_poison: summary.first_poison,
@@ -128,24 +130,32 @@ impl Streamed {
 }
 
 impl Run<'_> {
-    async fn parquet(&self) -> Result<(u64, Matches, Part), ShardError> {
+    async fn parquet(&self) -> Result<(u64, Matches, Part, Effort), ShardError> {
         let (metadata, tail) = read_footer(self.shop, self.origin, &self.bytes_read).await?;
         let (matcher, limits, size) = (self.question.matcher.clone(), self.shop.limits, self.origin.size());
         let footer = metadata.clone();
         let search = self.shop.cpu.run(move || ParquetSearch::new(footer, size, matcher, limits)).await??;
-        let matches = futures::stream::iter(0..search.row_groups())
+        let (matches, mut effort) = futures::stream::iter(0..search.row_groups())
             .map(|index| self.row_group(&search, index, &tail))
             .buffer_unordered(self.shop.at_once(self.origin.is_near()))
-            .try_fold(Matches::default(), |mut all, matches| async move {
-                all.merge(matches);
-                Ok(all)
+            .try_fold((Matches::default(), Effort::default()), |(mut all, mut effort), group| async move {
+                all.merge(group.matches);
+                effort += group.effort;
+                Ok((all, effort))
             })
             .await?;
-        let records = collect_rows(self.shop, self.origin, metadata, &matches, self.question, &self.bytes_read).await?;
-        Ok((search.rows(), matches, records))
+        let collected = collect_rows(self.shop, self.origin, metadata, &matches, self.question, &self.bytes_read);
+        let (records, taking) = collected.await?;
+        effort += taking;
+        Ok((search.rows(), matches, records, effort))
     }
 
-    async fn row_group(&self, search: &ParquetSearch, index: usize, tail: &Tail) -> Result<Matches, ShardError> {
+    async fn row_group(
+        &self,
+        search: &ParquetSearch,
+        index: usize,
+        tail: &Tail,
+    ) -> Result<RowGroupMatches, ShardError> {
         let mut group = search.row_group(index)?;
         while let Some(range) = group.need(self.shop.budget.window) {
             if self.cancel.is_cancelled() {
@@ -168,7 +178,7 @@ impl Run<'_> {
             fed?;
             group = back;
         }
-        Ok(self.shop.cpu.run(move || group.finish().matches).await?)
+        Ok(self.shop.cpu.run(move || group.finish()).await?)
     }
 
     /// Feeds the whole shard to `search`; reads ahead by one window.

@@ -19,6 +19,7 @@
 )]
 
 mod column;
+mod effort;
 mod error;
 mod integers;
 pub mod ipc;
@@ -37,6 +38,7 @@ mod subject;
 pub mod text;
 
 pub use column::{ColumnPath, ColumnPathError, Step};
+pub use effort::Effort;
 pub use error::{Error, Result};
 pub use limits::Limits;
 pub use mapping::{

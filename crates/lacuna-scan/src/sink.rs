@@ -3,7 +3,7 @@
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 
-use crate::{Matches, Result, SelectorIndex};
+use crate::{Effort, Matches, Result, SelectorIndex};
 
 /// A record as its shard holds it.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +64,8 @@ pub struct Summary {
     pub poisoned: u64,
     /// Where the first of them lies and what is wrong with it, without its content.
     pub first_poison: Option<String>,
+    /// What it took to find out.
+    pub effort: Effort,
 }
 
 /// A search of a shard that is read from its first byte to its last.

@@ -140,6 +140,9 @@ pub(crate) struct Who {
     /// are skipped
     #[arg(long, value_name = "FILE")]
     pub subjects: Vec<PathBuf>,
+    /// Each identifier is a person of its own, with a request of its own: all in one pass, in the order in which they are given
+    #[arg(long)]
+    pub apart: bool,
 }
 
 /// What a run may use.

@@ -53,6 +53,12 @@ pub(crate) fn selector(sources: &[Source], tenant: Option<&str>, identifiers: Ve
     Ok(Selector { tenant, identifiers })
 }
 
+/// Each identifier as a person of its own.
+pub(crate) fn apart(together: Selector) -> Vec<Selector> {
+    let Selector { tenant, identifiers } = together;
+    identifiers.into_iter().map(|one| Selector { tenant: tenant.clone(), identifiers: vec![one] }).collect()
+}
+
 fn check_tenant(sources: &[Source], tenant: Option<&TenantId>) -> Result<()> {
     match tenant {
         None => match sources.iter().find(|source| !matches!(source.mapping.tenant, TenantRule::Single)) {

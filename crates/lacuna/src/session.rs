@@ -26,15 +26,14 @@ pub(crate) struct Session {
     engine: Engine,
     /// The sources that were chosen.
     pub sources: Vec<Source>,
-    selector: Selector,
+    /// Whom it is about, request by request.
+    selectors: Vec<Selector>,
     shows_progress: bool,
 }
 
 /// What happened, and how long it took.
 #[derive(Debug)]
 pub(crate) struct Ran {
-    /// The request's id.
-    pub request: RequestId,
     /// What happened.
     pub outcome: Outcome,
     /// How long it took.
@@ -53,14 +52,15 @@ impl Session {
         let sources = selection::sources(&config.sources, &args.scope.source)?;
         // Everything that needs no one to be asked for is checked before standard input is read.
         let epochs = config.keys.epochs(&environment)?;
-        let selector = selection::selector(&sources, args.who.tenant.as_deref(), subjects::read(&args.who)?)?;
+        let together = selection::selector(&sources, args.who.tenant.as_deref(), subjects::read(&args.who)?)?;
+        let selectors = if args.who.apart { selection::apart(together) } else { vec![together] };
         let store = stores::open(&config.store, &environment)?;
         let export = export()?;
         let signing_key = if signs { Some(signing::find_or_make(config, &environment)?) } else { None };
         let mut settings = settings(config, &args.resources, store, epochs);
         settings.export = export;
         settings.signing_key = signing_key;
-        Ok(Self { engine: Engine::new(settings)?, sources, selector, shows_progress: true })
+        Ok(Self { engine: Engine::new(settings)?, sources, selectors, shows_progress: true })
     }
 
     /// Keeps the terminal free of progress bars, for log lines.
@@ -70,18 +70,19 @@ impl Session {
         self
     }
 
-    /// Runs one request for the session's subject.
-    pub(crate) async fn run(&self, request: RequestId, action: Action, cancel: &CancellationToken) -> Result<Ran> {
-        let job = Job {
-            sources: self.sources.clone(),
-            requests: vec![Request { id: request.clone(), selector: self.selector.clone(), action }],
-        };
+    /// Runs a request for each of the session's subjects, in one pass. `id` is the request's; of several, what their ids start with.
+    pub(crate) async fn run(&self, id: Option<&RequestId>, action: Action, cancel: &CancellationToken) -> Result<Ran> {
+        let ids = request_ids(id, self.selectors.len())?;
+        let requests = ids.into_iter().zip(&self.selectors);
+        let requests =
+            requests.map(|(id, selector)| Request { id, selector: selector.clone(), action: action.clone() }).collect();
+        let job = Job { sources: self.sources.clone(), requests };
         let reporter = Arc::new(Reporter::default());
         let display = Display::follow(&reporter, self.shows_progress);
         let start = Instant::now();
         let outcome = Box::pin(self.engine.run(job, &reporter, cancel)).await;
         drop(display);
-        Ok(Ran { request, outcome: outcome?, elapsed: start.elapsed() })
+        Ok(Ran { outcome: outcome?, elapsed: start.elapsed() })
     }
 }
 
@@ -101,11 +102,23 @@ pub(crate) fn settings(config: &Config, resources: &Resources, store: Arc<dyn St
     }
 }
 
-/// The request's id as it was given, or a new one.
-pub(crate) fn request_id(given: Option<&str>) -> Result<RequestId> {
-    let Some(given) = given else { return Ok(RequestId::generate()) };
-    RequestId::new(given)
-        .ok_or_else(|| Failure::usage("--request-id takes 1 to 64 letters, digits, hyphens and underscores"))
+/// The request's id, where one is given.
+pub(crate) fn request_id(given: Option<&str>) -> Result<Option<RequestId>> {
+    let Some(given) = given else { return Ok(None) };
+    let id = RequestId::new(given)
+        .ok_or_else(|| Failure::usage("--request-id takes 1 to 64 letters, digits, hyphens and underscores"))?;
+    Ok(Some(id))
+}
+
+/// Ids for so many requests: `given` for the only one, `given-1`, `given-2` and so on for several, new ones without it.
+fn request_ids(given: Option<&RequestId>, count: usize) -> Result<Vec<RequestId>> {
+    let Some(given) = given else { return Ok((0..count).map(|_| RequestId::generate()).collect()) };
+    if count == 1 {
+        return Ok(vec![given.clone()]);
+    }
+    let numbered = (1..=count).map(|number| RequestId::new(&format!("{given}-{number}")));
+    let ids: Option<Vec<_>> = numbered.collect();
+    ids.ok_or_else(|| Failure::usage("--request-id leaves no room for the number of each of the requests"))
 }
 
 #[cfg(test)]
@@ -130,6 +143,7 @@ mod tests {
                 tenant: Some("contoso".into()),
                 subject: vec![lacuna_scan::Secret::new("email=a@example.org".to_owned())],
                 subjects: Vec::new(),
+                apart: false,
             },
             resources: Resources::default(),
             yes: true,
@@ -138,7 +152,7 @@ mod tests {
         let session = Session::open(&args, &Config::load(&config).unwrap(), || Ok(None), true).unwrap().quiet(true);
         let cancel = CancellationToken::new();
         cancel.cancel();
-        let ran = session.run(RequestId::generate(), Action::Erase { dry_run: false }, &cancel).await.unwrap();
+        let ran = session.run(None, Action::Erase { dry_run: false }, &cancel).await.unwrap();
         let report = Report { asked: Asked::Erase, ran: &ran, sources: &session.sources };
         assert_eq!(report.code(), ExitCode::Interrupted);
         assert_eq!(report.json()["interrupted"], true);

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Result};
 /// The longest line of a subjects file, in bytes.
 const LINE_BYTES_MAX: u64 = 1 << 20;
 
-/// All identifiers that the arguments give; together they are one person.
+/// All different identifiers that the arguments give, in their order.
 pub(crate) fn read(who: &Who) -> Result<Vec<Identifier>> {
     let mut identifiers = Vec::new();
     for (index, subject) in who.subject.iter().enumerate() {

@@ -15,7 +15,8 @@ use super::resolve::{Path, resolve};
 use super::schema::Table;
 use super::values::{self, Spots};
 use crate::{
-    Error, FieldTest, Found, Hit, Limits, Matcher, Matches, Record, Result, SelectorIndex, Sink, StreamSearch, Summary,
+    Effort, Error, FieldTest, Found, Hit, Limits, Matcher, Matches, Record, Result, SelectorIndex, Sink, StreamSearch,
+    Summary,
 };
 
 /// Rows that are looked at in one go: bounds what hits take.
@@ -31,6 +32,7 @@ pub struct IpcSearch {
     plan: Option<Plan>,
     rows: u64,
     matches: Matches,
+    effort: Effort,
 }
 
 /// Where the mapped columns lie in this shard.
@@ -63,10 +65,25 @@ struct Part {
     records: RecordBatch,
 }
 
+impl Part {
+    /// What it took to find it, with the bytes of the columns that were searched.
+    fn effort(&self, bytes: u64) -> Effort {
+        let rows_decoded = self.records.num_rows() as u64;
+        Effort { bytes_decompressed: bytes, rows_decoded, ..Effort::default() }
+    }
+}
+
 impl IpcSearch {
     /// A search for what `matcher` wants.
     pub fn new(matcher: Arc<Matcher>, limits: Limits) -> Self {
-        Self { matcher, reader: Reader::new(limits), plan: None, rows: 0, matches: Matches::default() }
+        Self {
+            matcher,
+            reader: Reader::new(limits),
+            plan: None,
+            rows: 0,
+            matches: Matches::default(),
+            effort: Effort::default(),
+        }
     }
 
     fn drain(&mut self, sink: &mut dyn Sink) -> Result<()> {
@@ -101,15 +118,17 @@ impl IpcSearch {
         let matcher = &self.matcher;
         let whole = tasks.iter().all(|task| task.rows.batch.rows <= ROWS);
         if whole && tasks.len() > 1 {
-            let found: Vec<Result<Part>> = tasks
+            let found: Vec<Result<(Part, u64)>> = tasks
                 .par_iter()
                 .map(|task| {
                     let columns = Columns::new(task, matcher, &plan.tenant)?;
-                    columns.search(0, task.rows.batch.rows, matcher, &plan.tenant)
+                    Ok((columns.search(0, task.rows.batch.rows, matcher, &plan.tenant)?, columns.bytes()))
                 })
                 .collect();
-            for (task, part) in tasks.iter().zip(found) {
-                emit(&part?, self.rows, &mut self.matches, sink)?;
+            for (task, found) in tasks.iter().zip(found) {
+                let (part, bytes) = found?;
+                self.effort += part.effort(bytes);
+                emit(&part, self.rows, &mut self.matches, sink)?;
                 self.rows += task.rows.batch.rows as u64;
             }
             return Ok(());
@@ -119,8 +138,10 @@ impl IpcSearch {
             let columns = Columns::new(task, matcher, &plan.tenant)?;
             for first in (0..total).step_by(ROWS) {
                 let part = columns.search(first, ROWS.min(total - first), matcher, &plan.tenant)?;
+                self.effort += part.effort(0);
                 emit(&part, self.rows, &mut self.matches, sink)?;
             }
+            self.effort.bytes_decompressed += columns.bytes();
             self.rows += total as u64;
         }
         Ok(())
@@ -137,7 +158,7 @@ impl StreamSearch for IpcSearch {
         self.drain(sink)?;
         self.reader.finish()?;
         let matches = std::mem::take(&mut self.matches);
-        Ok(Summary { rows: self.rows, matches, poisoned: 0, first_poison: None })
+        Ok(Summary { rows: self.rows, matches, poisoned: 0, first_poison: None, effort: self.effort })
     }
 }
 
@@ -198,6 +219,11 @@ impl<'a> Columns<'a> {
             tenant.iter().try_for_each(|path| decode(path.column))?;
         }
         Ok(Self { task, decoded })
+    }
+
+    /// Bytes of the buffers that were decoded.
+    fn bytes(&self) -> u64 {
+        self.decoded.values().map(|column| column.get_buffer_memory_size() as u64).sum()
     }
 
     /// Searches `length` rows from `first` on.

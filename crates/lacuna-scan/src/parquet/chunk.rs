@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::pages::{Chunk, DataPage, Facts, Pages, Visitor};
 use super::rle::{decode_hybrid, pick_from_hybrid};
 use super::values::{Column, Found, Unreadable};
-use crate::{FieldTest, Hit, Limits, Result, SelectorIndex};
+use crate::{Effort, FieldTest, Hit, Limits, Result, SelectorIndex};
 
 /// Searches a chunk from its first page to its last.
 pub(super) struct ChunkSearch {
@@ -91,16 +91,16 @@ impl ChunkSearch {
         self.pages.feed(piece, &mut Search { state: &mut self.state, test, only })
     }
 
-    /// The hits, and how many bytes were decompressed to find them. Call when [`need`](Self::need) says `None`.
+    /// The hits, and what it took to find them. Call when [`need`](Self::need) says `None`.
     ///
     /// Fails when the chunk did not end where it should.
-    pub(super) fn finish(self) -> Result<(Vec<Hit>, u64)> {
+    pub(super) fn finish(self) -> Result<(Vec<Hit>, Effort)> {
         let is_indices_only = self.pages.chunk.indices_from.is_some_and(|data| self.pages.next >= data);
         // Where the dictionary answered, no data page was looked at.
         if !(is_indices_only && self.state.nothing_wanted()) {
             self.pages.finish()?;
         }
-        Ok((self.state.hits, self.pages.bytes_decompressed))
+        Ok((self.state.hits, self.pages.effort))
     }
 }
 
@@ -206,13 +206,29 @@ impl State {
         }
         let (&bit_width, data) = page.values.split_first().ok_or_else(bad)?;
         let (mut rows, hits, mut highest) = (rows.into_iter(), &mut self.hits, 0);
+        let mut among = Among { hits: &only[first..] };
         let picked = pick_from_hybrid(data, bit_width.into(), &ordinals, |index| {
             highest = highest.max(index);
             let row = rows.next().unwrap_or_default();
             let owned = dictionary.owners(index).map(|selector| Hit { row, selector });
-            hits.extend(owned.filter(|hit| only.binary_search(hit).is_ok()));
+            hits.extend(owned.filter(|hit| among.holds(hit)));
         });
         picked.filter(|()| (highest as usize) < dictionary.entries).ok_or_else(bad)
+    }
+}
+
+/// Sorted hits that are asked for in the order of rows: a step ahead now and then, where a binary search for each took a tenth
+/// of a search for 100,000 people.
+struct Among<'a> {
+    /// Those of the last row that was asked for, and behind it.
+    hits: &'a [Hit],
+}
+
+impl Among<'_> {
+    fn holds(&mut self, hit: &Hit) -> bool {
+        let passed = self.hits.iter().take_while(|known| known.row < hit.row).count();
+        self.hits = &self.hits[passed..];
+        self.hits.iter().take_while(|known| known.row == hit.row).any(|known| known == hit)
     }
 }
 
@@ -252,13 +268,18 @@ impl Search<'_> {
         if found.peek().is_none() {
             return Ok(());
         }
-        page.def.decode(def).ok_or(Unreadable::Malformed("a page's levels cannot be read"))?;
+        let mut among = self.only.map(|hits| Among { hits });
         let mut keep = |row: u64, selector| {
             let hit = Hit { row, selector };
-            if self.only.is_none_or(|only| only.binary_search(&hit).is_ok()) {
+            if among.as_mut().is_none_or(|among| among.holds(&hit)) {
                 hits.push(hit);
             }
         };
+        if page.rep.is_empty() && page.present == page.slots {
+            found.for_each(|&(ordinal, selector)| keep(page.first_row + u64::from(ordinal), selector));
+            return Ok(());
+        }
+        page.def.decode(def).ok_or(Unreadable::Malformed("a page's levels cannot be read"))?;
         // Walk the page's levels once: `ordinal` counts values that are there, `begun` counts rows.
         let (mut ordinal, mut begun) = (0_u32, page.first_row);
         for slot in 0..page.slots {

@@ -15,7 +15,7 @@ use super::page::{PageHeader, PageKind, encoding, page_header};
 use super::prune;
 use super::values::{Column, Unreadable};
 use super::workbench::{self, Buffers};
-use crate::{Error, Limits, Result};
+use crate::{Effort, Error, Limits, Result};
 
 /// Values in a page, nulls included. Writers stay far below; a forged header cannot ask for more memory than this allows.
 const VALUES_PER_PAGE_MAX: usize = 1 << 24;
@@ -162,7 +162,7 @@ pub(super) struct Pages {
     rows: u64,
     /// The dictionary page, while nothing needed it.
     deferred: Option<(PageHeader, Bytes, u64)>,
-    pub(super) bytes_decompressed: u64,
+    pub(super) effort: Effort,
 }
 
 impl Pages {
@@ -176,7 +176,7 @@ impl Pages {
             values_left: is_counted.then_some(chunk.values),
             rows: 0,
             deferred: None,
-            bytes_decompressed: 0,
+            effort: Effort::default(),
             chunk,
         };
         this.pass_gap();
@@ -453,7 +453,8 @@ impl Pages {
         if buffer.len() != size {
             return Err(self.malformed(offset, "a page is not as long as its header says"));
         }
-        self.bytes_decompressed += size as u64;
+        self.effort.bytes_decompressed += size as u64;
+        self.effort.pages_decoded += 1;
         Ok(buffer)
     }
 

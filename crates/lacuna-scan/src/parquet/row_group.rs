@@ -13,7 +13,7 @@ use super::index::{IndexRanges, gaps};
 use super::leaf::{Leaf, resolve};
 use super::pages::{Chunk, chunk_range};
 use super::prune::{self, Bounds};
-use crate::{Error, FieldTest, Hit, Limits, Matcher, Matches, Result};
+use crate::{Effort, Error, FieldTest, Hit, Limits, Matcher, Matches, Result};
 
 /// What to look for in one file.
 #[derive(Clone, Debug)]
@@ -36,8 +36,8 @@ pub struct RowGroupMatches {
     pub rows: u64,
     /// Which of them belong to whom, as ordinals in the file.
     pub matches: Matches,
-    /// Bytes that were decompressed to find them.
-    pub bytes_decompressed: u64,
+    /// What it took to find them.
+    pub effort: Effort,
 }
 
 impl ParquetSearch {
@@ -112,7 +112,7 @@ pub struct RowGroupSearch {
     tenant: Option<Chunk>,
     stage: Stage,
     hits: Vec<Vec<Hit>>,
-    bytes_decompressed: u64,
+    effort: Effort,
 }
 
 /// A chunk that may hold something wanted.
@@ -198,7 +198,7 @@ impl RowGroupSearch {
             todo,
             tenant,
             stage: Stage::Done(Vec::new()),
-            bytes_decompressed: 0,
+            effort: Effort::default(),
         };
         this.next_stage()?;
         Ok(this)
@@ -240,7 +240,7 @@ impl RowGroupSearch {
         if let Stage::Done(hits) = self.stage {
             matches.extend(&hits, self.first_row);
         }
-        RowGroupMatches { rows: self.rows, matches, bytes_decompressed: self.bytes_decompressed }
+        RowGroupMatches { rows: self.rows, matches, effort: self.effort }
     }
 
     /// Ends the stage that has all its bytes, and enters the next one that needs any.
@@ -250,14 +250,14 @@ impl RowGroupSearch {
                 Stage::Bloom(candidate, part) => self.after_bloom(candidate, &part)?,
                 Stage::Index(candidate, bounds, locations) => self.after_index(candidate, &bounds, &locations)?,
                 Stage::Field(field, chunk) => {
-                    let (hits, decompressed) = chunk.finish()?;
-                    self.bytes_decompressed += decompressed;
+                    let (hits, effort) = chunk.finish()?;
+                    self.effort += effort;
                     self.hits[field].extend(hits);
                     None
                 }
                 Stage::Tenant(candidates, chunk) => {
-                    let (hits, decompressed) = chunk.finish()?;
-                    self.bytes_decompressed += decompressed;
+                    let (hits, effort) = chunk.finish()?;
+                    self.effort += effort;
                     self.stage = Stage::Done(Matcher::within_tenant(&candidates, hits));
                     return Ok(());
                 }

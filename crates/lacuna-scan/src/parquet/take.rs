@@ -16,7 +16,7 @@ use super::plain::Plain;
 use super::rle::pick_from_hybrid;
 use super::taken::{TakenColumn, TakenRows};
 use super::values::{Column, Unreadable};
-use crate::{Limits, Result};
+use crate::{Effort, Limits, Result};
 
 /// Takes rows out of one row group: asks for bytes with [`needs`](Self::needs), takes them with [`feed`](Self::feed).
 pub struct RowGroupTake {
@@ -60,10 +60,12 @@ impl RowGroupTake {
         pages.feed(piece, taking)
     }
 
-    /// The rows. Call when [`needs`](Self::needs) is empty.
-    pub fn finish(self) -> Result<TakenRows> {
+    /// The rows, and what it took to take them. Call when [`needs`](Self::needs) is empty.
+    pub fn finish(self) -> Result<(TakenRows, Effort)> {
+        let mut effort = Effort { rows_decoded: self.rows as u64, ..Effort::default() };
+        self.columns.iter().for_each(|column| effort += column.pages.effort);
         let columns = self.columns.into_iter().map(ColumnTake::finish).collect::<Result<_>>()?;
-        Ok(TakenRows { columns, rows: self.rows })
+        Ok((TakenRows { columns, rows: self.rows }, effort))
     }
 }
 

@@ -111,6 +111,11 @@ impl Blocks {
         &self.splitter
     }
 
+    /// Bytes of text so far.
+    pub fn text_bytes(&self) -> u64 {
+        self.decompressor.text_bytes()
+    }
+
     /// Decompresses until a block is full. Where blocks end depends on the text alone, not on the pieces that were pushed.
     pub fn fill(&mut self) -> Result<Filled> {
         if self.text.capacity() < self.full_at {

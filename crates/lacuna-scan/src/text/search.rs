@@ -14,8 +14,8 @@ use super::json::{Paths, Visitor, Walker};
 use super::read::values;
 use super::{Fault, Piece, PieceKind, TextFormat};
 use crate::{
-    ColumnPath, Error, Found, Limits, Matcher, Record, Result, SelectorIndex, Sink, Step, StreamSearch, Summary, Value,
-    Verdict,
+    ColumnPath, Effort, Error, Found, Limits, Matcher, Record, Result, SelectorIndex, Sink, Step, StreamSearch,
+    Summary, Value, Verdict,
 };
 
 /// Bytes of text that one task searches: enough to be worth a task, few enough that a block gives some to every core.
@@ -123,6 +123,8 @@ impl StreamSearch for TextSearch {
     fn finish(&mut self, sink: &mut dyn Sink) -> Result<Summary> {
         self.blocks.end();
         self.advance(sink)?;
+        let (bytes_decompressed, rows_decoded) = (self.blocks.text_bytes(), self.summary.rows);
+        self.summary.effort = Effort { bytes_decompressed, rows_decoded, ..Effort::default() };
         Ok(std::mem::take(&mut self.summary))
     }
 }

@@ -7,7 +7,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use lacuna_scan::parquet::{Footer, ParquetSearch, footer};
 use lacuna_scan::{
-    Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantId, TenantRule,
+    Effort, Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantId, TenantRule,
 };
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
@@ -44,6 +44,12 @@ fn file_of(
 
 /// The parts of the file that a search for `user` asks for, and the rows that it finds.
 fn asked(file: &Bytes, user: &str) -> (Vec<String>, Vec<u64>) {
+    let (asked, rows, _) = searched(file, user);
+    (asked, rows)
+}
+
+/// The same, and what was decoded for it.
+fn searched(file: &Bytes, user: &str) -> (Vec<String>, Vec<u64>, Effort) {
     let field = |column: &str, kind| Field::new(column.parse().unwrap(), Kind::new(kind));
     let mapping = Mapping {
         identifiers: vec![IdentifierRule::One(field("user", "id"))],
@@ -55,7 +61,7 @@ fn asked(file: &Bytes, user: &str) -> (Vec<String>, Vec<u64>) {
     let Footer::Ready(metadata) = footer(file.len() as u64, file, &limits).unwrap() else { unreachable!() };
     let search = ParquetSearch::new(metadata, file.len() as u64, matcher, limits).unwrap();
     let parts = parts(file);
-    let (mut asked, mut rows) = (Vec::new(), Vec::new());
+    let (mut asked, mut rows, mut effort) = (Vec::new(), Vec::new(), Effort::default());
     for group in 0..search.row_groups() {
         let mut group = search.row_group(group).unwrap();
         while let Some(range) = group.need(1 << 20) {
@@ -63,9 +69,11 @@ fn asked(file: &Bytes, user: &str) -> (Vec<String>, Vec<u64>) {
             asked.extend(parts.iter().filter(within).map(|(.., name)| name.clone()));
             group.feed(&file.slice(range.start as usize..range.end as usize)).unwrap();
         }
-        rows.extend(group.finish().matches.rows());
+        let found = group.finish();
+        rows.extend(found.matches.rows());
+        effort += found.effort;
     }
-    (asked, rows)
+    (asked, rows, effort)
 }
 
 /// Start, end and name of everything that the footer points to.
@@ -125,6 +133,16 @@ fn in_order_only_the_page_that_holds_the_user() {
     let (asked, rows) = asked(&file(|row| row, |layout| layout), "020");
     let expected = ["0 user bounds", "0 user locations", "0 user page 1", "0 tenant page 0", "0 tenant page 1"];
     assert_eq!((asked, rows), (expected.map(str::to_owned).to_vec(), vec![20]));
+}
+
+#[test]
+fn only_pages_that_may_hold_the_user_are_decoded() {
+    let decoded = |users: fn(usize) -> usize, user| searched(&file(users, |layout| layout), user).2;
+    // Its one page, and of the tenant's column the page of the same row.
+    assert_eq!(decoded(|row| row, "020").pages_decoded, 2);
+    // Both pages of both row groups, and one of the tenants'.
+    assert_eq!(decoded(shuffled, "029").pages_decoded, 5);
+    assert_eq!(decoded(|row| row, "064"), Effort::default());
 }
 
 #[test]

@@ -88,7 +88,8 @@ fn taken(file: &Bytes, metadata: &ParquetMetaData, rows: &[u64], window: u64) ->
                 take.feed(column, &file.slice(range.start as usize..range.end as usize)).unwrap();
             }
         }
-        let rows = take.finish().unwrap();
+        let (rows, effort) = take.finish().unwrap();
+        assert_eq!(effort.rows_decoded, rows.len() as u64);
         match &mut all {
             None => all = Some(rows),
             Some(all) => all.append(rows),

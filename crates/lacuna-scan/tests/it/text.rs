@@ -99,7 +99,7 @@ impl Query {
         for piece in stored.chunks(self.piece.max(1)) {
             search.feed(Bytes::copy_from_slice(piece), &mut sink)?;
         }
-        let Summary { rows, matches, poisoned, first_poison } = search.finish(&mut sink)?;
+        let Summary { rows, matches, poisoned, first_poison, .. } = search.finish(&mut sink)?;
         for (row, selectors, _) in &sink.0 {
             for &selector in selectors {
                 assert!(matches.iter().any(|(at, rows)| at == selector && rows.contains(*row)));

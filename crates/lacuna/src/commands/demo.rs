@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use lacuna_benches::corpus::{Person, Role, Sample};
-use lacuna_engine::{Action, ExportOptions, OnErase, RequestId};
+use lacuna_engine::{Action, ExportOptions, OnErase};
 use lacuna_scan::Secret;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -58,7 +58,7 @@ impl Demo<'_> {
 
         let shown = |what: &str, session: &Session| command(&samples, person, what, session);
         self.step("Export one person: a package for them, and for whoever checks it.", &shown("export", &erasing))?;
-        let export = erasing.run(RequestId::generate(), Action::Export(ExportOptions::default()), &self.cancel).await?;
+        let export = erasing.run(None, Action::Export(ExportOptions::default()), &self.cancel).await?;
         let code = self.report(Asked::Export, &export, &erasing)?;
         if code != ExitCode::Done {
             return Ok(code);
@@ -66,7 +66,7 @@ impl Demo<'_> {
         self.say(&package(&export)?)?;
 
         self.step("Erase them: every shard that names them is rewritten.", &shown("erase --now", &erasing))?;
-        let erase = erasing.run(RequestId::generate(), Action::Erase { dry_run: false }, &self.cancel).await?;
+        let erase = erasing.run(None, Action::Erase { dry_run: false }, &self.cancel).await?;
         let code = self.report(Asked::Erase, &erase, &erasing)?;
         if code != ExitCode::Done {
             return Ok(code);
@@ -79,7 +79,7 @@ impl Demo<'_> {
         let where_allowed = if kept.is_some() { ", in all sources but those that must be kept" } else { "" };
         let searched = kept.as_ref().unwrap_or(&erasing);
         self.step(&format!("Look for them again{where_allowed}."), &shown("find", searched))?;
-        let find = searched.run(RequestId::generate(), Action::Discover, &self.cancel).await?;
+        let find = searched.run(None, Action::Discover, &self.cancel).await?;
         let code = self.report(Asked::Find, &find, searched)?;
         let nothing_left = find.outcome.matched == 0;
         if self.args.json {
@@ -118,7 +118,7 @@ impl Demo<'_> {
         let subject = person.identifiers.iter().map(|(kind, value)| Secret::new(format!("{kind}={value}"))).collect();
         let mut run = RunArgs {
             scope: Scope { config: samples.config.clone(), source: Vec::new() },
-            who: Who { tenant: Some(person.tenant.clone()), subject, subjects: Vec::new() },
+            who: Who { tenant: Some(person.tenant.clone()), subject, subjects: Vec::new(), apart: false },
             resources: self.args.resources.clone(),
             yes: true,
             json: self.args.json,

@@ -1,6 +1,6 @@
 //! `lacuna erase`: the records gone from the bytes, and a receipt.
 
-use lacuna_engine::{Action, RequestId};
+use lacuna_engine::Action;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
@@ -43,7 +43,7 @@ pub(super) async fn run(args: &EraseArgs, context: Context) -> Result<ExitCode> 
             Answer::Interrupted => return Ok(ExitCode::Interrupted),
         }
     }
-    let ran = session.run(request, Action::Erase { dry_run: args.dry_run }, &cancel).await?;
+    let ran = session.run(request.as_ref(), Action::Erase { dry_run: args.dry_run }, &cancel).await?;
     let asked = if args.dry_run { Asked::EraseDryRun } else { Asked::Erase };
     Report { asked, ran: &ran, sources: &session.sources }.write(run.json)
 }
@@ -56,7 +56,7 @@ enum Answer {
 
 /// Shows what a search finds, and asks whether to go on.
 async fn confirm(session: &Session, cancel: &CancellationToken) -> Result<Answer> {
-    let ran = session.run(RequestId::generate(), Action::Discover, cancel).await?;
+    let ran = session.run(None, Action::Discover, cancel).await?;
     if ran.outcome.interrupted {
         return Ok(Answer::Interrupted);
     }

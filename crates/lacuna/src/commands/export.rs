@@ -18,7 +18,7 @@ pub(super) async fn run(args: &ExportArgs, context: Context) -> Result<ExitCode>
     let export = || stores::create(&destination, &environment).map(Some);
     let session = Session::open(&args.run, &config, export, true)?.quiet(context.logs);
     let action = Action::Export(ExportOptions { format: args.format.into() });
-    let ran = session.run(request, action, &interrupt::watch()).await?;
+    let ran = session.run(request.as_ref(), action, &interrupt::watch()).await?;
     Report { asked: Asked::Export, ran: &ran, sources: &session.sources }.write(args.run.json)
 }
 

@@ -1,6 +1,6 @@
 //! `lacuna find`: how many records, where.
 
-use lacuna_engine::{Action, RequestId};
+use lacuna_engine::Action;
 
 use super::Context;
 use crate::args::FindArgs;
@@ -14,6 +14,6 @@ use crate::session::Session;
 pub(super) async fn run(args: &FindArgs, context: Context) -> Result<ExitCode> {
     let config = Config::load(&args.run.scope.config)?;
     let session = Session::open(&args.run, &config, || Ok(None), false)?.quiet(context.logs);
-    let ran = session.run(RequestId::generate(), Action::Discover, &interrupt::watch()).await?;
+    let ran = session.run(None, Action::Discover, &interrupt::watch()).await?;
     Report { asked: Asked::Find, ran: &ran, sources: &session.sources }.write(args.run.json)
 }

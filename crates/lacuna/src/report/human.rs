@@ -11,6 +11,9 @@ use crate::units::{bytes, count, counted, duration};
 /// How many problems are listed before the rest is only counted.
 const PROBLEMS_SHOWN: usize = 20;
 
+/// How many requests have their packages and receipts named before the rest is only counted.
+const REQUESTS_SHOWN: usize = 20;
+
 impl Report<'_> {
     /// The report's text.
     pub(crate) fn human(&self) -> String {
@@ -31,12 +34,16 @@ impl Report<'_> {
             duration(self.ran.elapsed)
         );
         text.push_str(&self.table());
+        let (shown, more) = outcome.requests.split_at(outcome.requests.len().min(REQUESTS_SHOWN));
         for (name, place) in
-            outcome.requests.iter().flat_map(|request| [("Package", &request.package), ("Receipt", &request.receipt)])
+            shown.iter().flat_map(|request| [("Package", &request.package), ("Receipt", &request.receipt)])
         {
             if let Some(place) = place {
                 let _ = write!(text, "\n{name}: {place}\n");
             }
+        }
+        if !more.is_empty() {
+            let _ = write!(text, "\nand those of {}; --json names all\n", counted(more.len() as u64, "more request"));
         }
         for receipt in outcome.requests.iter().filter_map(|request| request.receipt_jws.as_ref()) {
             let _ = write!(text, "\nThe receipt could not be written. Keep it; this is all of it:\n{receipt}\n");
@@ -58,6 +65,12 @@ impl Report<'_> {
         match self.asked {
             _ if outcome.matched == 0 => "Found no record.".to_owned(),
             Asked::Find | Asked::EraseAhead => format!("Found {records} {within}."),
+            Asked::Export if outcome.requests.len() > 1 => {
+                format!(
+                    "Found {records} {within} and wrote them to {}.",
+                    counted(outcome.requests.len() as u64, "package")
+                )
+            }
             Asked::Export => format!("Found {records} {within} and wrote them to the package."),
             Asked::Erase if erased == outcome.matched => format!("Erased {records} {within}."),
             Asked::Erase => format!("Erased {} of {records} {within}.", count(erased)),

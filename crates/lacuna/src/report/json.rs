@@ -12,10 +12,10 @@ impl Report<'_> {
             "matched": outcome.matched,
             "complete": outcome.is_complete(),
             "interrupted": outcome.interrupted,
-            "request": self.ran.request,
             "sources": outcome.sources,
         });
         if let [request] = outcome.requests.as_slice() {
+            document["request"] = json!(request.request);
             if let Some(package) = &request.package {
                 document["package"] = json!(package);
             }

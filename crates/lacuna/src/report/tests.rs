@@ -27,10 +27,8 @@ fn ran(sources: Vec<SourceOutcome>) -> Ran {
     let request = RequestId::new("r-1").unwrap();
     let matched = sources.iter().map(|source| source.matched).sum();
     let complete = sources.iter().all(|source| source.problems.is_empty());
-    let of_request =
-        RequestOutcome { request: request.clone(), matched, complete, package: None, receipt: None, receipt_jws: None };
+    let of_request = RequestOutcome { request, matched, complete, package: None, receipt: None, receipt_jws: None };
     Ran {
-        request,
         outcome: Outcome { matched, sources, requests: vec![of_request], interrupted: false },
         elapsed: Duration::from_millis(1234),
     }

@@ -44,6 +44,43 @@ fn subjects_come_from_files_and_standard_input() {
 }
 
 #[test]
+fn people_apart_get_a_request_each_from_one_pass() {
+    let home = Home::with_logs();
+    home.write("who.txt", "email=bob@example.org\nemail=alice@example.org\nemail=nobody@example.org\n");
+    let who = ["--tenant", "contoso", "--subjects", "who.txt", "--apart"];
+    let run = |command: &[&str]| home.run(&[command, &who[..]].concat()).ends(0).json();
+    let document = run(&["export", "--json", "--request-id", "r"]);
+    assert_eq!(document["matched"], 6);
+    assert!(document.get("package").is_none());
+    let of = |document: &Value, key: &str| -> Vec<Value> {
+        document["requests"].as_array().unwrap().iter().map(|request| request[key].clone()).collect()
+    };
+    assert_eq!(of(&document, "request"), ["r-1", "r-2", "r-3"]);
+    assert_eq!(of(&document, "matched"), [2, 4, 0]);
+    for (package, numbers) in of(&document, "package").iter().zip([&[2, 7][..], &[1, 4, 5], &[]]) {
+        let package = package.as_str().unwrap().trim_start_matches("file://").to_owned();
+        home.run(&["verify", &package]).ends(0);
+        let data = home.files("exports").into_iter();
+        let data = data.filter(|path| path.starts_with(&package) && path.ends_with("ProductAndServiceUsage.json"));
+        let records =
+            data.flat_map(|path| serde_json::from_slice::<Vec<Value>>(&std::fs::read(path).unwrap()).unwrap());
+        assert_eq!(records.map(|record| record["N"].clone()).collect::<Vec<_>>(), numbers, "{package}");
+    }
+
+    let text = home.run(&[&["export"], &who[..]].concat());
+    assert!(
+        text.ends(0).stdout.starts_with("Found 6 records in 4 shards and wrote them to 3 packages.\n"),
+        "{}",
+        text.stdout
+    );
+    let erased = run(&["erase", "--now", "--yes", "--json"]);
+    for receipt in of(&erased, "receipt") {
+        home.run(&["verify", receipt.as_str().unwrap()]).ends(0);
+    }
+    assert_eq!(run(&["find", "--json", "--source", "activity"])["matched"], 0);
+}
+
+#[test]
 fn a_glob_that_lists_nothing_is_incomplete() {
     let home = Home::with_logs();
     let config = home.read("lacuna.toml").replace("audit/*.ndjson", "adit/*.ndjson");
