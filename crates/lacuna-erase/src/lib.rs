@@ -1,9 +1,10 @@
-//! Matched rows out of a shard's bytes: the rewritten shard. Knows no I/O.
+//! Matched rows out of a shard's bytes: the tombstone that hides them, and the rewritten shard. Knows no I/O.
 
 mod input;
 pub mod ipc;
 pub mod parquet;
 pub mod text;
+pub mod tombstone;
 
 pub use input::ReadAt;
 
@@ -36,7 +37,7 @@ pub struct Residue {
     pub place: String,
 }
 
-/// Why a shard could not be rewritten. Never carries a record's content.
+/// Why a shard could not be rewritten or its rows not be hidden. Never carries a record's content.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -58,10 +59,13 @@ pub enum Error {
     /// What the shard holds cannot be written back as it was.
     #[error("cannot be rewritten faithfully: {0}")]
     Unfaithful(String),
+    /// A tombstone cannot be read or written; nothing may be concluded about which rows are hidden.
+    #[error("the tombstone cannot be used")]
+    Tombstone(#[from] tombstone::Fault),
     /// Reading or writing failed.
     #[error("cannot be read or written")]
     Io(#[from] std::io::Error),
 }
 
 /// A [`std::result::Result`] with this crate's [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

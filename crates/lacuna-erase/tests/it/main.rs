@@ -12,3 +12,4 @@
 mod ipc;
 mod parquet;
 mod text;
+mod tombstone;
