@@ -16,6 +16,9 @@ use crate::pseudonym::Epochs;
 use crate::subject::{Kind, Selector};
 use crate::{ColumnPath, SelectorIndex};
 
+/// Values up to this length are lowered on the stack: no email address is longer.
+const SHORT_BYTES: usize = 254;
+
 /// A value of a mapped column, as its format stores it.
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
@@ -329,8 +332,7 @@ impl FieldTest {
             Value::Text(text) => self.text_owners(text),
             Value::JsonString(text) if self.json_type != JsonType::Number => self.text_owners(text),
             Value::Bytes(bytes) => {
-                let normal = self.normalise(bytes);
-                let found = self.bytes.find(&normal).or_else(|| self.bytes.find(bytes));
+                let found = self.find(&self.bytes, bytes).or_else(|| self.bytes.find(bytes));
                 found.map_or(&[], |needle| self.bytes.owners(needle))
             }
             Value::Int(int) => self.ints.owners(int),
@@ -345,20 +347,26 @@ impl FieldTest {
     }
 
     fn text_owners(&self, text: &[u8]) -> &[SelectorIndex] {
-        self.texts.find(&self.normalise(text)).map_or(&[], |needle| self.texts.owners(needle))
+        self.find(&self.texts, text).map_or(&[], |needle| self.texts.owners(needle))
     }
 
-    /// `value` as the needles are written. Bytes that are not UTF-8 stay as they are: they equal no identifier's text.
-    fn normalise<'a>(&self, value: &'a [u8]) -> Cow<'a, [u8]> {
+    /// The needle that `value` is, once it is written as needles are. Bytes that are not UTF-8 stay as they are: they equal no
+    /// identifier's text.
+    fn find(&self, needles: &Needles, value: &[u8]) -> Option<u32> {
         if self.is_exact() {
-            return Cow::Borrowed(value);
+            return needles.find(value);
         }
-        match std::str::from_utf8(value) {
-            Ok(text) => match self.normalise_identifier(text) {
-                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-            },
-            Err(_) => Cow::Borrowed(value),
+        let Ok(text) = std::str::from_utf8(value) else { return needles.find(value) };
+        let text = if self.trim { text.trim() } else { text };
+        // Nearly all values are short and ASCII, and are lowered without an allocation.
+        let mut room = [0; SHORT_BYTES];
+        match room.get_mut(..text.len()) {
+            Some(lowered) if self.case == Case::Insensitive && text.is_ascii() => {
+                lowered.copy_from_slice(text.as_bytes());
+                lowered.make_ascii_lowercase();
+                needles.find(lowered)
+            }
+            _ => needles.find(self.normalise_identifier(text).as_bytes()),
         }
     }
 

@@ -201,6 +201,14 @@ struct Columns<'a> {
     decoded: HashMap<usize, ArrayRef, FixedState>,
 }
 
+/// The tenants that a row names, as the selectors that they are a tenant of.
+#[derive(Clone, Copy)]
+enum Seen<'a> {
+    Nothing,
+    Of(&'a [SelectorIndex]),
+    Conflict,
+}
+
 impl<'a> Columns<'a> {
     fn new(task: &'a Task, matcher: &Matcher, tenant: &[Path]) -> Result<Self> {
         let mut decoded = HashMap::default();
@@ -255,22 +263,27 @@ impl<'a> Columns<'a> {
 
     /// The candidates whose row names their selector's tenant, and no other tenant.
     fn own(&self, candidates: Vec<Hit>, test: &FieldTest, paths: &[Path]) -> Vec<Hit> {
+        // Each row of the candidates, under its number among them.
+        let of_rows = || candidates.chunk_by(|a, b| a.row == b.row);
+        let rows = of_rows().filter_map(|hits| usize::try_from(hits.first()?.row).ok());
+        let spots: Vec<(usize, usize)> = rows.enumerate().collect();
+        let mut seen = vec![Seen::Nothing; spots.len()];
+        for path in paths {
+            let Some(column) = self.decoded.get(&path.column) else { continue };
+            values::for_each_at(column, &path.steps, Spots::These(&spots), &mut |number, value| {
+                let owners = test.owners(value);
+                seen[number] = match seen[number] {
+                    Seen::Nothing => Seen::Of(owners),
+                    Seen::Of(before) if before == owners => Seen::Of(before),
+                    Seen::Of(_) | Seen::Conflict => Seen::Conflict,
+                };
+            });
+        }
         let mut own = Vec::new();
-        for of_row in candidates.chunk_by(|a, b| a.row == b.row) {
-            let Some(first) = of_row.first() else { continue };
-            let Ok(row) = usize::try_from(first.row) else { continue };
-            let mut seen: Option<Vec<SelectorIndex>> = None;
-            let mut conflict = false;
-            for path in paths {
-                let Some(column) = self.decoded.get(&path.column) else { continue };
-                values::for_each(&column.slice(row, 1), &path.steps, &mut |_, value| {
-                    let owners = test.owners(value);
-                    conflict |= seen.as_deref().is_some_and(|seen| seen != owners);
-                    seen.get_or_insert_with(|| owners.to_vec());
-                });
+        for (hits, seen) in of_rows().zip(&seen) {
+            if let Seen::Of(owners) = seen {
+                own.extend(hits.iter().filter(|hit| owners.contains(&hit.selector)));
             }
-            let owners = if conflict { Vec::new() } else { seen.unwrap_or_default() };
-            own.extend(of_row.iter().filter(|hit| owners.contains(&hit.selector)));
         }
         own
     }

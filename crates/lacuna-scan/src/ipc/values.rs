@@ -53,7 +53,12 @@ impl Spots<'_> {
 
 /// Calls `f` with the row and the value for every value at the end of `steps` that is not null, by row.
 pub fn for_each<F: FnMut(usize, Value<'_>)>(array: &dyn Array, steps: &[Enter], f: &mut F) {
-    walk(array, steps, Spots::All(array.len()), &mut |leaf, spots| match leaf.data_type() {
+    for_each_at(array, steps, Spots::All(array.len()), f);
+}
+
+/// The same for the values that the `spots` of `array` lead to.
+pub fn for_each_at<F: FnMut(usize, Value<'_>)>(array: &dyn Array, steps: &[Enter], spots: Spots<'_>, f: &mut F) {
+    walk(array, steps, spots, &mut |leaf, spots| match leaf.data_type() {
         DataType::Dictionary(..) => {
             let values = leaf.as_any_dictionary().values();
             let mut chunk = Chunk::new();

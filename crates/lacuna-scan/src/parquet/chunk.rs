@@ -25,7 +25,17 @@ struct State {
     indices: Vec<u32>,
     def: Vec<u32>,
     found: Found,
+    wanted: WantedSlots,
     hits: Vec<Hit>,
+}
+
+/// The slots of a page that are looked at.
+#[derive(Default)]
+struct WantedSlots {
+    slots: Vec<usize>,
+    /// Of those that hold a value, its ordinal in the page, and the row.
+    ordinals: Vec<usize>,
+    rows: Vec<u64>,
 }
 
 /// The dictionary's wanted entries.
@@ -186,13 +196,15 @@ impl State {
         self.knows_indices = true;
         let first = only.partition_point(|hit| hit.row < page.first_row);
         let end = page.first_row + page.slots as u64;
-        let mut slots: Vec<usize> = Vec::new();
+        let WantedSlots { slots, ordinals, rows } = &mut self.wanted;
+        slots.clear();
+        ordinals.clear();
+        rows.clear();
         let inside = only[first..].iter().take_while(|hit| hit.row < end);
         slots.extend(inside.filter_map(|hit| usize::try_from(hit.row - page.first_row).ok()));
         slots.dedup();
-        let (mut rows, mut ordinals) = (Vec::new(), Vec::new());
         let mut slot = slots.iter();
-        let picked = page.def.pick(&slots, |level, before| {
+        let picked = page.def.pick(slots, |level, before| {
             if let Some(&slot) = slot.next()
                 && level == page.def.max
             {
@@ -205,11 +217,11 @@ impl State {
             return Ok(());
         }
         let (&bit_width, data) = page.values.split_first().ok_or_else(bad)?;
-        let (mut rows, hits, mut highest) = (rows.into_iter(), &mut self.hits, 0);
+        let (mut rows, hits, mut highest) = (rows.iter(), &mut self.hits, 0);
         let mut among = Among { hits: &only[first..] };
-        let picked = pick_from_hybrid(data, bit_width.into(), &ordinals, |index| {
+        let picked = pick_from_hybrid(data, bit_width.into(), ordinals, |index| {
             highest = highest.max(index);
-            let row = rows.next().unwrap_or_default();
+            let row = rows.next().copied().unwrap_or_default();
             let owned = dictionary.owners(index).map(|selector| Hit { row, selector });
             hits.extend(owned.filter(|hit| among.holds(hit)));
         });

@@ -10,8 +10,34 @@ use super::Fault;
 pub struct Field<'a> {
     /// Where it stands in the row, quotes and all.
     pub span: Range<usize>,
-    /// Its value, unquoted.
-    pub value: Cow<'a, [u8]>,
+    /// Its text, without the quotes around it.
+    inner: &'a [u8],
+    /// Whether quotes in it are doubled.
+    is_doubled: bool,
+}
+
+impl<'a> Field<'a> {
+    /// Its value, unquoted: copied only where it has quotes of its own.
+    pub fn value(&self) -> Cow<'a, [u8]> {
+        if !self.is_doubled {
+            return Cow::Borrowed(self.inner);
+        }
+        let mut value = Vec::with_capacity(self.inner.len());
+        self.append_to(&mut value);
+        Cow::Owned(value)
+    }
+
+    /// Appends the value.
+    pub(super) fn append_to(&self, value: &mut Vec<u8>) {
+        let mut rest = self.inner;
+        while self.is_doubled
+            && let Some(at) = memchr::memchr(b'"', rest)
+        {
+            value.extend_from_slice(&rest[..=at]);
+            rest = &rest[at + 2..];
+        }
+        value.extend_from_slice(rest);
+    }
 }
 
 /// Goes over the fields of one row, which has at least one.
@@ -30,12 +56,12 @@ impl<'a> Fields<'a> {
     }
 
     fn field(&mut self, start: usize) -> Result<Field<'a>, Fault> {
-        let (value, end) = match self.row.get(start) {
-            Some(b'"') => unquote(self.row, start)?,
+        let (inner, is_doubled, end) = match self.row.get(start) {
+            Some(b'"') => quoted(self.row, start)?,
             _ => {
                 let rest = &self.row[start..];
-                let value = &rest[..memchr::memchr(self.delimiter, rest).unwrap_or(rest.len())];
-                (Cow::Borrowed(value), start + value.len())
+                let inner = &rest[..memchr::memchr(self.delimiter, rest).unwrap_or(rest.len())];
+                (inner, false, start + inner.len())
             }
         };
         self.at = match self.row.get(end) {
@@ -43,7 +69,7 @@ impl<'a> Fields<'a> {
             Some(_) => return Err(Fault::Syntax { at: end, what: "text follows a closing quote" }),
             None => None,
         };
-        Ok(Field { span: start..end, value })
+        Ok(Field { span: start..end, inner, is_doubled })
     }
 }
 
@@ -56,25 +82,19 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// The value of the quoted field at `start`, and where it ends.
-fn unquote(row: &[u8], start: usize) -> Result<(Cow<'_, [u8]>, usize), Fault> {
-    let mut value = Cow::Borrowed(&[][..]);
+/// The text of the quoted field at `start`, whether quotes in it are doubled, and where it ends.
+fn quoted(row: &[u8], start: usize) -> Result<(&[u8], bool, usize), Fault> {
+    let mut is_doubled = false;
     let mut at = start + 1;
     loop {
         let Some(length) = memchr::memchr(b'"', &row[at..]) else {
             return Err(Fault::Syntax { at: start, what: "a quoted field is not closed" });
         };
-        let is_doubled = row.get(at + length + 1) == Some(&b'"');
-        let text = &row[at..at + length + usize::from(is_doubled)];
-        if value.is_empty() {
-            value = Cow::Borrowed(text);
-        } else {
-            value.to_mut().extend_from_slice(text);
-        }
         at += length + 1;
-        if !is_doubled {
-            return Ok((value, at));
+        if row.get(at) != Some(&b'"') {
+            return Ok((&row[start + 1..at - 1], is_doubled, at));
         }
+        is_doubled = true;
         at += 1;
     }
 }

@@ -8,6 +8,9 @@ use super::json::{Paths, Walker};
 use super::{Fault, PieceKind, TextFormat};
 use crate::{Error, Limits, Record, Result, Summary};
 
+/// Room for a CSV value that is larger than this is not kept for the next row's.
+const KEPT_BYTES_MAX: usize = 4 << 10;
+
 /// Hands each readable record and its ordinal to `each`; an error of its ends the reading as [`Error::Sink`]. The summary has
 /// no matches.
 pub fn records(
@@ -20,6 +23,7 @@ pub fn records(
     let mut reader = Reader::new(input, Blocks::new(format, limits)?);
     let paths = Paths::new([]);
     let mut walker = Walker::new(&paths, limits.nesting_max);
+    let mut fields = Vec::new();
     while reader.next_block()?.is_some() {
         let names = reader.splitter().names().cloned().unwrap_or_default();
         let block = reader.block();
@@ -27,8 +31,8 @@ pub fn records(
             let PieceKind::Record { row, line } = piece.kind else { continue };
             let bytes = &block.text[piece.start..piece.end];
             let taken = match format {
-                TextFormat::Csv(layout) => values(bytes, layout.delimiter, names.len())
-                    .map(|values| each(row, Record::Csv { names: &names, values: &values })),
+                TextFormat::Csv(layout) => values(bytes, layout.delimiter, names.len(), &mut fields)
+                    .map(|values| each(row, Record::Csv { names: &names, values })),
                 TextFormat::Ndjson | TextFormat::Document { .. } => {
                     object(bytes, &mut walker).map(|text| each(row, text))
                 }
@@ -55,12 +59,25 @@ fn object<'a>(bytes: &'a [u8], walker: &mut Walker<'_>) -> std::result::Result<R
     Ok(Record::Json(bytes.trim_ascii()))
 }
 
-/// The values of a row, as many as there are columns.
-pub(super) fn values(row: &[u8], delimiter: u8, columns: usize) -> std::result::Result<Vec<String>, Fault> {
-    let mut values = Vec::with_capacity(columns);
+/// The values of a row, as many as there are columns, put `into` the place of those of another row.
+pub(super) fn values<'v>(
+    row: &[u8],
+    delimiter: u8,
+    columns: usize,
+    into: &'v mut Vec<String>,
+) -> std::result::Result<&'v [String], Fault> {
+    // Long ones are not kept: each column would come to hold as much as a whole record may.
+    into.iter_mut().filter(|value| value.capacity() > KEPT_BYTES_MAX).for_each(|value| *value = String::new());
+    let mut found = 0;
     for field in Fields::new(row, delimiter) {
-        let value = String::from_utf8(field?.value.into_owned()).map_err(|_| Fault::NotUtf8)?;
-        values.push(value);
+        if found == into.len() {
+            into.push(String::new());
+        }
+        let mut value = std::mem::take(&mut into[found]).into_bytes();
+        value.clear();
+        field?.append_to(&mut value);
+        into[found] = String::from_utf8(value).map_err(|_| Fault::NotUtf8)?;
+        found += 1;
     }
-    if values.len() == columns { Ok(values) } else { Err(Fault::Fields { found: values.len(), expected: columns }) }
+    if found == columns { Ok(&into[..found]) } else { Err(Fault::Fields { found, expected: columns }) }
 }

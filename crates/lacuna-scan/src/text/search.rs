@@ -29,6 +29,8 @@ pub struct TextSearch {
     /// The block that is searched next.
     block: Block,
     scan: Scan,
+    /// Of the CSV row that was found last.
+    values: Vec<String>,
     summary: Summary,
 }
 
@@ -50,6 +52,7 @@ impl TextSearch {
                 nesting_max: limits.nesting_max,
                 tools: Mutex::default(),
             },
+            values: Vec::new(),
             summary: Summary::default(),
         })
     }
@@ -100,14 +103,8 @@ impl TextSearch {
                 for &selector in selectors {
                     self.summary.matches.insert(row, selector);
                 }
-                let bytes = self.block.bytes(&piece);
-                let record = self.scan.record(bytes);
-                let found = |record| Found { row, selectors, record };
-                match &record {
-                    Handed::Json(text) => sink.found(found(Record::Json(text))),
-                    Handed::Csv(names, values) => sink.found(found(Record::Csv { names, values })),
-                }
-                .map_err(Error::Sink)?;
+                let record = self.scan.record(self.block.bytes(&piece), &mut self.values);
+                sink.found(Found { row, selectors, record }).map_err(Error::Sink)?;
             }
         }
         Ok(())
@@ -200,12 +197,6 @@ struct Part {
     owners: Vec<SelectorIndex>,
 }
 
-/// A found record, ready to be handed on.
-enum Handed<'a> {
-    Json(&'a [u8]),
-    Csv(&'a [String], Vec<String>),
-}
-
 impl Scan {
     /// Searches a block's records in parallel. What each task found, in their order.
     fn block(&self, block: &Block) -> Vec<Result<Part>> {
@@ -281,7 +272,7 @@ impl Scan {
         for field in Fields::new(text.as_bytes(), self.delimiter()) {
             let field = field?;
             for &target in columns.targets.get(found).map_or(&[][..], Vec::as_slice) {
-                judge.take(target, Value::Text(&field.value));
+                judge.take(target, Value::Text(&field.value()));
             }
             found += 1;
         }
@@ -290,11 +281,12 @@ impl Scan {
     }
 
     /// A record that was searched, in the form that sinks take.
-    fn record<'a>(&'a self, bytes: &'a [u8]) -> Handed<'a> {
+    fn record<'a>(&'a self, bytes: &'a [u8], room: &'a mut Vec<String>) -> Record<'a> {
         match &self.columns {
-            None => Handed::Json(bytes.trim_ascii()),
+            None => Record::Json(bytes.trim_ascii()),
             Some(columns) => {
-                Handed::Csv(&columns.names, values(bytes, self.delimiter(), columns.names.len()).unwrap_or_default())
+                let values = values(bytes, self.delimiter(), columns.names.len(), room);
+                Record::Csv { names: &columns.names, values: values.unwrap_or_default() }
             }
         }
     }

@@ -104,7 +104,7 @@ impl Rows {
         let mut names = Vec::new();
         for field in Fields::new(record, self.delimiter) {
             let field = field.map_err(|fault| Error::malformed(offset, format!("the header line: {fault}")))?;
-            let Ok(name) = String::from_utf8(field.value.into_owned()) else {
+            let Ok(name) = String::from_utf8(field.value().into_owned()) else {
                 return Err(Error::WrongFormat {
                     expected: "CSV in UTF-8",
                     reason: format!("the header line: {}", Fault::NotUtf8).into(),

@@ -126,7 +126,7 @@ fn read(text: &[u8]) -> Option<Vec<Vec<Vec<u8>>>> {
     records
         .map(|piece| {
             let fields = Fields::new(&text[piece.start..piece.end], b',');
-            fields.map(|field| Some(field.ok()?.value.into_owned())).collect()
+            fields.map(|field| Some(field.ok()?.value().into_owned())).collect()
         })
         .collect()
 }
