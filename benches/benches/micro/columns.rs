@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::{array::StringArray, record_batch::RecordBatch};
+use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, measurement::WallTime};
 use lacuna_scan::{
@@ -15,11 +15,8 @@ use parquet::{
     file::properties::{WriterProperties, WriterPropertiesBuilder},
 };
 
-use crate::whom::{NEEDLES, id, matcher};
+use crate::whom::{ID_BYTES, NEEDLES, ROWS, id, ids, matcher};
 
-const ROWS: u64 = 262_144;
-/// So many that a dictionary pays.
-const PEOPLE: u64 = 20_000;
 /// Bytes handed over at a time, as the engine does.
 const WINDOW: u64 = 4 << 20;
 
@@ -64,7 +61,7 @@ fn dictionary() -> WriterPropertiesBuilder {
 
 fn group<'c>(criterion: &'c mut Criterion, name: &str) -> BenchmarkGroup<'c, WallTime> {
     let mut group = criterion.benchmark_group(name);
-    group.throughput(Throughput::Bytes(ROWS * 36));
+    group.throughput(Throughput::Bytes(ROWS * ID_BYTES));
     group
 }
 
@@ -80,9 +77,7 @@ fn bench(
 }
 
 fn file(properties: WriterPropertiesBuilder) -> Bytes {
-    // Scattered, as rows in order of time are.
-    let ids = StringArray::from_iter_values((0..ROWS).map(|row| id(row * 7919 % PEOPLE)));
-    let batch = RecordBatch::try_from_iter([("UserId", Arc::new(ids) as _)]).unwrap();
+    let batch = RecordBatch::try_from_iter([("UserId", ids())]).unwrap();
     let mut out = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), Some(properties.build())).unwrap();
     writer.write(&batch).unwrap();

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 
+mod batches;
 mod columns;
 mod lines;
 mod whom;
@@ -13,6 +14,6 @@ use criterion::{Criterion, criterion_group, criterion_main};
 criterion_group! {
     name = kernels;
     config = Criterion::default().sample_size(20);
-    targets = columns::encodings, columns::codecs, columns::needles, lines::needles, lines::codecs
+    targets = columns::encodings, columns::codecs, columns::needles, lines::needles, lines::codecs, batches::encodings
 }
 criterion_main!(kernels);

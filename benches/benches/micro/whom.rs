@@ -2,10 +2,23 @@
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, StringArray};
 use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Mapping, Matcher, Selector, TenantRule};
 
 /// How many people are looked for.
 pub(crate) const NEEDLES: [u64; 3] = [1, 1000, 100_000];
+
+/// Ids in [`ids`].
+pub(crate) const ROWS: u64 = 262_144;
+/// So many that a dictionary pays.
+const PEOPLE: u64 = 20_000;
+/// Of each id.
+pub(crate) const ID_BYTES: u64 = 36;
+
+/// A column of ids, scattered, as rows in order of time are.
+pub(crate) fn ids() -> ArrayRef {
+    Arc::new(StringArray::from_iter_values((0..ROWS).map(|row| id(row * 7919 % PEOPLE))))
+}
 
 /// The id of person `index`, as UUID text.
 pub(crate) fn id(index: u64) -> String {
