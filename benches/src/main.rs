@@ -4,6 +4,7 @@
 
 mod cache;
 mod e2e;
+mod far;
 mod floor;
 mod repeat;
 mod rows;
@@ -41,6 +42,8 @@ enum Command {
     },
     /// Compare Lacuna with its rivals and floors in one run
     E2e(e2e::Args),
+    /// Find a user in the corpus with the engine itself, on a store that may be slow; what it found and fetched, as JSON
+    SlowStore(far::Args),
     /// Decompress one column of every Parquet shard below a folder on all cores: nothing that looks at every value can be faster
     FloorId {
         /// The folder
@@ -100,6 +103,7 @@ fn main() -> Result<()> {
             }
         }
         Command::E2e(args) => e2e::run(&args)?,
+        Command::SlowStore(args) => writeln!(io::stdout(), "{}", serde_json::to_string(&far::find(&args)?)?)?,
         Command::FloorId { dir, column } => say(floor::id(&dir, &column)?)?,
         Command::FloorHit { dir, rows, column } => {
             let rows: rows::Rows = serde_json::from_slice(&std::fs::read(rows)?)?;

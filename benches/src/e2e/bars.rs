@@ -48,6 +48,7 @@ pub(crate) fn bars(results: &Results) -> Vec<Bar> {
     let find = |work| results.seconds(work, Variant::Zstd, Tool::Lacuna);
     let threads = ratio(find(Work::OneThread), find(Work::TwoThreads));
     bars.push(Bar::new("one thread / two threads, find rare".to_owned(), Limit::AtLeast(1.9), threads));
+    far(results, &mut bars);
     memory(results, &mut bars);
     bars
 }
@@ -94,6 +95,20 @@ fn in_lines(results: &Results, variant: Variant, bars: &mut Vec<Bar>) {
     bar("decompressor and rg / find rare", Limit::AtLeast(1.0), ratio(seconds(Tool::Rg), lacuna));
 }
 
+fn far(results: &Results, bars: &mut Vec<Bar>) {
+    let mut bar = |what: &str, limit, measured| bars.push(Bar::new(format!("over Azurite: {what}"), limit, measured));
+    let fetched = results.fetched(Work::SlowStore, Variant::Zstd, Tool::Lacuna);
+    let fetched = fetched.map(|fetched| fetched.bytes as f64 / fetched.needed as f64);
+    bar("bytes fetched / bytes needed", Limit::AtMost(1.1), fetched);
+    let seconds = |tool| results.seconds(Work::SlowStore, Variant::Zstd, tool);
+    let beyond_a_second = seconds(Tool::Lacuna).map(|seconds| (seconds - 1.0).max(0.0));
+    bar(
+        "find rare, less a second / find rare from this disk",
+        Limit::AtMost(2.0),
+        ratio(beyond_a_second, seconds(Tool::Near)),
+    );
+}
+
 fn memory(results: &Results, bars: &mut Vec<Bar>) {
     let mut bar = |what: &str, limit, measured| bars.push(Bar::new(format!("peak memory: {what}"), limit, measured));
     for (what, work) in [("find rare", Work::FindRare), ("export common", Work::ExportCommon)] {
@@ -118,7 +133,10 @@ fn ratio(one: Option<f64>, other: Option<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::e2e::{case::Case, measure::Measured};
+    use crate::e2e::{
+        case::Case,
+        measure::{Fetched, Measured},
+    };
 
     fn results(seconds: &[(Work, Variant, Tool, f64)]) -> Results {
         let mut results = Results::default();
@@ -144,6 +162,23 @@ mod tests {
         assert_eq!(holds("zstd: Polars / find rare"), None);
         assert_eq!(holds("sorted: find rare / find rare without"), Some(true));
         assert_eq!(holds("snappy: find rare / floor-id"), None);
+    }
+
+    #[test]
+    fn a_slow_store_is_forgiven_a_second_and_no_byte_too_many() {
+        let case = Case { work: Work::SlowStore, variant: Variant::Zstd };
+        let held = |seconds, bytes| {
+            let mut results = Results::default();
+            let mut measured = Measured::of(seconds, 1);
+            measured.fetched = Some(Fetched { bytes, requests: 9, needed: 100 });
+            results.add(case, Tool::Lacuna, measured);
+            results.add(case, Tool::Near, Measured::of(0.3, 1));
+            let bars = bars(&results);
+            bars.iter().filter(|bar| bar.what.starts_with("over Azurite")).map(Bar::holds).collect::<Vec<_>>()
+        };
+        assert_eq!(held(1.5, 109), [Some(true), Some(true)]);
+        assert_eq!(held(1.7, 111), [Some(false), Some(false)]);
+        assert_eq!(held(0.2, 90), [Some(true), Some(true)]);
     }
 
     #[test]

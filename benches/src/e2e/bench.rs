@@ -17,7 +17,7 @@ use super::{
     measure::{Measured, Meter},
     tool::Tool,
 };
-use crate::{cache, rows, variant::Variant};
+use crate::{cache, far::Container, rows, variant::Variant};
 
 /// What the measurements run on.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct Bench {
     corpora: BTreeMap<Variant, Corpus>,
     /// The shard in which the rare user has one row, by its path in the store.
     pub(super) erase_from: String,
+    /// The zstd variant in Azurite.
+    pub(super) container: Option<Container>,
 }
 
 /// One variant of the table.
@@ -55,7 +57,8 @@ impl Bench {
         variants.sort_unstable();
         variants.dedup();
 
-        let mut this = Self { lacuna, python, meter, work, corpora: BTreeMap::new(), erase_from: String::new() };
+        let (corpora, erase_from) = (BTreeMap::new(), String::new());
+        let mut this = Self { lacuna, python, meter, work, corpora, erase_from, container: None };
         for variant in variants {
             let corpus = this.corpus_of(cache::corpus(sample, variant)?, variant, cases)?;
             this.corpora.insert(variant, corpus);
@@ -73,6 +76,9 @@ impl Bench {
         if cases.iter().any(|case| case.work == Work::EraseOne) {
             this.fresh_shard()?;
             this.configure(&this.work.join("erase"), &this.corpus(Variant::Zstd)?.written, &this.erase_store())?;
+        }
+        if cases.iter().any(|case| case.work == Work::SlowStore) {
+            this.container = Some(Container::fill(&this.corpus(Variant::Zstd)?.written.dir)?);
         }
         Ok(this)
     }
@@ -114,6 +120,7 @@ impl Bench {
             Work::FindThrong => self.find_many(corpus, tool, "throng", corpus.written.throng.rows),
             Work::OneThread => self.find_on(corpus, 1),
             Work::TwoThreads => self.find_on(corpus, 2),
+            Work::SlowStore => self.find_far(corpus, tool),
             Work::FindLines => self.find_lines(corpus, tool, case.variant),
             Work::ExportRare => self.export(corpus, tool, corpus.person(Role::Rare)?),
             Work::ExportCommon | Work::Memory => self.export(corpus, tool, corpus.person(Role::Common)?),
@@ -164,8 +171,8 @@ impl Bench {
         Ok(begin.into_iter().chain(args.into_iter().map(Into::into)).collect())
     }
 
-    /// This program's own floors.
-    pub(super) fn floor<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Result<Vec<OsString>> {
+    /// This program's own commands.
+    pub(super) fn own<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Result<Vec<OsString>> {
         let own = std::env::current_exe()?.into_os_string();
         Ok([own].into_iter().chain(args.into_iter().map(Into::into)).collect())
     }

@@ -22,6 +22,8 @@ pub(crate) enum Work {
     OneThread,
     /// The same on two.
     TwoThreads,
+    /// Finding the rare user in a store that lets every request wait.
+    SlowStore,
     /// Finding and exporting somebody with a handful of rows.
     ExportRare,
     /// Finding and exporting somebody with rows in every row group.
@@ -43,9 +45,13 @@ impl Work {
         match self {
             Self::FindRare => &[Zstd, Snappy, Dictionary, Bloom, Sorted],
             Self::FindThrong | Self::ExportCommon | Self::ExportCrowd => &[Zstd, Snappy],
-            Self::Start | Self::FindCrowd | Self::OneThread | Self::TwoThreads | Self::ExportRare | Self::EraseOne => {
-                &[Zstd]
-            }
+            Self::Start
+            | Self::FindCrowd
+            | Self::OneThread
+            | Self::TwoThreads
+            | Self::SlowStore
+            | Self::ExportRare
+            | Self::EraseOne => &[Zstd],
             Self::FindLines => &[NdjsonZst, NdjsonGz],
             Self::Memory => &[OneGb, TenGb],
         }
@@ -53,7 +59,7 @@ impl Work {
 
     /// Who does it.
     pub(crate) fn tools(self) -> &'static [Tool] {
-        use Tool::{Duckdb, Floor, Jq, Lacuna, Polars, Pyarrow, Rg};
+        use Tool::{Duckdb, Floor, Jq, Lacuna, Near, Polars, Pyarrow, Rg};
         match self {
             Self::FindRare | Self::ExportCommon => &[Lacuna, Duckdb, Polars, Pyarrow, Floor],
             Self::Start
@@ -64,6 +70,7 @@ impl Work {
             | Self::EraseOne => &[Lacuna, Duckdb, Polars, Pyarrow],
             Self::FindLines => &[Lacuna, Duckdb, Jq, Rg, Floor],
             Self::OneThread | Self::TwoThreads | Self::Memory => &[Lacuna],
+            Self::SlowStore => &[Lacuna, Near, Floor],
         }
     }
 
@@ -75,6 +82,7 @@ impl Work {
             Self::FindThrong => "Find a throng",
             Self::OneThread => "Find a rare user on one thread",
             Self::TwoThreads => "Find a rare user on two threads",
+            Self::SlowStore => "Find a rare user over Azurite, 20 ms a request",
             Self::ExportRare => "Find and export a rare user",
             Self::ExportCommon => "Find and export a common user",
             Self::ExportCrowd => "Find and export a crowd",

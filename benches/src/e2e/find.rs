@@ -60,7 +60,7 @@ impl Bench {
                 self.rival(tool, begin.into_iter().chain(paths()?))?
             }
             Tool::Rg => self.rival(tool, [user.into()].into_iter().chain(paths()?))?,
-            Tool::Polars | Tool::Pyarrow => bail!("it does not take part"),
+            Tool::Polars | Tool::Pyarrow | Tool::Near => bail!("it does not take part"),
         };
         self.count(&command, rare.rows())
     }
@@ -86,7 +86,7 @@ impl Bench {
     }
 
     fn floor_id(&self, corpus: &Corpus) -> Result<Measured> {
-        let (measured, said) = self.run(&self.floor(["floor-id".into(), OsString::from(&corpus.written.dir)])?)?;
+        let (measured, said) = self.run(&self.own(["floor-id".into(), OsString::from(&corpus.written.dir)])?)?;
         ensure!(said.starts_with(&format!("{} values", corpus.written.rows)), "the floor read something else: {said}");
         Ok(measured)
     }
@@ -94,7 +94,7 @@ impl Bench {
     /// The common user's rows are given.
     pub(super) fn floor_hit(&self, corpus: &Corpus) -> Result<Measured> {
         let args = ["floor-hit".into(), OsString::from(&corpus.written.dir), "--rows".into()];
-        let command = self.floor(args.into_iter().chain([corpus.common_rows.clone().into()]))?;
+        let command = self.own(args.into_iter().chain([corpus.common_rows.clone().into()]))?;
         let (measured, said) = self.run(&command)?;
         let is_whole = said.starts_with(&format!("{} values", corpus.written.rows));
         ensure!(is_whole && !said.contains(" 0 pages"), "the floor read something else: {said}");
@@ -103,7 +103,7 @@ impl Bench {
 
     fn floor_text(&self, corpus: &Corpus, extension: &str) -> Result<Measured> {
         let args = ["floor-text".into(), OsString::from(&corpus.written.dir), "--extension".into(), extension.into()];
-        let (measured, said) = self.run(&self.floor(args)?)?;
+        let (measured, said) = self.run(&self.own(args)?)?;
         let bytes: Option<u64> = said.split_whitespace().rev().nth(2).and_then(|bytes| bytes.parse().ok());
         // A line has two ids of 36 characters, and ten fields' names.
         ensure!(bytes.is_some_and(|bytes| bytes > corpus.written.rows * 150), "the floor read something else: {said}");

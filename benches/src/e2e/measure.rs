@@ -19,12 +19,24 @@ pub(crate) struct Measured {
     pub(crate) cpu_seconds: f64,
     /// The most memory that was resident.
     pub(crate) peak_bytes: u64,
+    /// Of runs on a store that counts.
+    #[serde(skip)]
+    pub(crate) fetched: Option<Fetched>,
+}
+
+/// What was fetched from a store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fetched {
+    pub(crate) bytes: u64,
+    pub(crate) requests: u64,
+    /// Bytes that no search can do without.
+    pub(crate) needed: u64,
 }
 
 #[cfg(test)]
 impl Measured {
     pub(crate) fn of(seconds: f64, peak_bytes: u64) -> Self {
-        Self { exit_code: 0, seconds, cpu_seconds: seconds, peak_bytes }
+        Self { exit_code: 0, seconds, cpu_seconds: seconds, peak_bytes, fetched: None }
     }
 }
 

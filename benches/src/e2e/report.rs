@@ -10,7 +10,7 @@ use super::{
     bench::Bench,
     case::{Case, Work},
     machine,
-    measure::Measured,
+    measure::{Fetched, Measured},
     results::{Results, median, sorted},
     tool::Tool,
 };
@@ -42,7 +42,7 @@ pub(crate) fn markdown(bench: &Bench, runs: u32, results: &Results) -> Result<St
     let mut last = None;
     for (case, tool, measured) in results.iter() {
         if last.replace(case) != Some(case) {
-            let title = title(bench, case)?;
+            let title = title(bench, case, measured)?;
             writeln!(
                 out,
                 "\n## {title}\n\n\
@@ -93,12 +93,15 @@ fn name(tool: Tool, work: Work) -> &'static str {
     match (tool, work) {
         (Tool::Floor, Work::ExportCommon) => "floor-hit",
         (Tool::Floor, Work::FindLines) => "floor-text",
+        (Tool::Lacuna, Work::SlowStore) => "Lacuna's engine",
+        (Tool::Near, Work::SlowStore) => "the same, from this disk",
+        (Tool::Floor, Work::SlowStore) => "the same, over Azurite without the wait",
         (Tool::Floor, _) => "floor-id",
         _ => tool.name(),
     }
 }
 
-fn title(bench: &Bench, case: Case) -> Result<String> {
+fn title(bench: &Bench, case: Case, measured: &[Measured]) -> Result<String> {
     let written = &bench.corpus(case.variant)?.written;
     let rows = |role| written.person(role).map_or(0, Person::rows);
     let title = case.title();
@@ -110,6 +113,15 @@ fn title(bench: &Bench, case: Case) -> Result<String> {
         }
         Work::FindThrong => {
             format!("{title} ({} people, {} rows)", written.throng.object_ids.len(), written.throng.rows)
+        }
+        Work::SlowStore => {
+            let title = format!("{title} ({} rows", rows(Role::Rare));
+            match measured.iter().find_map(|run| run.fetched) {
+                Some(Fetched { bytes, requests, needed }) => {
+                    format!("{title}; {} KiB in {requests} requests, {} KiB needed)", bytes >> 10, needed >> 10)
+                }
+                None => title + ")",
+            }
         }
         Work::Start | Work::OneThread | Work::TwoThreads | Work::EraseOne => title,
     })

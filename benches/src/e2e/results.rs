@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     case::{Case, Work},
-    measure::Measured,
+    measure::{Fetched, Measured},
     tool::Tool,
 };
 use crate::variant::Variant;
@@ -41,6 +41,12 @@ impl Results {
     pub(crate) fn peak(&self, work: Work, variant: Variant, tool: Tool) -> Option<f64> {
         let runs = self.0.get(&(Case { work, variant }, tool))?;
         runs.iter().map(|run| run.peak_bytes as f64).max_by(f64::total_cmp)
+    }
+
+    /// The most that any run fetched, if that was counted.
+    pub(crate) fn fetched(&self, work: Work, variant: Variant, tool: Tool) -> Option<Fetched> {
+        let runs = self.0.get(&(Case { work, variant }, tool))?;
+        runs.iter().filter_map(|run| run.fetched).max_by_key(|fetched| fetched.bytes)
     }
 }
 

@@ -19,13 +19,15 @@ pub(crate) enum Tool {
     Jq,
     /// ripgrep behind `zstd -dc` or `gzip -dc`.
     Rg,
+    /// Lacuna's engine on this disk, where the case is about shards that are elsewhere.
+    Near,
     /// Decompressing what must be looked at, and nothing else.
     Floor,
 }
 
 impl Tool {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Lacuna, Self::Duckdb, Self::Polars, Self::Pyarrow, Self::Jq, Self::Rg, Self::Floor];
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Lacuna, Self::Duckdb, Self::Polars, Self::Pyarrow, Self::Jq, Self::Rg, Self::Near, Self::Floor];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -35,6 +37,7 @@ impl Tool {
             Self::Pyarrow => "PyArrow",
             Self::Jq => "jq",
             Self::Rg => "rg",
+            Self::Near => "near",
             Self::Floor => "floor",
         }
     }
@@ -47,7 +50,7 @@ impl Tool {
             Self::Pyarrow => Some(("run_pyarrow.py", include_str!("../../rivals/run_pyarrow.py"))),
             Self::Jq => Some(("run_jq.sh", include_str!("../../rivals/run_jq.sh"))),
             Self::Rg => Some(("run_rg.sh", include_str!("../../rivals/run_rg.sh"))),
-            Self::Lacuna | Self::Floor => None,
+            Self::Lacuna | Self::Near | Self::Floor => None,
         }
     }
 
@@ -70,7 +73,12 @@ impl Tool {
         programs.iter().all(|program| env::split_paths(&path).any(|dir| dir.join(program).is_file()))
     }
 
-    /// Its version; `None` for the floor.
+    /// Whether it is a part of Lacuna or of its benchmarks.
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Self::Lacuna | Self::Near | Self::Floor)
+    }
+
+    /// Its version; `None` for what is measured beside Lacuna.
     pub(crate) fn version(self, python: &Path, lacuna: Option<&Path>) -> Result<Option<String>> {
         let of_module = |module: &str| {
             let mut command = Command::new(python);
@@ -89,7 +97,7 @@ impl Tool {
             (Self::Jq, _) => of_program(Path::new("jq")),
             (Self::Rg, _) => of_program(Path::new("rg")),
             (Self::Lacuna, Some(lacuna)) => of_program(lacuna),
-            (Self::Lacuna, None) | (Self::Floor, _) => return Ok(None),
+            (Self::Lacuna, None) | (Self::Near | Self::Floor, _) => return Ok(None),
         };
         let said = String::from_utf8(command.output()?.stdout)?;
         // `lacuna 0.1.0`, `jq-1.7`, `ripgrep 14.1.0` and more behind it.

@@ -1,0 +1,87 @@
+//! A store that lets every request wait, as over a network, and counts what is fetched.
+
+use std::{
+    ops::Range,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
+use lacuna_store::{BlobInfo, BlobPath, Condition, Content, Etag, Result, Store, WriteOptions};
+
+/// A store behind a delay.
+#[derive(Debug)]
+pub(super) struct Slow {
+    inner: Arc<dyn Store>,
+    delay: Duration,
+    bytes: AtomicU64,
+    requests: AtomicU64,
+}
+
+impl Slow {
+    pub(super) fn new(inner: Arc<dyn Store>, delay: Duration) -> Self {
+        Self { inner, delay, bytes: AtomicU64::new(0), requests: AtomicU64::new(0) }
+    }
+
+    /// Bytes fetched, and requests made, so far.
+    pub(super) fn counted(&self) -> (u64, u64) {
+        (self.bytes.load(Relaxed), self.requests.load(Relaxed))
+    }
+
+    async fn wait(&self) {
+        self.requests.fetch_add(1, Relaxed);
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+    }
+}
+
+/// The engine reads no more at a time than the store fetches with one request, so a read is a request.
+#[async_trait]
+impl Store for Slow {
+    fn url(&self) -> String {
+        self.inner.url()
+    }
+
+    fn list(&self, prefix: &str) -> BoxStream<'_, Result<BlobInfo>> {
+        let listed = self.inner.list(prefix);
+        self.wait().map(|()| listed).flatten_stream().boxed()
+    }
+
+    async fn head(&self, path: &BlobPath) -> Result<BlobInfo> {
+        self.wait().await;
+        self.inner.head(path).await
+    }
+
+    async fn read(&self, path: &BlobPath, range: Range<u64>, etag: &Etag) -> Result<Bytes> {
+        self.bytes.fetch_add(range.end - range.start, Relaxed);
+        self.wait().await;
+        self.inner.read(path, range, etag).await
+    }
+
+    async fn write(
+        &self,
+        path: &BlobPath,
+        content: Content,
+        condition: Condition,
+        options: WriteOptions,
+    ) -> Result<BlobInfo> {
+        self.wait().await;
+        self.inner.write(path, content, condition, options).await
+    }
+
+    async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()> {
+        self.wait().await;
+        self.inner.delete(path, etag).await
+    }
+
+    fn local_file(&self, path: &BlobPath) -> Option<PathBuf> {
+        self.inner.local_file(path)
+    }
+}
