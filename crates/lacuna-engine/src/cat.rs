@@ -1,15 +1,18 @@
-//! One shard as NDJSON: every record, read through Lacuna.
+//! One shard as NDJSON: every record that is not hidden, read through Lacuna.
 
 use std::io::{self, BufReader, Write};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use lacuna_export::Renderer;
 use lacuna_scan::Record;
 use lacuna_store::BlobPath;
+use roaring::RoaringTreemap;
 use tokio::sync::mpsc;
 
 use crate::erase::blocking;
 use crate::format::ShardFormat;
+use crate::hidden;
 use crate::origin::Origin;
 use crate::problem::{ShardError, chain};
 use crate::rows::Reader;
@@ -30,12 +33,15 @@ impl Engine {
             .map_err(|error| Error::Shard { shard: shard.to_owned(), reason: error.to_string() })?;
         let format = ShardFormat::of(source, shard).map_err(|why| failed(ShardError::Refused(why)))?;
         let info = self.settings.store.head(&path).await.map_err(|error| failed(ShardError::Store(error)))?;
+        let store = self.settings.store.as_ref();
+        let held = hidden::fresh(store, &info).await.map_err(|error| failed(ShardError::Tombstone(Box::new(error))))?;
+        let hidden = held.map(|held| held.tombstone.hidden().clone()).unwrap_or_default();
         let origin = Origin::Blob(self.settings.store.clone(), info);
         let (pieces, mut ready) = mpsc::channel::<Vec<u8>>(PIECES);
         let produce = async {
             match format {
-                ShardFormat::Parquet => self.cat_parquet(&origin, pieces).await,
-                format => self.cat_stream(origin.clone(), format, pieces).await,
+                ShardFormat::Parquet => self.cat_parquet(&origin, hidden, pieces).await,
+                format => self.cat_stream(origin.clone(), format, hidden, pieces).await,
             }
         };
         // Owns the receiving end: when `out` fails, it goes away, and what produces stops waiting for room.
@@ -50,23 +56,31 @@ impl Engine {
         produced.map_err(failed)
     }
 
-    async fn cat_parquet(&self, origin: &Origin, pieces: mpsc::Sender<Vec<u8>>) -> Result<u64, ShardError> {
+    async fn cat_parquet(
+        &self,
+        origin: &Origin,
+        hidden: RoaringTreemap,
+        pieces: mpsc::Sender<Vec<u8>>,
+    ) -> Result<u64, ShardError> {
+        let hidden = Arc::new(hidden);
         let bytes_read = AtomicU64::new(0);
         let (metadata, _) = read_footer(&self.shop, origin, &bytes_read).await?;
         let reader = Reader::open(&self.shop, origin, metadata, &bytes_read).await?;
-        let mut rows = 0;
+        let (mut rows, mut first) = (0, 0);
         for group in 0..reader.groups() {
             let mut batches = reader.rows(group)?;
             while let Some(batch) = batches.next_batch().await? {
-                rows += batch.num_rows() as u64;
+                let (length, hidden) = (batch.num_rows() as u64, hidden.clone());
+                rows += length - hidden.range_cardinality(first..first + length);
                 let render = move || -> Result<Vec<u8>, ShardError> {
                     let (mut renderer, mut piece) = (Renderer::default(), Vec::new());
-                    for row in 0..batch.num_rows() {
+                    for row in (0..batch.num_rows()).filter(|&row| !hidden.contains(first + row as u64)) {
                         renderer.render(Record::Arrow { batch: &batch, row }, &mut piece)?;
                         piece.push(b'\n');
                     }
                     Ok(piece)
                 };
+                first += length;
                 let piece = self.shop.cpu.run(render).await??;
                 if pieces.send(piece).await.is_err() {
                     return Ok(rows);
@@ -80,6 +94,7 @@ impl Engine {
         &self,
         origin: Origin,
         format: ShardFormat,
+        hidden: RoaringTreemap,
         pieces: mpsc::Sender<Vec<u8>>,
     ) -> Result<u64, ShardError> {
         let limits = self.shop.limits;
@@ -99,7 +114,10 @@ impl Engine {
             let mut input = BufReader::new(Pull { read, at: 0, piece: io::Cursor::new(Vec::new()), failed: None });
             let (mut renderer, mut piece, mut rows, mut broken) = (Renderer::default(), Vec::new(), 0_u64, None);
             let mut poisoned = 0;
-            let mut each = |_: u64, record: Record<'_>| -> io::Result<()> {
+            let mut each = |row: u64, record: Record<'_>| -> io::Result<()> {
+                if hidden.contains(row) {
+                    return Ok(());
+                }
                 if let Err(error) = renderer.render(record, &mut piece) {
                     broken = Some(error);
                     return Err(io::ErrorKind::InvalidData.into());

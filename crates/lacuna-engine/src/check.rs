@@ -104,12 +104,12 @@ impl Engine {
         }
         let matcher = Matcher::new(&mapping, &[selector], &self.settings.epochs);
         let matcher = Arc::new(matcher.map_err(|error| error.to_string())?);
-        Ok(Question { matcher, collect: [false].into() })
+        Ok(Question { matcher, collect: [false].into(), sees_hidden: [true].into() })
     }
 
     async fn look(&self, origin: Origin, format: ShardFormat, question: &Question) -> Result<(), ShardError> {
         let never = CancellationToken::new();
-        let answer = search(&self.shop, &origin, &format, question, None, &never).await?;
+        let answer = search(&self.shop, &origin, &format, question, None, None, &never).await?;
         match answer.poisoned {
             0 => Ok(()),
             broken => Err(ShardError::Refused(format!(

@@ -10,9 +10,9 @@ pub(crate) async fn replace(store: &dyn Store, shard: &BlobInfo, file: PathBuf, 
     store.write(&shard.path, Content::File(file), Condition::Matches(shard.etag.clone()), options).await
 }
 
-/// Deletes the version of a shard that was worked on.
-pub(crate) async fn delete(store: &dyn Store, shard: &BlobInfo) -> Result<()> {
-    store.delete(&shard.path, &shard.etag).await
+/// Deletes the version of a shard, or of a record, that was worked on.
+pub(crate) async fn delete(store: &dyn Store, blob: &BlobInfo) -> Result<()> {
+    store.delete(&blob.path, &blob.etag).await
 }
 
 /// Writes a file of a package, or a receipt. A run that is repeated writes the same path again.
@@ -35,4 +35,24 @@ pub(crate) async fn create(
 ) -> Result<BlobInfo> {
     let options = WriteOptions { content_type: Some(media_type), ..WriteOptions::default() };
     store.write(path, content, Condition::New, options).await
+}
+
+/// Writes one of Lacuna's own records beside the logs, in the place of the version that was read, or where there was none.
+pub(crate) async fn keep(
+    store: &dyn Store,
+    path: &BlobPath,
+    read: Option<&BlobInfo>,
+    content: Content,
+) -> Result<BlobInfo> {
+    let condition = read.map_or(Condition::New, |read| Condition::Matches(read.etag.clone()));
+    store.write(path, content, condition, WriteOptions::default()).await
+}
+
+/// Removes one of Lacuna's own records once it has served. Another version of it, which somebody else needs, stays.
+pub(crate) async fn drop_record(store: &dyn Store, record: &BlobInfo) -> Result<()> {
+    use lacuna_store::ErrorKind::{Changed, NotFound};
+    match store.delete(&record.path, &record.etag).await {
+        Err(error) if matches!(error.kind, Changed | NotFound) => Ok(()),
+        result => result,
+    }
 }

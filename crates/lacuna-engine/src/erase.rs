@@ -1,25 +1,30 @@
-//! The erasure of one shard: rewritten beside the original, checked, put in its place, read back.
+//! The erasure of one shard: its rows are hidden; then it is rewritten beside the original, checked, put in its place, read back.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
 
+use lacuna_erase::tombstone::{ShardVersion, Tombstone};
 use lacuna_erase::{Change, ReadAt, Rewritten};
-use lacuna_scan::{ColumnPath, Limits, Matcher, Matches};
+use lacuna_scan::{ColumnPath, HeldValue, Limits, Matcher, Matches};
 use lacuna_store::{BlobInfo, Etag, Store};
 use roaring::RoaringTreemap;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
-use crate::commit;
 use crate::format::ShardFormat;
 use crate::hashing::Hashing;
+use crate::hidden::{self, Held};
+use crate::journal::{self, Intent, Kept};
 use crate::origin::{FileAt, Origin};
 use crate::problem::ShardError;
+use crate::receipt::{OldVersions, ReceiptShard, ShardState};
+use crate::rows::held_values;
 use crate::seal::hex;
 use crate::search::{Question, Workshop, search};
-use crate::{EmptyShards, OnErase, Poison, RequestId, Source};
+use crate::{EmptyShards, OnErase, Poison, Request, Source, commit};
 
 /// How often a shard that changes under the erasure is worked on again.
 const ATTEMPTS_MAX: u32 = 3;
@@ -34,23 +39,74 @@ pub(crate) struct Target {
     pub(crate) poisoned: u64,
 }
 
-/// What an erasure did to a shard.
+impl Target {
+    /// How many records rows are counted among: a broken one counts, too.
+    fn records(&self) -> u64 {
+        self.rows + self.poisoned
+    }
+}
+
+/// What a purge did to a shard.
 #[derive(Clone, Debug)]
-pub(crate) struct Erased {
-    pub(crate) etag_before: Etag,
+pub(crate) struct Purged {
+    /// The rows that went, and whose they were.
+    pub(crate) tombstone: Tombstone,
     /// `None` when the shard was deleted, because no row was left.
     pub(crate) etag_after: Option<Etag>,
-    pub(crate) sha256_before: String,
+    /// `None` when another writer removed the shard.
+    pub(crate) sha256_before: Option<String>,
     pub(crate) sha256_after: Option<String>,
-    pub(crate) rows_before: u64,
     pub(crate) rows_after: u64,
-    pub(crate) matches: Matches,
+    /// What stays beside the logs until the receipts are written.
+    pub(crate) leftovers: Vec<BlobInfo>,
+}
+
+impl Purged {
+    /// Nothing was left to do.
+    pub(crate) fn removed_by_others(held: Held) -> Self {
+        Self {
+            tombstone: held.tombstone,
+            etag_after: None,
+            sha256_before: None,
+            sha256_after: None,
+            rows_after: 0,
+            leftovers: vec![held.info],
+        }
+    }
+
+    /// The line of a receipt for a request with `matched` of the rows.
+    pub(crate) fn line(&self, matched: u64, is_local: bool) -> ReceiptShard {
+        // A file that takes another's place leaves nothing; what a storage account keeps of old versions is its own affair.
+        let (state, old_versions) = match is_local && self.sha256_before.is_some() {
+            true => (ShardState::Gone, OldVersions::None),
+            false => (ShardState::Verified, OldVersions::NotInspected),
+        };
+        ReceiptShard {
+            shard: self.tombstone.version().shard.clone(),
+            state,
+            reason: self
+                .sha256_before
+                .is_none()
+                .then(|| "another writer removed it; whether its rows went elsewhere, a new search tells".to_owned()),
+            etag_before: self.tombstone.version().etag.clone(),
+            etag_after: self.etag_after.as_ref().map(ToString::to_string),
+            sha256_before: self.sha256_before.clone(),
+            sha256_after: self.sha256_after.clone(),
+            rows_before: self.tombstone.version().rows,
+            matched,
+            rows_after: self.rows_after,
+            old_versions,
+        }
+    }
 }
 
 /// What the erasure of a shard came to.
 #[derive(Clone, Debug)]
 pub(crate) enum Erasure {
-    Done(Erased),
+    /// The rows are hidden, in this version of the shard.
+    Hidden(Target),
+    /// The rows are out of the bytes. Whose they are, as the version that was rewritten had them.
+    Purged(Purged),
     /// Another version took the shard's place, and nobody's rows are in it.
     NothingLeft,
 }
@@ -63,85 +119,218 @@ pub(crate) struct Eraser<'a> {
     pub(crate) source: &'a Source,
     /// Only the erasing selectors.
     pub(crate) question: &'a Question,
-    pub(crate) request: &'a RequestId,
+    /// The job's requests, by selector.
+    pub(crate) requests: &'a [Request],
 }
 
 impl Eraser<'_> {
-    /// Takes the matched rows out of the shard. When the shard changes meanwhile, its new version is searched and worked on.
-    pub(crate) async fn erase(&self, mut target: Target, cancel: &CancellationToken) -> Result<Erasure, ShardError> {
+    /// Hides the matched rows, and with `now` takes them out of the bytes. When the shard changes meanwhile, its new version is
+    /// searched and worked on.
+    pub(crate) async fn erase(
+        &self,
+        mut target: Target,
+        now: bool,
+        cancel: &CancellationToken,
+    ) -> Result<Erasure, ShardError> {
+        let mut left_behind = Vec::new();
+        let erasure = self.attempts(&mut target, now, &mut left_behind, cancel).await?;
+        let requests: Vec<&str> = self.requests.iter().map(|request| request.id.as_str()).collect();
+        for etag in left_behind {
+            hidden::forget(self.store.as_ref(), target.info.path.as_str(), &etag, &requests).await?;
+        }
+        Ok(erasure)
+    }
+
+    /// Tries until the shard holds still. The versions that it had meanwhile are `left_behind`, with tombstones maybe.
+    async fn attempts(
+        &self,
+        target: &mut Target,
+        now: bool,
+        left_behind: &mut Vec<Etag>,
+        cancel: &CancellationToken,
+    ) -> Result<Erasure, ShardError> {
         for _ in 0..ATTEMPTS_MAX {
-            match self.attempt(&target).await {
-                Err(error) if error.is_change() => {}
+            match self.attempt(target, now).await {
+                Err(error) if error.is_change() => left_behind.push(target.info.etag.clone()),
                 Err(error) if error.is_gone() => return Ok(Erasure::NothingLeft),
-                result => return result.map(Erasure::Done),
+                result => return result,
             }
             let info = match self.store.head(&target.info.path).await.map_err(ShardError::Store) {
                 Err(error) if error.is_gone() => return Ok(Erasure::NothingLeft),
                 result => result?,
             };
             let origin = Origin::Blob(self.store.clone(), info.clone());
-            match search(self.shop, &origin, &target.format, self.question, None, cancel).await {
+            match search(self.shop, &origin, &target.format, self.question, None, None, cancel).await {
                 Err(error) if error.is_change() => continue,
                 Err(error) => return Err(error),
                 Ok(answer) if answer.matches.is_empty() && answer.poisoned == 0 => return Ok(Erasure::NothingLeft),
                 Ok(answer) => {
-                    target = Target {
-                        info,
-                        rows: answer.rows,
-                        matches: answer.matches,
-                        poisoned: answer.poisoned,
-                        ..target
-                    };
+                    target.info = info;
+                    target.rows = answer.rows;
+                    target.matches = answer.matches;
+                    target.poisoned = answer.poisoned;
                 }
             }
         }
         Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
     }
 
-    async fn attempt(&self, target: &Target) -> Result<Erased, ShardError> {
+    async fn attempt(&self, target: &Target, now: bool) -> Result<Erasure, ShardError> {
         if target.poisoned > 0 && self.source.poison == Poison::Refuse {
             return Err(ShardError::Refused(format!(
                 "{} of its records are broken, and it is left as it is (`poison = \"keep\"` erases the others)",
                 target.poisoned
             )));
         }
-        let before = self.fetch(&target.info).await?;
-        let (file, rewritten, sha256_before, sha256_after) = self.rewrite(target, before).await?;
-        self.check(target, &file, rewritten).await?;
-
-        if rewritten.rows_after == 0 && self.source.empty_shards == EmptyShards::Delete {
-            commit::delete(self.store.as_ref(), &target.info).await.map_err(ShardError::Store)?;
-            return Ok(self.erased(target, rewritten, sha256_before, None));
+        let requests: Vec<_> = target
+            .matches
+            .iter()
+            .map(|(selector, rows)| (self.requests[selector as usize].id.as_str(), rows))
+            .collect();
+        self.catch_up(target).await?;
+        let held = hidden::hide(self.store.as_ref(), &target.info, target.records(), &requests).await?;
+        if !now {
+            // Another writer may have replaced the shard just before: then the tombstone hides nothing.
+            let is_same = self.store.head(&target.info.path).await.map_err(ShardError::Store)?.etag == target.info.etag;
+            return match is_same {
+                true => Ok(Erasure::Hidden(target.clone())),
+                false => Err(ShardError::Store(lacuna_store::Error::new(lacuna_store::ErrorKind::Changed))),
+            };
         }
-        let operation = format!("{}-{}", self.request, &sha256_after[..16]);
+        let purge = Purge { shop: self.shop, store: self.store, source: self.source, question: self.question };
+        purge.shard(&target.info, &target.format, &held).await.map(Erasure::Purged)
+    }
+}
+
+impl Eraser<'_> {
+    /// Another run may have purged the shard a moment ago, and not have come to the rows that were hidden meanwhile: they are
+    /// carried over to its new version before anything else is hidden in it.
+    async fn catch_up(&self, target: &Target) -> Result<(), ShardError> {
+        let (store, shard) = (self.store.as_ref(), target.info.path.as_str());
+        let Some(held) = hidden::held(store, shard).await? else { return Ok(()) };
+        if held.tombstone.version().etag == target.info.etag.as_str() {
+            return Ok(());
+        }
+        let Some(intent) = journal::read::<Intent>(store, &journal::intent_path(shard)).await? else { return Ok(()) };
+        let (purged, sha256) = (intent.record.tombstone()?, intent.record.sha256_after);
+        if purged.version() != held.tombstone.version()
+            || sha256 != Some(sha256_of(self.shop, self.store, &target.info).await?)
+        {
+            return Ok(());
+        }
+        let etag = target.info.etag.to_string();
+        let after = ShardVersion { shard: shard.to_owned(), etag, rows: target.records() };
+        let keeps_rows = self.source.on_erase == OnErase::Anonymize;
+        match hidden::carry(store, &purged, Some(after), keeps_rows).await? {
+            // All that it hid is out of the bytes, and the intent knows it.
+            Some(served) => commit::drop_record(store, &served).await.map_err(ShardError::Store),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The purge of shards of one source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Purge<'a> {
+    pub(crate) shop: &'a Workshop,
+    pub(crate) store: &'a Arc<dyn Store>,
+    pub(crate) source: &'a Source,
+    /// What must be nowhere afterwards.
+    pub(crate) question: &'a Question,
+}
+
+impl Purge<'_> {
+    /// Takes the hidden rows out of this version of the shard. Fails with a change when it is another by now.
+    pub(crate) async fn shard(
+        &self,
+        shard: &BlobInfo,
+        format: &ShardFormat,
+        held: &Held,
+    ) -> Result<Purged, ShardError> {
+        let tombstone = &held.tombstone;
+        let before = self.fetch(shard).await?;
+        let erased = Arc::new(self.erased(format, tombstone.hidden(), before.clone()).await?);
+        let matcher = if self.question.matcher.is_empty() { &erased } else { &self.question.matcher };
+        let (file, rewritten, sha256_before, sha256_after) =
+            self.rewrite(format, tombstone.hidden().clone(), matcher.clone(), before).await?;
+        self.check(tombstone, format, &erased, &file, rewritten).await?;
+
+        let rows_after = self.rows_after(tombstone);
+        let is_emptied = rows_after == 0 && self.source.empty_shards == EmptyShards::Delete;
+        let after = (!is_emptied).then(|| sha256_after.clone());
+        let intent = Intent::new(tombstone, sha256_before, after, rows_after)?;
+        let intended = self.intend(shard, &intent).await?;
+        let etag_after = match is_emptied {
+            true => {
+                commit::delete(self.store.as_ref(), shard).await.map_err(ShardError::Store)?;
+                None
+            }
+            false => Some(self.commit(shard, file, &sha256_after).await?.etag),
+        };
+        self.finish(Kept { record: intent, info: intended }, tombstone.clone(), etag_after).await
+    }
+
+    /// What is left to do once the new bytes are in place, now or after a crash: rows that were hidden meanwhile stay hidden.
+    pub(crate) async fn finish(
+        &self,
+        intent: Kept<Intent>,
+        tombstone: Tombstone,
+        etag_after: Option<Etag>,
+    ) -> Result<Purged, ShardError> {
+        let Kept { record: intent, info } = intent;
+        let keeps_rows = self.source.on_erase == OnErase::Anonymize;
+        let after = etag_after.as_ref().map(|etag| ShardVersion {
+            shard: tombstone.version().shard.clone(),
+            etag: etag.to_string(),
+            rows: intent.rows_after,
+        });
+        let served = hidden::carry(self.store.as_ref(), &tombstone, after, keeps_rows).await?;
+        Ok(Purged {
+            tombstone,
+            etag_after,
+            sha256_before: Some(intent.sha256_before),
+            sha256_after: intent.sha256_after,
+            rows_after: intent.rows_after,
+            leftovers: served.into_iter().chain([info]).collect(),
+        })
+    }
+
+    /// Writes down what is about to happen.
+    async fn intend(&self, shard: &BlobInfo, intent: &Intent) -> Result<BlobInfo, ShardError> {
+        let (store, path) = (self.store.as_ref(), journal::intent_path(shard.path.as_str()));
+        let there = journal::read::<Intent>(store, &path).await?;
+        match there {
+            // Another run is at the same, or this one is here again.
+            Some(kept) if kept.record == *intent => Ok(kept.info),
+            there => journal::write(store, &path, intent, there.as_ref().map(|kept| &kept.info))
+                .await
+                .map_err(ShardError::Store),
+        }
+    }
+
+    /// How many records the shard has once the hidden ones are gone, or anonymous.
+    fn rows_after(&self, tombstone: &Tombstone) -> u64 {
+        match self.source.on_erase {
+            OnErase::Anonymize => tombstone.version().rows,
+            OnErase::Delete | OnErase::Keep { .. } => tombstone.version().rows - tombstone.hidden().len(),
+        }
+    }
+
+    /// Puts the checked bytes in the shard's place, and reads them back.
+    async fn commit(&self, shard: &BlobInfo, file: NamedTempFile, sha256: &str) -> Result<BlobInfo, ShardError> {
         let (_, path) = file.keep().map_err(|error| ShardError::Temp(error.error))?;
-        let committed = commit::replace(self.store.as_ref(), &target.info, path.clone(), operation).await;
+        let operation = format!("purge-{}", &sha256[..16]);
+        let committed = commit::replace(self.store.as_ref(), shard, path.clone(), operation).await;
         // The store moves the file away where it can; what it only copied, or refused, goes here.
         match tokio::fs::remove_file(&path).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(ShardError::Temp(error)),
             _ => {}
         }
         let committed = committed.map_err(ShardError::Store)?;
-        self.read_back(&committed, &sha256_after).await?;
-        Ok(self.erased(target, rewritten, sha256_before, Some((committed.etag, sha256_after))))
-    }
-
-    fn erased(
-        &self,
-        target: &Target,
-        rewritten: Rewritten,
-        sha256_before: String,
-        after: Option<(Etag, String)>,
-    ) -> Erased {
-        let (etag_after, sha256_after) = after.unzip();
-        Erased {
-            etag_before: target.info.etag.clone(),
-            etag_after,
-            sha256_before,
-            sha256_after,
-            rows_before: rewritten.rows_before,
-            rows_after: rewritten.rows_after,
-            matches: target.matches.clone(),
+        if sha256_of(self.shop, self.store, &committed).await? == sha256 {
+            Ok(committed)
+        } else {
+            Err(ShardError::Refused("the committed bytes read back differ from the checked ones".into()))
         }
     }
 
@@ -164,20 +353,41 @@ impl Eraser<'_> {
         FileAt::new(file).map_err(ShardError::Temp)
     }
 
+    /// What the rows that go hold in the columns that identify: what nothing but a row may hold afterwards.
+    async fn erased(&self, format: &ShardFormat, rows: &RoaringTreemap, before: FileAt) -> Result<Matcher, ShardError> {
+        let mapping = &self.source.mapping;
+        let held: HashSet<(usize, HeldValue)> = match format {
+            ShardFormat::Parquet => held_values(self.shop, &Origin::File(before), rows, mapping).await?,
+            ShardFormat::Arrow => {
+                let (mapping, limits, rows) = (mapping.clone(), self.shop.limits, rows.clone());
+                let work = move || {
+                    let mut input = BufReader::with_capacity(1 << 20, Sequential { input: &before, at: 0 });
+                    lacuna_scan::ipc::held_values(&mut input, &mapping, &limits, &rows)
+                };
+                self.shop.cpu.run(work).await??.into_iter().collect()
+            }
+            // Text has no place for a value but its records.
+            ShardFormat::Text(_) => HashSet::new(),
+        };
+        Ok(Matcher::of_values(mapping, &held.into_iter().collect::<Vec<_>>()))
+    }
+
     /// Writes the shard without its rows to a new file, which stands where the store can move it from.
     async fn rewrite(
         &self,
-        target: &Target,
+        format: &ShardFormat,
+        hits: RoaringTreemap,
+        matcher: Arc<Matcher>,
         before: FileAt,
     ) -> Result<(NamedTempFile, Rewritten, String, String), ShardError> {
         let staging = self.store.staging_dir().unwrap_or(&self.shop.temp_dir);
         let file = NamedTempFile::new_in(staging).map_err(ShardError::Temp)?;
         let out = file.reopen().map_err(ShardError::Temp)?;
         let job = Rewrite {
-            format: target.format.clone(),
-            hits: target.matches.rows(),
+            format: format.clone(),
+            hits,
             anonymize: self.anonymized_columns(),
-            matcher: self.question.matcher.clone(),
+            matcher,
             poison_keep: self.source.poison == Poison::Keep,
             limits: self.shop.limits,
         };
@@ -195,51 +405,56 @@ impl Eraser<'_> {
     }
 
     /// Checks the new bytes before they take the old ones' place: they hold nobody's rows, and everybody else's.
-    async fn check(&self, target: &Target, file: &NamedTempFile, rewritten: Rewritten) -> Result<(), ShardError> {
+    async fn check(
+        &self,
+        tombstone: &Tombstone,
+        format: &ShardFormat,
+        erased: &Arc<Matcher>,
+        file: &NamedTempFile,
+        rewritten: Rewritten,
+    ) -> Result<(), ShardError> {
         let refuse = |why: String| Err(ShardError::Refused(format!("{why}; the shard was left as it is")));
-        let hits = target.matches.rows().len();
-        let gone = if self.source.on_erase == OnErase::Anonymize { 0 } else { hits };
-        let counts = rewritten.rows_before == target.rows
-            && rewritten.rows_changed == hits
-            && rewritten.rows_after + gone == target.rows;
-        if !counts {
-            return refuse("the rewritten shard does not have the rows that it should".into());
-        }
         let after = file.reopen().and_then(FileAt::new).map_err(ShardError::Temp)?;
         let origin = Origin::File(after.clone());
         let never = CancellationToken::new();
-        let answer = search(self.shop, &origin, &target.format, self.question, None, &never).await?;
+        let answer = search(self.shop, &origin, format, self.question, None, None, &never).await?;
         if !answer.matches.is_empty() {
             return refuse("the rewritten shard still has rows of the subject".into());
         }
-        if answer.rows != rewritten.rows_after || answer.poisoned != target.poisoned {
+        let (rows, broken) = (tombstone.version().rows, answer.poisoned);
+        let counts = rewritten.rows_before + broken == rows
+            && rewritten.rows_changed == tombstone.hidden().len()
+            && rewritten.rows_after + broken == self.rows_after(tombstone);
+        if !counts {
+            return refuse("the rewritten shard does not have the rows that it should".into());
+        }
+        let is_sound = broken == 0 || self.source.poison == Poison::Keep;
+        if answer.rows != rewritten.rows_after || !is_sound {
             return refuse("the rewritten shard reads back with other rows than were written".into());
         }
-        let (format, matcher, limits) = (target.format.clone(), self.question.matcher.clone(), self.shop.limits);
-        let residue = self.shop.cpu.run(move || residue(&format, &after, &matcher, &limits)).await??;
-        match residue.first() {
-            Some(place) => refuse(format!("an identifier would stay in {place}")),
-            None => Ok(()),
+        for matcher in [erased, &self.question.matcher] {
+            let (format, matcher, after, limits) = (format.clone(), matcher.clone(), after.clone(), self.shop.limits);
+            let residue = self.shop.cpu.run(move || residue(&format, &after, &matcher, &limits)).await??;
+            if let Some(place) = residue.first() {
+                return refuse(format!("an identifier would stay in {place}"));
+            }
         }
+        Ok(())
     }
+}
 
-    /// Reads the committed bytes back: they are the ones that were checked.
-    async fn read_back(&self, committed: &BlobInfo, sha256: &str) -> Result<(), ShardError> {
-        let origin = Origin::Blob(self.store.clone(), committed.clone());
-        let mut hasher = Sha256::new();
-        let (mut at, window) = (0, self.shop.budget.window);
-        while at < committed.size {
-            let range = at..committed.size.min(at + window);
-            at = range.end;
-            let loaded = self.shop.budget.load(&origin, range, &Default::default()).await?;
-            hasher = self.shop.cpu.run(move || hasher.chain_update(&loaded.bytes)).await?;
-        }
-        if hex(&hasher.finalize()) == sha256 {
-            Ok(())
-        } else {
-            Err(ShardError::Refused("the committed bytes read back differ from the checked ones".into()))
-        }
+/// The SHA-256 of this version of a shard, read from the store.
+pub(crate) async fn sha256_of(shop: &Workshop, store: &Arc<dyn Store>, shard: &BlobInfo) -> Result<String, ShardError> {
+    let origin = Origin::Blob(store.clone(), shard.clone());
+    let mut hasher = Sha256::new();
+    let (mut at, window) = (0, shop.budget.window);
+    while at < shard.size {
+        let range = at..shard.size.min(at + window);
+        at = range.end;
+        let loaded = shop.budget.load(&origin, range, &Default::default()).await?;
+        hasher = shop.cpu.run(move || hasher.chain_update(&loaded.bytes)).await?;
     }
+    Ok(hex(&hasher.finalize()))
 }
 
 /// Where wanted values stay in a rewritten shard although no row holds them.

@@ -108,11 +108,19 @@ pub enum Action {
     Discover,
     /// The records, as a package.
     Export(ExportOptions),
-    /// The records gone from the bytes, and a receipt.
-    Erase {
-        /// Count and say what would happen, and change nothing.
-        dry_run: bool,
-    },
+    /// The records gone, and a receipt.
+    Erase(EraseMode),
+}
+
+/// How far an erasure goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EraseMode {
+    /// Count and say what would happen, and change nothing.
+    DryRun,
+    /// Hide the records at once by tombstones; a purge takes them out of the bytes.
+    Hide,
+    /// Hide them, and take them out of the bytes in the same run.
+    Now,
 }
 
 /// How a package is written.

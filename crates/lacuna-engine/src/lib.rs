@@ -13,28 +13,35 @@ mod engine;
 mod erase;
 mod format;
 mod hashing;
+mod hidden;
 mod job;
+mod journal;
 mod origin;
 mod outcome;
 mod package;
 mod plan;
 mod problem;
 mod progress;
+mod purge;
 mod receipt;
 mod rows;
 mod run;
 mod seal;
 mod search;
 mod spool;
+mod standing;
 mod statement;
 pub mod verify;
 
 pub use check::SourceCheck;
 pub use engine::{Engine, Error, Settings};
 pub use job::{
-    Action, EmptyShards, ExportOptions, FormatChoice, Job, OnErase, Poison, Request, RequestId, Source, TextOptions,
+    Action, EmptyShards, EraseMode, ExportOptions, FormatChoice, Job, OnErase, Poison, Request, RequestId, Source,
+    TextOptions,
 };
 pub use outcome::{Blocked, Outcome, Problem, RequestOutcome, SourceOutcome};
 pub use progress::{Phase, Progress, Reporter};
+pub use purge::{PurgeOptions, PurgeOutcome, PurgedRequest};
 pub use receipt::{OldVersions, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState};
 pub use seal::SealError;
+pub use standing::{ShardStanding, Standing, against};

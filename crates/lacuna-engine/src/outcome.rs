@@ -38,8 +38,10 @@ pub struct SourceOutcome {
     pub rows_decoded: u64,
     /// Rows that belong to any of the requests.
     pub matched: u64,
-    /// Rows taken out or made anonymous.
+    /// Rows taken out of the bytes, or made anonymous in them.
     pub erased: u64,
+    /// Rows that tombstones hide until a purge takes them out of the bytes.
+    pub hidden: u64,
     /// Whether any identifier of the requests is of a kind that this source maps; otherwise nothing was searched.
     pub searched: bool,
     /// What was matched and stays, and why.

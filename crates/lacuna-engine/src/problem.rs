@@ -21,6 +21,8 @@ pub(crate) enum ShardError {
     Memory { bytes: u64 },
     #[error("its decoder failed in an unforeseen way; nothing of it was changed")]
     Panicked,
+    #[error("which of its rows are hidden cannot be told")]
+    Tombstone(#[source] Box<ShardError>),
     #[error("{0}")]
     Refused(String),
     #[error("changed {attempts} times while it was worked on")]

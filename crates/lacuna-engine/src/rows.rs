@@ -1,5 +1,6 @@
 //! The matched rows of a Parquet shard: only the pages that hold one are fetched and decoded.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -7,8 +8,8 @@ use std::sync::atomic::AtomicU64;
 use arrow::record_batch::RecordBatch;
 use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_export::Renderer;
-use lacuna_scan::parquet::{RowGroupTake, TakenRows};
-use lacuna_scan::{Effort, Matches, Record, SelectorIndex};
+use lacuna_scan::parquet::{Leaf, RowGroupTake, TakenRows};
+use lacuna_scan::{Effort, HeldValue, Mapping, Matches, Record, SelectorIndex};
 use parquet::DecodeResult;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
@@ -19,7 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::origin::Origin;
 use crate::problem::ShardError;
-use crate::search::{Question, Workshop};
+use crate::search::{Question, Workshop, read_footer};
 use crate::spool::Part;
 
 /// Rows decoded at a time.
@@ -51,7 +52,7 @@ pub(crate) async fn collect_rows(
     let metadata = with_page_locations(shop, origin, metadata, bytes_read).await?;
     let takes = slices(&metadata, &rows, shop.budget.window);
     let mut takes = futures::stream::iter(takes)
-        .map(|slice| take(shop, origin, metadata.clone(), slice, bytes_read))
+        .map(|slice| take(shop, origin, metadata.clone(), slice, None, bytes_read))
         .buffered(shop.at_once(origin.is_near()))
         .fuse();
     let mut rows = rows.iter();
@@ -103,18 +104,40 @@ fn slices(metadata: &ParquetMetaData, rows: &RoaringTreemap, bytes: u64) -> Vec<
     slices
 }
 
-/// Takes the rows of one slice out of its row group.
+/// What `rows` hold in the columns of `mapping`, each value once, with the index of its field.
+pub(crate) async fn held_values(
+    shop: &Workshop,
+    origin: &Origin,
+    rows: &RoaringTreemap,
+    mapping: &Mapping,
+) -> Result<HashSet<(usize, HeldValue)>, ShardError> {
+    let bytes_read = AtomicU64::new(0);
+    let (metadata, _) = read_footer(shop, origin, &bytes_read).await?;
+    let metadata = with_page_locations(shop, origin, metadata, &bytes_read).await?;
+    let leaves: Arc<[Leaf]> = lacuna_scan::parquet::mapped_leaves(&metadata, mapping)?.into();
+    let mut held = HashSet::new();
+    for slice in slices(&metadata, rows, shop.budget.window) {
+        let (taken, _) = take(shop, origin, metadata.clone(), slice, Some(leaves.clone()), &bytes_read).await?;
+        held.extend(lacuna_scan::parquet::held_values(&taken, &metadata, &leaves)?);
+    }
+    Ok(held)
+}
+
+/// Takes the rows of one slice out of its row group: of the leaf columns those that are `wanted`, or all.
 async fn take(
     shop: &Workshop,
     origin: &Origin,
     metadata: Arc<ParquetMetaData>,
     slice: Slice,
+    wanted: Option<Arc<[Leaf]>>,
     bytes_read: &AtomicU64,
 ) -> Result<(TakenRows, Effort), ShardError> {
     let columns = metadata.row_group(slice.group).num_columns() as u64;
     let window = (shop.budget.window / columns.max(1)).max(4 << 10);
     let (size, limits) = (origin.size(), shop.limits);
-    let start = move || RowGroupTake::new(&metadata, size, slice.group, &slice.rows, limits);
+    let is_wanted =
+        move |column| wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|leaf: &Leaf| leaf.column == column));
+    let start = move || RowGroupTake::new(&metadata, size, slice.group, &slice.rows, is_wanted, limits);
     let mut taking = shop.cpu.run(start).await??;
     loop {
         let (columns, ranges): (Vec<usize>, Vec<Range<u64>>) = taking.needs(window).into_iter().unzip();

@@ -9,21 +9,25 @@ use globset::GlobMatcher;
 use lacuna_export::manifest::Excluded;
 use lacuna_scan::{Kind, Matcher, Selector, SelectorIndex};
 use lacuna_store::{BlobInfo, Store};
+use roaring::RoaringTreemap;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::location;
-use crate::erase::{Eraser, Erasure, Target, blocking};
+use crate::erase::{Eraser, Erasure, Purged, Target, blocking};
 use crate::format::ShardFormat;
+use crate::hidden::Tombstones;
 use crate::origin::Origin;
 use crate::outcome::{Blocked, Problem, RequestOutcome, SourceOutcome};
 use crate::package::{Contents, Press};
 use crate::plan;
 use crate::problem::ShardError;
-use crate::receipt::{OldVersions, ReceiptShard, ShardState};
+use crate::receipt::{OldVersions, Receipt, ReceiptShard, ShardState};
 use crate::search::{Answer, Question, search};
 use crate::spool::Spool;
-use crate::statement::Statement;
-use crate::{Action, Engine, Error, Job, OnErase, Outcome, Phase, Reporter, Request, Source};
+use crate::statement::{self, Statement};
+use crate::{
+    Action, Engine, EraseMode, Error, Job, OnErase, Outcome, Phase, Reporter, Request, Source, commit, journal, purge,
+};
 
 /// How often a shard that changes under the search is searched again.
 const ATTEMPTS_MAX: u32 = 3;
@@ -64,6 +68,8 @@ pub(crate) struct Searched {
     targets: Vec<Target>,
     /// Each request's shards for its receipt, by request.
     pub(crate) receipts: Vec<Vec<ReceiptShard>>,
+    /// Shards whose hidden rows are out of the bytes, other requests' among them.
+    purged: Vec<Purged>,
 }
 
 impl<'a> Run<'a> {
@@ -110,22 +116,36 @@ impl<'a> Run<'a> {
             }
         }
         self.reporter.enter(Phase::Search);
+        let tombstones = Tombstones::list(self.engine.settings.store.as_ref()).await;
+        let tombstones =
+            tombstones.map_err(|source| Error::Store { what: "what is hidden cannot be listed".into(), source })?;
         let spool = Arc::new(Spool::new(&self.engine.shop.temp_dir).map_err(Error::Temp)?);
         let mut searched = Vec::new();
         for (index, source) in self.sources.iter().enumerate() {
-            searched.push(self.search_source(index, source, &spool).await?);
+            searched.push(self.search_source(index, source, &tombstones, &spool).await?);
         }
         let mut outcomes: Vec<RequestOutcome> = self.request_outcomes(&searched);
         if !self.cancel.is_cancelled() {
             self.publish(&searched, spool, &mut outcomes).await?;
         }
         if !self.cancel.is_cancelled() {
-            self.erase(&mut searched).await;
+            self.erase(&statement, &mut searched).await;
         }
         let interrupted = self.cancel.is_cancelled();
         self.settle(&searched, interrupted, &mut outcomes);
         statement.end();
         self.write_receipts(&statement, &mut searched, interrupted, &mut outcomes).await;
+        self.settle_others(&mut searched, &outcomes).await;
+        let searched_anew: Vec<&str> = (self.job.requests.iter().zip(&outcomes))
+            .filter(|(request, outcome)| changes(request) && outcome.complete)
+            .map(|(request, _)| request.id.as_str())
+            .collect();
+        if !searched_anew.is_empty()
+            && let Err(error) = tombstones.release(self.engine.settings.store.as_ref(), &searched_anew).await
+            && let Some(searched) = searched.first_mut()
+        {
+            searched.outcome.problems.push(error.into_problem("a tombstone of an older version"));
+        }
         let sources: Vec<SourceOutcome> = searched.into_iter().map(|searched| searched.outcome).collect();
         Ok(Outcome {
             matched: sources.iter().map(|source| source.matched).sum(),
@@ -139,6 +159,7 @@ impl<'a> Run<'a> {
         &self,
         index: usize,
         prepared: &Prepared<'a>,
+        tombstones: &Tombstones,
         spool: &Arc<Spool>,
     ) -> Result<Searched, Error> {
         let source = prepared.source;
@@ -160,7 +181,7 @@ impl<'a> Run<'a> {
             .map(|info| async {
                 let info = info?;
                 self.reporter.listed(info.size);
-                Ok::<_, lacuna_store::Error>(self.search_shard(prepared, info).await)
+                Ok::<_, lacuna_store::Error>(self.search_shard(prepared, tombstones, info).await)
             })
             .buffered(self.engine.shop.at_once(store.staging_dir().is_some()));
         while let Some(next) = answers.next().await {
@@ -189,7 +210,12 @@ impl<'a> Run<'a> {
     }
 
     /// Searches a shard; when it changes meanwhile, its new version.
-    async fn search_shard(&self, prepared: &Prepared<'a>, mut info: BlobInfo) -> (BlobInfo, Result<Found, ShardError>) {
+    async fn search_shard(
+        &self,
+        prepared: &Prepared<'a>,
+        tombstones: &Tombstones,
+        mut info: BlobInfo,
+    ) -> (BlobInfo, Result<Found, ShardError>) {
         let format = match ShardFormat::of(prepared.source, info.path.as_str()) {
             Ok(format) => format,
             Err(why) => return (info, Err(ShardError::Refused(why))),
@@ -198,7 +224,12 @@ impl<'a> Run<'a> {
         for _ in 0..ATTEMPTS_MAX {
             let origin = Origin::Blob(store.clone(), info.clone());
             let question = &prepared.question;
-            match search(&self.engine.shop, &origin, &format, question, Some(self.reporter), self.cancel).await {
+            let hidden = match tombstones.rows_of(store.as_ref(), &info).await {
+                Ok(hidden) => hidden.map(Arc::new),
+                Err(error) => return (info, Err(ShardError::Tombstone(Box::new(error)))),
+            };
+            let (shop, reporter) = (&self.engine.shop, Some(self.reporter));
+            match search(shop, &origin, &format, question, hidden.as_ref(), reporter, self.cancel).await {
                 Err(error) if error.is_change() => {}
                 Err(error) if error.is_gone() => {
                     let why = "it was listed and is gone: another writer may have moved its records";
@@ -394,8 +425,17 @@ impl<'a> Run<'a> {
     }
 
     /// Erases what the requests that erase have matched.
-    async fn erase(&self, searched: &mut [Searched]) {
-        if !self.job.requests.iter().any(changes) {
+    async fn erase(&self, statement: &Statement, searched: &mut [Searched]) {
+        if searched.iter().all(|searched| searched.targets.is_empty()) {
+            return;
+        }
+        if let Err(error) = self.begin(statement, searched).await {
+            for searched in searched {
+                for target in std::mem::take(&mut searched.targets) {
+                    searched
+                        .block(&target, ShardError::Refused(format!("what is begun cannot be written down: {error}")));
+                }
+            }
             return;
         }
         self.reporter.enter(Phase::Erase);
@@ -424,8 +464,60 @@ impl<'a> Run<'a> {
             let erasures = work.into_iter().map(|target| self.erase_shard(prepared, target));
             let mut erasures = futures::stream::iter(erasures).buffered(self.engine.shop.threads);
             while let Some((target, erasure)) = erasures.next().await {
-                searched.note(&target, erasure, self.engine.settings.store.as_ref());
+                searched.note(&target, erasure, &self.job.requests, self.engine.settings.store.as_ref());
             }
+        }
+    }
+
+    /// Writes down which requests erase, so that whoever purges what a killed run hid knows for whom.
+    async fn begin(&self, statement: &Statement, searched: &[Searched]) -> Result<(), ShardError> {
+        let Some(key) = &self.engine.settings.signing_key else { return Ok(()) };
+        let store = self.engine.settings.store.as_ref();
+        for (index, request) in self.job.requests.iter().enumerate().filter(|(_, request)| changes(request)) {
+            let path = journal::request_path(request.id.as_str());
+            let receipt = statement.receipt(request, false, &self.sources_of(index, searched), key);
+            let there = journal::read::<Receipt>(store, &path).await?;
+            let written = journal::write(store, &path, &receipt, there.as_ref().map(|kept| &kept.info)).await;
+            written.map_err(ShardError::Store)?;
+        }
+        Ok(())
+    }
+
+    /// The sources that a request was searched for in, for its receipt.
+    fn sources_of<'s>(
+        &'s self,
+        request: usize,
+        searched: &'s [Searched],
+    ) -> Vec<(&'s Source, &'s Searched, u64, usize)> {
+        let sources = self.sources.iter().zip(searched).filter(|(prepared, _)| prepared.searchable[request]);
+        sources.map(|(prepared, searched)| (prepared.source, searched, searched.shards_searched, request)).collect()
+    }
+
+    /// Tells other requests, whose rows went with this job's, and removes what is not needed any more.
+    async fn settle_others(&self, searched: &mut [Searched], outcomes: &[RequestOutcome]) {
+        let (store, Some(key)) = (self.engine.settings.store.as_ref(), &self.engine.settings.signing_key) else {
+            return;
+        };
+        // What could not be written down must be found again by the next run.
+        if outcomes.iter().any(|outcome| outcome.receipt_jws.is_some()) {
+            return;
+        }
+        let mut purged = Vec::new();
+        for (prepared, searched) in self.sources.iter().zip(searched.iter_mut()) {
+            purged.extend(std::mem::take(&mut searched.purged).into_iter().map(|purged| (prepared.source, purged)));
+        }
+        let is_other = |request: &str| self.job.requests.iter().all(|own| own.id.as_str() != request);
+        let (_, problems) = purge::settle(store, key, &purged, is_other).await;
+        for request in self.job.requests.iter().filter(|request| changes(request)) {
+            let begun = journal::read::<Receipt>(store, &journal::request_path(request.id.as_str())).await;
+            if let Ok(Some(begun)) = begun
+                && let Err(error) = commit::drop_record(store, &begun.info).await
+            {
+                tracing::warn!(%error, "a record of what was begun could not be removed");
+            }
+        }
+        if let Some(searched) = searched.first_mut() {
+            searched.outcome.problems.extend(problems);
         }
     }
 
@@ -433,15 +525,18 @@ impl<'a> Run<'a> {
         if self.cancel.is_cancelled() {
             return (target, Err(ShardError::Cancelled));
         }
-        let request = target.matches.iter().next().map_or(0, |(selector, _)| selector as usize);
+        let is_now = |selector: SelectorIndex| {
+            matches!(self.job.requests[selector as usize].action, Action::Erase(EraseMode::Now))
+        };
+        let now = target.matches.iter().any(|(selector, _)| is_now(selector));
         let eraser = Eraser {
             shop: &self.engine.shop,
             store: &self.engine.settings.store,
             source: prepared.source,
             question: &prepared.erasing,
-            request: &self.job.requests[request].id,
+            requests: &self.job.requests,
         };
-        let erasure = eraser.erase(target.clone(), self.cancel).await;
+        let erasure = eraser.erase(target.clone(), now, self.cancel).await;
         (target, erasure)
     }
 
@@ -484,12 +579,15 @@ impl<'a> Run<'a> {
             if !changes(request) || (interrupted && !begun) {
                 continue;
             }
-            let sources: Vec<_> = (self.sources.iter().zip(searched.iter()))
-                .filter(|(prepared, _)| prepared.searchable[index])
-                .map(|(prepared, searched)| (prepared.source, searched, searched.shards_searched, index))
-                .collect();
-            let jws = statement.receipt(request, outcomes[index].complete, &sources, key);
-            match statement.write(store, request, &jws).await {
+            let sources = self.sources_of(index, searched);
+            let mut receipt = statement.receipt(request, outcomes[index].complete, &sources, key);
+            if let Err(error) = statement::carry(store, key, &mut receipt).await {
+                outcomes[index].complete = false;
+                receipt.complete = false;
+                searched[0].outcome.problems.push(error.into_problem("an earlier receipt of the same request"));
+            }
+            let jws = statement::sign(&receipt, key);
+            match statement::write(store, request.id.as_str(), &jws).await {
                 Ok(path) => outcomes[index].receipt = Some(location(store, &path)),
                 Err(error) => {
                     // The erasure is done and must not go unproved: the receipt goes out with the outcome.
@@ -521,8 +619,11 @@ impl<'a> Prepared<'a> {
                 .map_err(|why| Error::Source { name: source.name.clone(), source: why })
         };
         let nothing = job.requests.iter().map(|_| false).collect();
-        let question = Question { matcher: matcher(&|_| true)?, collect: job.requests.iter().map(exports).collect() };
-        let erasing = Question { matcher: matcher(&changes)?, collect: nothing };
+        let erases = |request: &Request| matches!(request.action, Action::Erase(_));
+        let sees_hidden: Arc<[bool]> = job.requests.iter().map(erases).collect();
+        let collect = job.requests.iter().map(exports).collect();
+        let question = Question { matcher: matcher(&|_| true)?, collect, sees_hidden: sees_hidden.clone() };
+        let erasing = Question { matcher: matcher(&changes)?, collect: nothing, sees_hidden };
         let searchable = job.requests.iter().map(|request| is_searchable(source, request)).collect();
         Ok(Self { source, glob, question, erasing, searchable })
     }
@@ -547,7 +648,7 @@ fn exports(request: &Request) -> bool {
 }
 
 fn changes(request: &Request) -> bool {
-    matches!(request.action, Action::Erase { dry_run: false })
+    matches!(request.action, Action::Erase(EraseMode::Hide | EraseMode::Now))
 }
 
 fn temp(error: ShardError) -> Error {
@@ -573,11 +674,16 @@ impl Searched {
     }
 
     fn unchanged(&mut self, target: &Target, reason: &str, state: ShardState) {
+        self.stays(target, Some(reason), state);
+    }
+
+    /// Notes a shard whose bytes are as they were.
+    fn stays(&mut self, target: &Target, reason: Option<&str>, state: ShardState) {
         for (selector, rows) in target.matches.iter() {
             self.receipts[selector as usize].push(ReceiptShard {
                 shard: target.info.path.to_string(),
                 state,
-                reason: Some(reason.to_owned()),
+                reason: reason.map(str::to_owned),
                 etag_before: target.info.etag.to_string(),
                 etag_after: None,
                 sha256_before: None,
@@ -591,37 +697,31 @@ impl Searched {
     }
 
     /// Notes what the erasure of a shard came to.
-    fn note(&mut self, target: &Target, erasure: Result<Erasure, ShardError>, store: &dyn Store) {
-        let erased = match erasure {
-            Ok(Erasure::Done(erased)) => erased,
+    fn note(&mut self, target: &Target, erasure: Result<Erasure, ShardError>, requests: &[Request], store: &dyn Store) {
+        match erasure {
+            Ok(Erasure::Hidden(target)) => {
+                self.outcome.hidden += target.matches.rows().len();
+                self.stays(&target, None, ShardState::Hidden);
+            }
+            Ok(Erasure::Purged(purged)) => {
+                let is_local = store.staging_dir().is_some();
+                let mut erased = RoaringTreemap::new();
+                for (request, rows) in purged.tombstone.requests() {
+                    let own = requests.iter().position(|own| own.id.as_str() == request && changes(own));
+                    if let Some(index) = own {
+                        erased |= rows;
+                        self.receipts[index].push(purged.line(rows.len(), is_local));
+                    }
+                }
+                self.outcome.erased += erased.len();
+                self.purged.push(purged);
+            }
             Ok(Erasure::NothingLeft) => {
                 let why = "another writer replaced or removed it, and its new version holds none of the rows";
-                return self.unchanged(target, why, ShardState::Verified);
+                self.unchanged(target, why, ShardState::Verified);
             }
-            Err(ShardError::Cancelled) => return,
-            Err(error) => return self.block(target, error),
-        };
-        // A file that takes another's place leaves nothing; what a storage account keeps of old versions is its own affair.
-        let local = store.local_file(&target.info.path).is_some();
-        let (state, old_versions) = match local {
-            true => (ShardState::Gone, OldVersions::None),
-            false => (ShardState::Verified, OldVersions::NotInspected),
-        };
-        self.outcome.erased += erased.matches.rows().len();
-        for (selector, rows) in erased.matches.iter() {
-            self.receipts[selector as usize].push(ReceiptShard {
-                shard: target.info.path.to_string(),
-                state,
-                reason: None,
-                etag_before: erased.etag_before.to_string(),
-                etag_after: erased.etag_after.as_ref().map(ToString::to_string),
-                sha256_before: Some(erased.sha256_before.clone()),
-                sha256_after: erased.sha256_after.clone(),
-                rows_before: erased.rows_before,
-                matched: rows.len(),
-                rows_after: erased.rows_after,
-                old_versions,
-            });
+            Err(ShardError::Cancelled) => {}
+            Err(error) => self.block(target, error),
         }
     }
 }

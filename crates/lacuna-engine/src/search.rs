@@ -14,6 +14,7 @@ use lacuna_scan::parquet::{Footer, ParquetSearch, RowGroupMatches, TAIL_BYTES, f
 use lacuna_scan::text::TextSearch;
 use lacuna_scan::{Effort, Found, Limits, Matcher, Matches, SelectorIndex, Sink, StreamSearch, Summary};
 use parquet::file::metadata::ParquetMetaData;
+use roaring::RoaringTreemap;
 use tokio_util::sync::CancellationToken;
 
 use crate::Reporter;
@@ -50,6 +51,8 @@ pub(crate) struct Question {
     pub(crate) matcher: Arc<Matcher>,
     /// For each selector, whether its records are wanted and not just their positions.
     pub(crate) collect: Arc<[bool]>,
+    /// For each selector, whether rows that are hidden count: an erasure that runs again comes to the same.
+    pub(crate) sees_hidden: Arc<[bool]>,
 }
 
 /// What a shard answered.
@@ -72,16 +75,17 @@ impl Question {
     }
 }
 
-/// Searches all of `origin`.
+/// Searches all of `origin`. Rows that are `hidden` show only to those who [erase](Question::sees_hidden).
 pub(crate) async fn search(
     shop: &Workshop,
     origin: &Origin,
     format: &ShardFormat,
     question: &Question,
+    hidden: Option<&Arc<RoaringTreemap>>,
     reporter: Option<&Reporter>,
     cancel: &CancellationToken,
 ) -> Result<Answer, ShardError> {
-    let run = Run { shop, origin, question, reporter, cancel, bytes_read: AtomicU64::new(0) };
+    let run = Run { shop, origin, question, hidden, reporter, cancel, bytes_read: AtomicU64::new(0) };
     let (rows, matches, records, summary) = match format {
         ShardFormat::Parquet => {
             let (rows, matches, records, effort) = run.parquet().await?;
@@ -112,6 +116,7 @@ struct Run<'a> {
     shop: &'a Workshop,
     origin: &'a Origin,
     question: &'a Question,
+    hidden: Option<&'a Arc<RoaringTreemap>>,
     reporter: Option<&'a Reporter>,
     cancel: &'a CancellationToken,
     bytes_read: AtomicU64,
@@ -135,7 +140,7 @@ impl Run<'_> {
         let (matcher, limits, size) = (self.question.matcher.clone(), self.shop.limits, self.origin.size());
         let footer = metadata.clone();
         let search = self.shop.cpu.run(move || ParquetSearch::new(footer, size, matcher, limits)).await??;
-        let (matches, mut effort) = futures::stream::iter(0..search.row_groups())
+        let (mut matches, mut effort) = futures::stream::iter(0..search.row_groups())
             .map(|index| self.row_group(&search, index, &tail))
             .buffer_unordered(self.shop.at_once(self.origin.is_near()))
             .try_fold((Matches::default(), Effort::default()), |(mut all, mut effort), group| async move {
@@ -144,6 +149,7 @@ impl Run<'_> {
                 Ok((all, effort))
             })
             .await?;
+        self.hide(&mut matches);
         let collected = collect_rows(self.shop, self.origin, metadata, &matches, self.question, &self.bytes_read);
         let (records, taking) = collected.await?;
         effort += taking;
@@ -185,7 +191,7 @@ impl Run<'_> {
     async fn stream(&self, mut search: Box<dyn StreamSearch>) -> Result<Streamed, ShardError> {
         let size = self.origin.size();
         let window = self.shop.budget.window;
-        let mut sink = Collector::new(self.question, Part::new(&self.shop.temp_dir));
+        let mut sink = Collector::new(self.question, self.hidden.cloned(), Part::new(&self.shop.temp_dir));
         let load = |at: u64| self.shop.budget.load(self.origin, at..size.min(at + window), &self.bytes_read);
         let mut at = 0;
         let mut next = if size > 0 { Some(load(0).await?) } else { None };
@@ -210,8 +216,16 @@ impl Run<'_> {
             (sink, finished)
         };
         let (sink, finished) = self.shop.cpu.run(finish).await?;
-        let (summary, records) = sink.finish(finished)?;
+        let (mut summary, records) = sink.finish(finished)?;
+        self.hide(&mut summary.matches);
         Ok(Streamed { summary, records })
+    }
+
+    /// Takes the hidden rows away from whom they do not show to.
+    fn hide(&self, matches: &mut Matches) {
+        if let Some(hidden) = self.hidden {
+            matches.hide(hidden, |selector| !self.question.sees_hidden[selector as usize]);
+        }
     }
 
     fn passed(&self, bytes: usize) {
@@ -260,6 +274,7 @@ pub(crate) async fn read_footer(
 /// Renders the records that selectors want, and keeps them.
 struct Collector {
     collect: Arc<[bool]>,
+    hidden: Option<Arc<RoaringTreemap>>,
     wanted: Vec<SelectorIndex>,
     renderer: Renderer,
     line: Vec<u8>,
@@ -269,9 +284,10 @@ struct Collector {
 }
 
 impl Collector {
-    fn new(question: &Question, part: Part) -> Self {
+    fn new(question: &Question, hidden: Option<Arc<RoaringTreemap>>, part: Part) -> Self {
         Self {
             collect: question.collect.clone(),
+            hidden,
             wanted: Vec::new(),
             renderer: Renderer::default(),
             line: Vec::new(),
@@ -300,7 +316,8 @@ impl Sink for Collector {
         self.wanted.clear();
         let collect = &self.collect;
         self.wanted.extend(found.selectors.iter().filter(|&&selector| collect[selector as usize]));
-        if self.wanted.is_empty() {
+        // Whoever wants records does not see hidden ones.
+        if self.wanted.is_empty() || self.hidden.as_ref().is_some_and(|hidden| hidden.contains(found.row)) {
             return Ok(());
         }
         self.line.clear();

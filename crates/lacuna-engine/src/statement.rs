@@ -1,15 +1,18 @@
 //! Makes receipts of what a run did, signs them and writes them beside the logs.
 
+use std::time::Duration;
+
 use ed25519_dalek::SigningKey;
-use lacuna_store::{BlobPath, Content, Store};
+use lacuna_store::{BlobPath, Content, ErrorKind, Store};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::engine::TOOL;
 use crate::plan::OWN_PREFIX;
-use crate::receipt::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptSource};
+use crate::problem::ShardError;
+use crate::receipt::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState};
 use crate::run::Searched;
-use crate::{OnErase, Request, Source, commit, seal};
+use crate::{OnErase, Request, Source, commit, journal, seal, verify};
 
 /// When the run began and ended.
 pub(crate) struct Statement {
@@ -27,19 +30,19 @@ impl Statement {
         self.finished = OffsetDateTime::now_utc();
     }
 
-    /// The signed receipt of one request: for each source its shards searched and the request's index.
+    /// The receipt of one request: for each source its shards searched and the request's index.
     pub(crate) fn receipt(
         &self,
         request: &Request,
         complete: bool,
         sources: &[(&Source, &Searched, u64, usize)],
         key: &SigningKey,
-    ) -> String {
+    ) -> Receipt {
         let mut kinds: Vec<String> =
             request.selector.identifiers.iter().map(|identifier| identifier.kind.to_string()).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        let receipt = Receipt {
+        Receipt {
             version: RECEIPT_VERSION,
             request: request.id.to_string(),
             tenant: request.selector.tenant.clone(),
@@ -65,37 +68,163 @@ impl Statement {
                 })
                 .collect(),
             chain_head: None,
-        };
-        // Plain structs of strings and numbers always serialise.
-        let payload = serde_json::to_vec(&receipt).unwrap_or_default();
-        seal::sign(key, RECEIPT_TYPE, &payload)
-    }
-
-    /// Writes a receipt; answers with its path.
-    pub(crate) async fn write(
-        &self,
-        store: &dyn Store,
-        request: &Request,
-        jws: &str,
-    ) -> Result<String, lacuna_store::Error> {
-        let mut path = format!("{OWN_PREFIX}receipts/{}.jws", request.id);
-        // A request that is run again makes another receipt; none is ever overwritten.
-        for run in 2_u32.. {
-            let blob = BlobPath::new(path.clone()).map_err(|error| lacuna_store::Error {
-                path: None,
-                kind: lacuna_store::ErrorKind::Configuration,
-                source: Some(Box::new(error)),
-            })?;
-            let content = Content::Bytes(format!("{jws}\n").into());
-            match commit::create(store, &blob, content, "application/jose").await {
-                Err(error) if error.kind == lacuna_store::ErrorKind::AlreadyExists => {
-                    path = format!("{OWN_PREFIX}receipts/{}.{run}.jws", request.id);
-                }
-                result => return result.map(|_| path),
-            }
         }
-        Ok(path)
     }
+}
+
+/// Signs a receipt.
+pub(crate) fn sign(receipt: &Receipt, key: &SigningKey) -> String {
+    // Plain structs of strings and numbers always serialise.
+    seal::sign(key, RECEIPT_TYPE, &serde_json::to_vec(receipt).unwrap_or_default())
+}
+
+/// Writes a receipt behind those that the request has; none is ever overwritten. Answers with its path.
+pub(crate) async fn write(store: &dyn Store, request: &str, jws: &str) -> Result<String, lacuna_store::Error> {
+    let mut number = 1;
+    loop {
+        match create(store, request, number, jws).await {
+            Err(error) if error.kind == ErrorKind::AlreadyExists => number += 1,
+            result => return result,
+        }
+    }
+}
+
+async fn create(store: &dyn Store, request: &str, number: u32, jws: &str) -> Result<String, lacuna_store::Error> {
+    let blob = receipt_path(request, number)?;
+    let content = Content::Bytes(format!("{jws}\n").into());
+    commit::create(store, &blob, content, "application/jose").await.map(|_| blob.to_string())
+}
+
+fn receipt_path(request: &str, number: u32) -> Result<BlobPath, lacuna_store::Error> {
+    let path = match number {
+        1 => format!("{OWN_PREFIX}receipts/{request}.jws"),
+        number => format!("{OWN_PREFIX}receipts/{request}.{number}.jws"),
+    };
+    BlobPath::new(path).map_err(|error| lacuna_store::Error::new(ErrorKind::Configuration).because(error))
+}
+
+/// What is known of a request: its newest receipt with its number, or number 0 and what it began with.
+pub(crate) async fn newest(
+    store: &dyn Store,
+    key: &SigningKey,
+    request: &str,
+) -> Result<Option<(u32, Receipt)>, ShardError> {
+    let mut newest = None;
+    for number in 1.. {
+        let blob = receipt_path(request, number).map_err(ShardError::Store)?;
+        let read = async {
+            let info = store.head(&blob).await?;
+            store.read(&blob, 0..info.size, &info.etag).await
+        };
+        match read.await {
+            Ok(jws) => newest = Some((number, jws)),
+            Err(error) if error.kind == ErrorKind::NotFound => break,
+            Err(error) => return Err(ShardError::Store(error)),
+        }
+    }
+    let Some((number, jws)) = newest else {
+        let begun = journal::read::<Receipt>(store, &journal::request_path(request)).await?;
+        return Ok(begun.map(|kept| (0, kept.record)));
+    };
+    let receipt = verify::receipt(&String::from_utf8_lossy(&jws), &key.verifying_key());
+    let receipt = receipt.map_err(|error| ShardError::Refused(format!("its newest receipt {error}")))?;
+    Ok(Some((number, receipt)))
+}
+
+/// Takes over what earlier runs of the same request did: its newest receipt accounts for all of them.
+pub(crate) async fn carry(store: &dyn Store, key: &SigningKey, receipt: &mut Receipt) -> Result<(), ShardError> {
+    let Some((_, earlier)) = newest(store, key, &receipt.request).await? else { return Ok(()) };
+    if earlier.subject != receipt.subject {
+        return Ok(());
+    }
+    for source in &mut receipt.sources {
+        let before = earlier.sources.iter().filter(|known| known.source == source.source);
+        let done = before.flat_map(|known| &known.shards).filter(|line| {
+            matches!(line.state, ShardState::Rewritten | ShardState::Verified | ShardState::Gone)
+                && !source.shards.iter().any(|own| own.shard == line.shard && own.etag_before == line.etag_before)
+        });
+        let done: Vec<ReceiptShard> = done.cloned().collect();
+        source.shards.splice(0..0, done);
+    }
+    Ok(())
+}
+
+/// Brings a request's receipt up to what came of some of its shards: a new one, unless the newest says it all. Answers with its
+/// path; with the receipt itself, where it could not be written.
+pub(crate) async fn advance(
+    store: &dyn Store,
+    key: &SigningKey,
+    request: &str,
+    lines: &[(&Source, ReceiptShard)],
+) -> Result<Result<String, (String, lacuna_store::Error)>, ShardError> {
+    loop {
+        let (number, before) = match newest(store, key, request).await? {
+            Some((number, receipt)) => (number, receipt),
+            None => (0, unknown(request)),
+        };
+        let mut receipt = before.clone();
+        lines.iter().for_each(|(source, line)| note(&mut receipt, source, line));
+        let written = if number > 0 && receipt == before {
+            receipt_path(request, number).map(|path| path.to_string()).map_err(ShardError::Store)?
+        } else {
+            receipt.finished = rfc3339(OffsetDateTime::now_utc());
+            let jws = sign(&receipt, key);
+            match create(store, request, number + 1, &jws).await {
+                Ok(path) => path,
+                // Another run wrote one: this one must say that, too.
+                Err(error) if error.kind == ErrorKind::AlreadyExists => continue,
+                Err(error) => return Ok(Err((jws, error))),
+            }
+        };
+        if let Some(begun) = journal::read::<Receipt>(store, &journal::request_path(request)).await? {
+            commit::drop_record(store, &begun.info).await.map_err(ShardError::Store)?;
+        }
+        return Ok(Ok(written));
+    }
+}
+
+/// Puts a shard's line in the place of the one that the receipt has of the same version, or behind all.
+fn note(receipt: &mut Receipt, source: &Source, line: &ReceiptShard) {
+    let sources = &mut receipt.sources;
+    let at = sources.iter().position(|known| known.source == source.name).unwrap_or_else(|| {
+        sources.push(ReceiptSource {
+            source: source.name.clone(),
+            on_erase: on_erase(&source.on_erase).into(),
+            shards_searched: 0,
+            shards: Vec::new(),
+            problems: Vec::new(),
+        });
+        sources.len() - 1
+    });
+    let shards = &mut sources[at].shards;
+    match shards.iter_mut().find(|known| known.shard == line.shard && known.etag_before == line.etag_before) {
+        Some(known) => *known = line.clone(),
+        None => shards.push(line.clone()),
+    }
+}
+
+/// The receipt of a request of which nothing else is known than that rows were hidden for it.
+fn unknown(request: &str) -> Receipt {
+    let now = rfc3339(OffsetDateTime::now_utc());
+    Receipt {
+        version: RECEIPT_VERSION,
+        request: request.to_owned(),
+        tenant: None,
+        subject: String::new(),
+        identifier_kinds: Vec::new(),
+        started: now.clone(),
+        finished: now,
+        tool: TOOL.into(),
+        complete: false,
+        sources: Vec::new(),
+        chain_head: None,
+    }
+}
+
+/// Whether so many days after `started`, in RFC 3339, are over `within` this time. What is no time is due.
+pub(crate) fn is_due(started: &str, days: i64, within: Duration) -> bool {
+    let due = OffsetDateTime::parse(started, &Rfc3339).map(|started| started + time::Duration::days(days));
+    due.map_or(true, |due| due <= OffsetDateTime::now_utc() + within)
 }
 
 fn on_erase(on_erase: &OnErase) -> &'static str {

@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Result;
 pub use fault::Fault;
-pub use path::{PREFIX, path};
+pub use path::{PREFIX, SUPERSEDED, path, superseded_path};
 use puffin::{Properties, Puffin};
 
 /// The largest tombstone, in bytes. Whoever reads one from a store must refuse a larger one before holding it.
@@ -95,6 +95,12 @@ impl Tombstone {
             self.hidden |= rows;
         }
         Ok(())
+    }
+
+    /// Forgets the rows of the requests that are not `kept`. Rows that no other request hides show again.
+    pub fn retain(&mut self, kept: impl Fn(&str) -> bool) {
+        self.requests.retain(|request, _| kept(request));
+        self.hidden = self.requests.values().fold(RoaringTreemap::new(), |all, rows| all | rows);
     }
 
     /// Hides what `other` hides, for the same requests. An error when it is of another version of the shard: its rows would be

@@ -31,6 +31,11 @@ impl Integers {
         self.sieve = Sieve::new(&self.sorted.iter().map(|&value| digest_int(value)).collect::<Vec<_>>());
     }
 
+    /// Whether there is nothing to look for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// Who looks for `value`.
     #[inline]
     pub(crate) fn owners(&self, value: i128) -> &[SelectorIndex] {

@@ -21,6 +21,7 @@
 mod column;
 mod effort;
 mod error;
+mod held;
 mod integers;
 pub mod ipc;
 mod limits;
@@ -40,6 +41,7 @@ pub mod text;
 pub use column::{ColumnPath, ColumnPathError, Step};
 pub use effort::Effort;
 pub use error::{Error, Result};
+pub use held::{HeldNumber, HeldValue};
 pub use limits::Limits;
 pub use mapping::{
     Case, Field, IdentifierRule, JsonType, Mapping, PseudonymEncoding, PseudonymForm, PseudonymLength, TenantRule,

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
+use crate::held::HeldValue;
 use crate::integers::Integers;
 use crate::mapping::{Case, Field, IdentifierRule, JsonType, Mapping, TenantRule};
 use crate::needles::Needles;
@@ -129,6 +130,18 @@ impl Matcher {
             TenantRule::Fixed(_) | TenantRule::Single => None,
         };
         Ok(Self { fields, rules, tenant, selectors: selectors.len() })
+    }
+
+    /// A matcher for these very values of the mapped columns, whoever's and in whatever tenant: each with the index of its field in
+    /// the mapping's order. For one selector.
+    pub fn of_values(mapping: &Mapping, values: &[(usize, HeldValue)]) -> Self {
+        let fields: Vec<&Field> = mapping.identifiers.iter().flat_map(IdentifierRule::fields).collect();
+        let tests = fields.iter().enumerate().map(|(index, field)| {
+            let own = values.iter().filter(|(of, _)| *of == index).map(|(_, value)| value);
+            FieldTest::of_values(field, own)
+        });
+        let rules = (0..fields.len()).map(Rule::One).collect();
+        Self { fields: tests.collect(), rules, tenant: None, selectors: 1 }
     }
 
     /// The columns to look at, in the mapping's order. Those that are not [wanted](FieldTest::is_wanted) need no look.
@@ -259,10 +272,38 @@ impl FieldTest {
             test.case = Case::Sensitive;
             test.trim = false;
         }
-        test.texts.seal();
-        test.bytes.seal();
-        test.ints.seal();
+        test.seal();
         Ok(test)
+    }
+
+    /// A test for exactly these values, as they are stored.
+    fn of_values<'v>(field: &Field, values: impl Iterator<Item = &'v HeldValue>) -> Self {
+        let mut test = Self {
+            column: field.column.clone(),
+            case: Case::Sensitive,
+            trim: false,
+            json_type: field.json_type,
+            texts: Needles::default(),
+            bytes: Needles::default(),
+            ints: Integers::default(),
+            numbers: HashMap::default(),
+        };
+        for value in values {
+            match value {
+                HeldValue::Text(text) => test.texts.insert(text, 0),
+                HeldValue::Bytes(bytes) => test.bytes.insert(bytes, 0),
+                HeldValue::Int(int) => test.ints.insert(*int, 0),
+                HeldValue::Number(number) => test.numbers.entry(number.0.clone()).or_default().push(0),
+            }
+        }
+        test.seal();
+        test
+    }
+
+    fn seal(&mut self) {
+        self.texts.seal();
+        self.bytes.seal();
+        self.ints.seal();
     }
 
     fn add(&mut self, value: &str, selector: SelectorIndex) {
@@ -303,7 +344,7 @@ impl FieldTest {
 
     /// Whether any value would match.
     pub fn is_wanted(&self) -> bool {
-        !self.texts.is_empty() || !self.bytes.is_empty()
+        !(self.texts.is_empty() && self.bytes.is_empty() && self.ints.is_empty() && self.numbers.is_empty())
     }
 
     /// Whether values are compared byte for byte, so that a page may be searched without making each value normal first.

@@ -113,6 +113,11 @@ impl Needles {
         self.lengths & length_bit(value.len()) == 0 || !self.sieve.admits(digest_bytes(value))
     }
 
+    /// Whether there are so few that hardly any value is one.
+    pub(crate) fn are_few(&self) -> bool {
+        matches!(self.sieve, Sieve::Few(_))
+    }
+
     /// Which needle `value` is.
     #[inline]
     pub(crate) fn find(&self, value: &[u8]) -> Option<u32> {

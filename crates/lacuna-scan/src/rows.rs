@@ -46,6 +46,16 @@ impl Matches {
         self.by_selector.retain(|&selector, _| wanted(selector));
     }
 
+    /// Takes `rows` away from the selectors that they are `hidden_from`.
+    pub fn hide(&mut self, rows: &RoaringTreemap, hidden_from: impl Fn(SelectorIndex) -> bool) {
+        self.by_selector.retain(|&selector, own| {
+            if hidden_from(selector) {
+                *own -= rows;
+            }
+            !own.is_empty()
+        });
+    }
+
     /// The rows of each selector that has any, by selector.
     pub fn iter(&self) -> impl Iterator<Item = (SelectorIndex, &RoaringTreemap)> {
         self.by_selector.iter().map(|(&selector, rows)| (selector, rows))

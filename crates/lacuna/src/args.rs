@@ -64,8 +64,10 @@ pub(crate) enum Command {
     Find(FindArgs),
     /// Copy a person's records into a package, as JSON
     Export(ExportArgs),
-    /// Take a person's records out of the logs, and write a receipt
+    /// Hide a person's records from all that reads through Lacuna, or take them out of the logs; and write a receipt
     Erase(EraseArgs),
+    /// Take all hidden records out of the logs: every shard once, for all requests
+    Purge(PurgeArgs),
     /// Check a receipt's or a package's signature, and a package's files
     Verify(VerifyArgs),
     /// Write the records of one shard to standard output, one JSON object a line
@@ -87,6 +89,7 @@ impl Command {
             Self::Find(args) => args.run.json,
             Self::Export(args) => args.run.json,
             Self::Erase(args) => args.run.json,
+            Self::Purge(args) => args.json,
             Self::Verify(args) => args.json,
             Self::Check(args) => args.json,
             Self::Cat(_) | Self::Completions(_) | Self::Man => false,
@@ -215,7 +218,7 @@ impl From<PackageFormat> for lacuna_export::Format {
 /// `lacuna erase`.
 #[derive(Debug, Args)]
 pub(crate) struct EraseArgs {
-    /// Rewrite the shards at once, so that the records are gone from their bytes
+    /// Take the records out of the bytes at once; without it, they are hidden until `lacuna purge` does
     #[arg(long)]
     pub now: bool,
     /// Count, say what would happen, and change nothing
@@ -229,6 +232,26 @@ pub(crate) struct EraseArgs {
     pub run: RunArgs,
 }
 
+/// `lacuna purge`.
+#[derive(Debug, Args)]
+pub(crate) struct PurgeArgs {
+    /// Where to look.
+    #[command(flatten)]
+    pub scope: Scope,
+    /// Only shards with records of a request whose 30 days are over within so many days
+    #[arg(long, value_name = "DAYS", num_args = 0..=1, default_missing_value = "7")]
+    pub due: Option<u16>,
+    /// What to use.
+    #[command(flatten)]
+    pub resources: Resources,
+    /// Ask nothing: a purge never does, since the erasures that it completes were asked about
+    #[arg(short, long, help_heading = "Output")]
+    pub yes: bool,
+    /// Write one JSON document to standard output, and nothing else
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
 /// `lacuna verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
@@ -238,6 +261,12 @@ pub(crate) struct VerifyArgs {
     /// The public key, as PEM [default: the configured key's, or lacuna-signing.pub.pem beside the configuration]
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
+    /// Read every shard of a receipt again: whether it still is what the receipt says [default place: `[store] url`]
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+    pub against: Option<String>,
+    /// Whom to look for again in the receipt's sources: no receipt names them.
+    #[command(flatten)]
+    pub who: Who,
     /// The configuration
     #[arg(short, long, value_name = "FILE", default_value = "lacuna.toml")]
     pub config: PathBuf,

@@ -152,7 +152,7 @@ mod tests {
         let session = Session::open(&args, &Config::load(&config).unwrap(), || Ok(None), true).unwrap().quiet(true);
         let cancel = CancellationToken::new();
         cancel.cancel();
-        let ran = session.run(None, Action::Erase { dry_run: false }, &cancel).await.unwrap();
+        let ran = session.run(None, Action::Erase(lacuna_engine::EraseMode::Now), &cancel).await.unwrap();
         let report = Report { asked: Asked::Erase, ran: &ran, sources: &session.sources };
         assert_eq!(report.code(), ExitCode::Interrupted);
         assert_eq!(report.json()["interrupted"], true);

@@ -7,6 +7,7 @@ mod bench;
 mod fuzz;
 mod places;
 mod setup;
+mod sim;
 mod steps;
 
 use std::process::ExitCode;
@@ -23,6 +24,8 @@ enum Task {
     Test(steps::Arguments),
     /// Run the random tests with cases that no run had before.
     Fuzz(fuzz::Arguments),
+    /// Simulate faults: several in each run, drawn from a seed.
+    Sim(sim::Arguments),
     /// Build for release and run the benchmarks.
     Bench {
         /// `e2e` (the default), `micro`, `corpus` or a floor, and what these take.
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::servers().map(|home| println!("ready: {}", home.display())),
         Task::Test(arguments) => steps::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Sim(arguments) => sim::run(&arguments),
         Task::Bench { arguments } => bench::run(&arguments),
     };
     match result {

@@ -50,7 +50,8 @@ impl Store for Contended {
             return Err(lacuna_store::Error { path: Some(path.clone()), kind: ErrorKind::Full, source: None });
         }
         let left = self.changes.load(Ordering::Relaxed);
-        if left > 0 && matches!(condition, Condition::Matches(_)) {
+        let is_shard = !path.as_str().starts_with("_lacuna/");
+        if left > 0 && is_shard && matches!(condition, Condition::Matches(_)) {
             self.changes.store(left - 1, Ordering::Relaxed);
             let now = self.store.head(path).await?;
             let mut bytes = self.store.read(path, 0..now.size, &now.etag).await?.to_vec();

@@ -11,4 +11,6 @@ mod find;
 mod forged;
 mod real;
 mod slow;
+mod together;
+mod tombstones;
 mod world;

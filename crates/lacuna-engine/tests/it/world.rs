@@ -7,8 +7,8 @@ use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::record_batch::RecordBatch;
 use futures::TryStreamExt as _;
 use lacuna_engine::{
-    Action, EmptyShards, Engine, Error, ExportOptions, FormatChoice, Job, OnErase, Outcome, Poison, Reporter, Request,
-    RequestId, Settings, Source,
+    Action, EmptyShards, Engine, EraseMode, Error, ExportOptions, FormatChoice, Job, OnErase, Outcome, Poison,
+    Reporter, Request, RequestId, Settings, Source,
 };
 use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Selector, TenantId, TenantRule};
 use lacuna_store::{BlobPath, Condition, Content, MemoryStore, Store, WriteOptions};
@@ -119,7 +119,7 @@ pub fn export(id: &str, user: &str) -> Request {
 }
 
 pub fn erase(id: &str, user: &str) -> Request {
-    request(id, user, Action::Erase { dry_run: false })
+    request(id, user, Action::Erase(EraseMode::Now))
 }
 
 /// Rows as (tenant, user, number).

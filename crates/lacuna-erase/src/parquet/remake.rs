@@ -24,6 +24,7 @@ fn make_typed<T: DataType>(job: Job<'_>, plan: &Plan, at: usize) -> Result<Made>
     let bytes = job.input.read_at(page.range())?;
     let mut header = Struct::read(&bytes).map_err(broken)?.0;
     let mut codec = plan.codec;
+    let was = (page.packed, page.unpacked);
 
     if page.kind == Kind::Dictionary {
         let encoded = page.unpack_dictionary(&bytes, &mut codec)?;
@@ -42,7 +43,7 @@ fn make_typed<T: DataType>(job: Job<'_>, plan: &Plan, at: usize) -> Result<Made>
             inner.remove(dictionary::IS_SORTED);
         }
         header.set_inner(header::DICTIONARY, &inner);
-        let packed = codec.pack(&body)?;
+        let packed = codec.pack(&body, was)?;
         return finish_page(header, page, body.len(), &packed);
     }
 
@@ -90,7 +91,7 @@ fn make_typed<T: DataType>(job: Job<'_>, plan: &Plan, at: usize) -> Result<Made>
             body.extend(&repetition);
             body.extend(&definition);
             if packed && !encoded.is_empty() {
-                body.extend(codec.pack(&encoded)?);
+                body.extend(codec.pack(&encoded, was)?);
             } else {
                 body.extend(&encoded);
             }
@@ -102,7 +103,7 @@ fn make_typed<T: DataType>(job: Job<'_>, plan: &Plan, at: usize) -> Result<Made>
             restate(&mut inner, data::STATISTICS, page_plan).map_err(broken)?;
             header.set_inner(header::DATA, &inner);
             let whole = [repetition, definition, encoded].concat();
-            body = codec.pack(&whole)?;
+            body = codec.pack(&whole, was)?;
             whole.len()
         }
     };

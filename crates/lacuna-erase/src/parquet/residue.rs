@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use lacuna_scan::{Error as ScanError, FieldTest, Limits, Matcher, Value};
 use parquet::basic::{ConvertedType, LogicalType, Type};
@@ -25,7 +27,8 @@ use crate::{ReadAt, Residue, Result};
 /// - dictionary entries that no row refers to;
 /// - minima and maxima in chunk statistics, page headers and column indexes, also shortened ones;
 /// - Bloom filters: a value that is in the filter and would not be in one that is built from the rows alone;
-/// - key-value metadata of the file and of column chunks, as text between characters that are neither letters nor digits.
+/// - key-value metadata of the file and of column chunks, Arrow's schema in it included, as text between characters that are
+///   neither letters nor digits.
 ///
 /// A value that a row of the same column chunk still has (in key-value metadata: of the column) is no residue: it is another
 /// tenant's, or another reader's to judge. Values that are compared without case are looked for in Bloom filters and metadata
@@ -387,7 +390,11 @@ fn in_metadata(
         let Some(pairs) = holder.list(id)? else { return Ok(()) };
         for pair in pairs.structs() {
             let pair = pair?;
-            for part in [pair.binary(1)?, pair.binary(2)?].into_iter().flatten() {
+            let (key, value) = (pair.binary(1)?, pair.binary(2)?);
+            // Arrow's schema, with metadata of its own, stands there in base64.
+            let schema =
+                value.filter(|_| key == Some(b"ARROW:schema")).and_then(|text| BASE64_STANDARD.decode(text).ok());
+            for part in [key, value, schema.as_deref()].into_iter().flatten() {
                 let held = test.texts().iter().filter(|needle| needle.len() >= NEEDLE_MIN && holds(part, needle));
                 found.extend(held.map(|needle| (place(), needle)));
             }

@@ -7,6 +7,9 @@ use super::hex;
 /// What the paths of all tombstones begin with.
 pub const PREFIX: &str = "_lacuna/tombstones/";
 
+/// What the [`superseded_path`]s begin with.
+pub const SUPERSEDED: &str = "_lacuna/tombstones/superseded/";
+
 const SUFFIX: &str = ".puffin";
 
 /// The longest blob name on Azure, in characters; counted in bytes here, which are never fewer.
@@ -31,4 +34,10 @@ pub fn path(shard: &str) -> String {
         && path.split('/').all(|segment| segment.len() <= SEGMENT_BYTES_MAX)
         && !directories.split('/').any(|directory| directory.ends_with(SUFFIX));
     if fits { path } else { format!("{PREFIX}by-hash/{}{SUFFIX}", hex(&Sha256::digest(shard))) }
+}
+
+/// Where the tombstone of a version of a shard goes that is there no more, when another takes its place: whose rows it hid must be
+/// searched for again, and this is not forgotten.
+pub fn superseded_path(shard: &str, etag: &str) -> String {
+    format!("{SUPERSEDED}{}{SUFFIX}", hex(&Sha256::digest(format!("{shard}\0{etag}"))))
 }

@@ -18,6 +18,7 @@ pub mod decode;
 pub mod dictionaries;
 pub mod footer;
 pub mod frame;
+mod held;
 pub mod message;
 pub mod reader;
 mod records;
@@ -27,5 +28,6 @@ pub mod search;
 mod unpack;
 pub mod values;
 
+pub use held::held_values;
 pub use records::records;
 pub use search::IpcSearch;

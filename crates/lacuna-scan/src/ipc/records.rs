@@ -18,24 +18,31 @@ pub fn records(
     limits: &Limits,
     f: &mut dyn FnMut(u64, Record<'_>) -> std::io::Result<()>,
 ) -> Result<()> {
-    let mut reader = Reader::new(*limits);
     let mut first = 0;
+    each_event(input, limits, &mut |event| {
+        let Event::Rows(_, rows) = event else { return Ok(()) };
+        let batch = rows.decode()?;
+        for row in 0..batch.num_rows() {
+            f(first + row as u64, Record::Arrow { batch: &batch, row }).map_err(Error::Sink)?;
+        }
+        first += batch.num_rows() as u64;
+        Ok(())
+    })
+}
+
+/// Hands every event of a shard to `f`, and checks that nothing is missing.
+pub(super) fn each_event(input: &mut dyn Read, limits: &Limits, f: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
+    let mut reader = Reader::new(*limits);
     loop {
         let mut piece = Vec::with_capacity(PIECE);
         let failed = |error| Error::Arrow(ArrowError::IoError("cannot be read".into(), error));
         let end = input.take(PIECE as u64).read_to_end(&mut piece).map_err(failed)? == 0;
         reader.push(Bytes::from(piece));
         while let Some(event) = reader.advance()? {
-            let Event::Rows(_, rows) = event else { continue };
-            let batch = rows.decode()?;
-            for row in 0..batch.num_rows() {
-                f(first + row as u64, Record::Arrow { batch: &batch, row }).map_err(Error::Sink)?;
-            }
-            first += batch.num_rows() as u64;
+            f(event)?;
         }
         if end {
-            reader.finish()?;
-            return Ok(());
+            return reader.finish().map(drop);
         }
     }
 }

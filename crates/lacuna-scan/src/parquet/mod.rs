@@ -10,6 +10,7 @@
 
 mod chunk;
 mod footer;
+mod held;
 mod index;
 mod leaf;
 mod levels;
@@ -26,6 +27,7 @@ mod values;
 mod workbench;
 
 pub use footer::{Footer, TAIL_BYTES, footer};
+pub use held::{held_values, mapped_leaves};
 pub use leaf::{Leaf, LeafType, resolve};
 pub use page::check_pages;
 pub use row_group::{ParquetSearch, RowGroupMatches, RowGroupSearch};

@@ -20,27 +20,32 @@ use crate::{Effort, Limits, Result};
 
 /// Takes rows out of one row group: asks for bytes with [`needs`](Self::needs), takes them with [`feed`](Self::feed).
 pub struct RowGroupTake {
-    columns: Vec<ColumnTake>,
+    /// `None` for those that are left out.
+    columns: Vec<Option<ColumnTake>>,
     rows: usize,
 }
 
 impl RowGroupTake {
-    /// Takes `rows` of row group `group`: counted from its first row, ascending. All columns are taken.
+    /// Takes `rows` of row group `group`: counted from its first row, ascending. Of the leaf columns those that are `wanted`.
     pub fn new(
         metadata: &ParquetMetaData,
         file_size: u64,
         group: usize,
         rows: &Arc<[u64]>,
+        wanted: impl Fn(usize) -> bool,
         limits: Limits,
     ) -> Result<Self> {
         let columns = metadata.row_group(group).num_columns();
         let pages = metadata.offset_index().and_then(|index| index.get(group));
         let take = |column: usize| {
+            if !wanted(column) {
+                return Ok(None);
+            }
             let mut chunk = Chunk::new(metadata, file_size, group, Leaf { column, values: LeafType::Bytes })?;
             let gaps = pages
                 .and_then(|pages| gaps_around(pages.get(column)?.page_locations(), &chunk.range, chunk.rows, rows));
             chunk.gaps = gaps.unwrap_or_default().into();
-            ColumnTake::new(chunk, rows.clone(), limits)
+            ColumnTake::new(chunk, rows.clone(), limits).map(Some)
         };
         Ok(Self { columns: (0..columns).map(take).collect::<Result<_>>()?, rows: rows.len() })
     }
@@ -51,20 +56,22 @@ impl RowGroupTake {
         let needs = |(column, take): (usize, &ColumnTake)| {
             take.pages.needs(window).into_iter().map(move |range| (column, range)).collect::<Vec<_>>()
         };
-        self.columns.iter().enumerate().flat_map(needs).collect()
+        let taking = self.columns.iter().enumerate().filter_map(|(column, take)| Some((column, take.as_ref()?)));
+        taking.flat_map(needs).collect()
     }
 
     /// Takes in bytes that [`needs`](Self::needs) named, in that order.
     pub fn feed(&mut self, column: usize, piece: &Bytes) -> Result<()> {
-        let ColumnTake { pages, taking } = &mut self.columns[column];
+        let Some(ColumnTake { pages, taking }) = &mut self.columns[column] else { return Ok(()) };
         pages.feed(piece, taking)
     }
 
     /// The rows, and what it took to take them. Call when [`needs`](Self::needs) is empty.
     pub fn finish(self) -> Result<(TakenRows, Effort)> {
         let mut effort = Effort { rows_decoded: self.rows as u64, ..Effort::default() };
-        self.columns.iter().for_each(|column| effort += column.pages.effort);
-        let columns = self.columns.into_iter().map(ColumnTake::finish).collect::<Result<_>>()?;
+        self.columns.iter().flatten().for_each(|column| effort += column.pages.effort);
+        let finish = |column: Option<ColumnTake>| column.map_or_else(|| Ok(TakenColumn::default()), ColumnTake::finish);
+        let columns = self.columns.into_iter().map(finish).collect::<Result<_>>()?;
         Ok((TakenRows { columns, rows: self.rows }, effort))
     }
 }

@@ -195,9 +195,17 @@ const BLOCK: usize = 64;
 
 /// Looks for `needles` among length-prefixed values. Most values are done with a look at their length and ends.
 ///
-/// What passes is put aside without a branch: where every second value is wanted, no branch can be foretold, and their looks
-/// into the table do not wait for each other.
+/// Where many are wanted, what passes is put aside without a branch: where every second value is wanted, no branch can be foretold,
+/// and their looks into the table do not wait for each other.
 fn search_prefixed(mut bytes: &[u8], count: usize, needles: &Needles, found: &mut Found) -> Result<(), Unreadable> {
+    if needles.are_few() {
+        for_each_prefixed(bytes, count, |ordinal, value| {
+            if let Some(needle) = needles.find(value) {
+                found.extend(needles.owners(needle).iter().map(|&selector| (ordinal, selector)));
+            }
+        })?;
+        return Ok(());
+    }
     let mut passed: [(u32, &[u8]); BLOCK] = [(0, &[]); BLOCK];
     for first in (0..count).step_by(BLOCK) {
         let mut kept = 0;

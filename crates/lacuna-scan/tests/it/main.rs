@@ -9,6 +9,7 @@
     unreachable_pub
 )]
 
+mod held;
 mod ipc;
 mod parquet;
 mod take;

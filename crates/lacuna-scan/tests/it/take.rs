@@ -78,7 +78,8 @@ fn taken(file: &Bytes, metadata: &ParquetMetaData, rows: &[u64], window: u64) ->
         if inside.is_empty() {
             continue;
         }
-        let mut take = RowGroupTake::new(metadata, file.len() as u64, group, &inside, Limits::default()).unwrap();
+        let mut take =
+            RowGroupTake::new(metadata, file.len() as u64, group, &inside, |_| true, Limits::default()).unwrap();
         loop {
             let needs = take.needs(window);
             if needs.is_empty() {

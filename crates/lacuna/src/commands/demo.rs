@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use lacuna_benches::corpus::{Person, Role, Sample};
-use lacuna_engine::{Action, ExportOptions, OnErase};
+use lacuna_engine::{Action, EraseMode, ExportOptions, OnErase};
 use lacuna_scan::Secret;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -66,7 +66,7 @@ impl Demo<'_> {
         self.say(&package(&export)?)?;
 
         self.step("Erase them: every shard that names them is rewritten.", &shown("erase --now", &erasing))?;
-        let erase = erasing.run(None, Action::Erase { dry_run: false }, &self.cancel).await?;
+        let erase = erasing.run(None, Action::Erase(EraseMode::Now), &self.cancel).await?;
         let code = self.report(Asked::Erase, &erase, &erasing)?;
         if code != ExitCode::Done {
             return Ok(code);

@@ -1,6 +1,6 @@
-//! `lacuna erase`: the records gone from the bytes, and a receipt.
+//! `lacuna erase`: the records hidden, or gone from the bytes; and a receipt.
 
-use lacuna_engine::Action;
+use lacuna_engine::{Action, EraseMode};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
@@ -14,10 +14,6 @@ use crate::units::counted;
 use crate::{interrupt, output, subjects};
 
 pub(super) async fn run(args: &EraseArgs, context: Context) -> Result<ExitCode> {
-    if !args.now && !args.dry_run {
-        return Err(Failure::usage("erasing by tombstone comes in a later release, and nothing was erased")
-            .advice("Rewrite the shards at once with --now, or see what that would do with --dry-run."));
-    }
     let run = &args.run;
     if !args.dry_run && !run.yes {
         let advice = "Give --yes to erase without being asked, or see what would happen with --dry-run.";
@@ -43,8 +39,12 @@ pub(super) async fn run(args: &EraseArgs, context: Context) -> Result<ExitCode> 
             Answer::Interrupted => return Ok(ExitCode::Interrupted),
         }
     }
-    let ran = session.run(request.as_ref(), Action::Erase { dry_run: args.dry_run }, &cancel).await?;
-    let asked = if args.dry_run { Asked::EraseDryRun } else { Asked::Erase };
+    let (mode, asked) = match (args.dry_run, args.now) {
+        (true, _) => (EraseMode::DryRun, Asked::EraseDryRun),
+        (false, true) => (EraseMode::Now, Asked::Erase),
+        (false, false) => (EraseMode::Hide, Asked::Hide),
+    };
+    let ran = session.run(request.as_ref(), Action::Erase(mode), &cancel).await?;
     Report { asked, ran: &ran, sources: &session.sources }.write(run.json)
 }
 
@@ -56,7 +56,7 @@ enum Answer {
 
 /// Shows what a search finds, and asks whether to go on.
 async fn confirm(session: &Session, cancel: &CancellationToken) -> Result<Answer> {
-    let ran = session.run(None, Action::Discover, cancel).await?;
+    let ran = session.run(None, Action::Erase(EraseMode::DryRun), cancel).await?;
     if ran.outcome.interrupted {
         return Ok(Answer::Interrupted);
     }

@@ -8,6 +8,7 @@ mod erase;
 mod export;
 mod find;
 mod man;
+mod purge;
 mod sample;
 mod verify;
 
@@ -47,6 +48,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Find(args) => Box::pin(find::run(&args, context)).await,
         Command::Export(args) => Box::pin(export::run(&args, context)).await,
         Command::Erase(args) => Box::pin(erase::run(&args, context)).await,
+        Command::Purge(args) => Box::pin(purge::run(&args)).await,
         Command::Verify(args) => Box::pin(verify::run(&args)).await,
         Command::Cat(args) => Box::pin(cat::run(&args)).await,
         Command::Check(args) => Box::pin(check::run(&args)).await,

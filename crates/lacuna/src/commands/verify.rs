@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
-use lacuna_engine::{Receipt, verify};
+use lacuna_engine::{Action, Receipt, ReceiptSource, ShardStanding, Standing, verify};
 use lacuna_store::{BlobPath, Store};
 use serde_json::json;
 
-use crate::args::VerifyArgs;
+use crate::args::{Resources, RunArgs, Scope, VerifyArgs};
 use crate::config::{Address, Config};
 use crate::exit::ExitCode;
 use crate::failure::{Failure, Result};
-use crate::session::environment;
+use crate::session::{Ran, Session, environment};
 use crate::units::counted;
-use crate::{output, signing, stores};
+use crate::{interrupt, output, signing, stores};
 
 /// The largest receipt that is read, in bytes.
 const RECEIPT_BYTES_MAX: u64 = 1 << 30;
@@ -46,12 +46,85 @@ async fn check_receipt(target: &Target, key: &VerifyingKey, args: &VerifyArgs) -
     let text = read(target).await?;
     let receipt = verify::receipt(text.trim(), key)
         .map_err(|error| Failure::other(format!("{} is no valid receipt", args.what)).because(&error))?;
+    let asks = !args.who.subject.is_empty() || !args.who.subjects.is_empty();
+    let (standings, matched) = match &args.against {
+        None if asks => return Err(Failure::usage("identifiers are looked for with --against only")),
+        None => (None, None),
+        Some(url) => {
+            let config = Config::load(&args.config)?;
+            let place = if url.is_empty() { config.store.clone() } else { stores::named(url, Some(&config))?.0 };
+            let store = stores::open(&place, &environment)?;
+            let standings = lacuna_engine::against(store.as_ref(), &receipt).await;
+            (Some(standings), if asks { Some(look_again(&receipt, args, &config).await?) } else { None })
+        }
+    };
     if args.json {
-        output::print_json(&json!({ "valid": true, "receipt": receipt }))?;
+        let mut document = json!({ "valid": true, "receipt": receipt });
+        if let Some(standings) = &standings {
+            document["shards"] = json!(standings);
+            document["matched"] = json!(matched.as_ref().map(|ran| ran.outcome.matched));
+        }
+        output::print_json(&document)?;
     } else {
-        output::print(&format!("The signature is valid. The receipt says:\n{}\n", pretty(&receipt)))?;
+        let since = standings.as_deref().map(|standings| since(standings, matched.as_ref())).unwrap_or_default();
+        output::print(&format!("The signature is valid. The receipt says:\n{}\n{since}", pretty(&receipt)))?;
     }
-    Ok(ExitCode::Done)
+    Ok(verdict(standings.as_deref().unwrap_or_default(), matched.as_ref()))
+}
+
+/// Searches the receipt's sources for the person again.
+async fn look_again(receipt: &Receipt, args: &VerifyArgs, config: &Config) -> Result<Ran> {
+    let kept = |source: &&ReceiptSource| source.on_erase != "keep";
+    let run = RunArgs {
+        scope: Scope {
+            config: args.config.clone(),
+            source: receipt.sources.iter().filter(kept).map(|source| source.source.clone()).collect(),
+        },
+        who: args.who.clone(),
+        resources: Resources::default(),
+        yes: true,
+        json: args.json,
+    };
+    let session = Session::open(&run, config, || Ok(None), false)?.quiet(true);
+    session.run(None, Action::Discover, &interrupt::watch()).await
+}
+
+/// Done, when everything still is so or the person is found nowhere; failed, when they are found again.
+fn verdict(standings: &[ShardStanding], matched: Option<&Ran>) -> ExitCode {
+    let is_as_stated = |standing: &ShardStanding| matches!(standing.now, Standing::AsStated | Standing::SameBytes);
+    match matched {
+        Some(ran) if ran.outcome.matched > 0 => ExitCode::Failed,
+        Some(ran) if !ran.outcome.is_complete() => ExitCode::Incomplete,
+        Some(_) => ExitCode::Done,
+        None if standings.iter().all(is_as_stated) => ExitCode::Done,
+        None => ExitCode::Incomplete,
+    }
+}
+
+fn since(standings: &[ShardStanding], matched: Option<&Ran>) -> String {
+    let mut text = "\nSince then:\n".to_owned();
+    for standing in standings {
+        let now = match standing.now {
+            Standing::AsStated => "is as stated",
+            Standing::SameBytes => "has the same bytes, in another version",
+            Standing::Changed => "was changed by another writer: the receipt says nothing of what it holds now",
+            Standing::Removed => "is not there any more",
+            Standing::Unknown => "cannot be looked at",
+        };
+        let _ = write!(text, "  {}: {now}", standing.shard);
+        let _ = match &standing.reason {
+            Some(reason) => writeln!(text, " ({reason})"),
+            None => writeln!(text),
+        };
+    }
+    match matched {
+        Some(ran) if ran.outcome.matched > 0 => {
+            let _ = writeln!(text, "\nThe person is in {} again.", counted(ran.outcome.matched, "record"));
+        }
+        Some(_) => text.push_str("\nThe person is in no record of these sources.\n"),
+        None => text.push_str("\nWhether the person is in any record again can be told with --subject.\n"),
+    }
+    text
 }
 
 async fn check_package(target: &Target, folder: &str, key: &VerifyingKey, args: &VerifyArgs) -> Result<ExitCode> {

@@ -74,6 +74,11 @@ impl Report<'_> {
             Asked::Export => format!("Found {records} {within} and wrote them to the package."),
             Asked::Erase if erased == outcome.matched => format!("Erased {records} {within}."),
             Asked::Erase => format!("Erased {} of {records} {within}.", count(erased)),
+            Asked::Hide => {
+                let hidden: u64 = outcome.sources.iter().map(|source| source.hidden).sum();
+                let what = if hidden == outcome.matched { records } else { format!("{} of {records}", count(hidden)) };
+                format!("Hid {what} {within}; `lacuna purge` takes them out of the bytes.")
+            }
             Asked::EraseDryRun => format!("Found {records} {within}. Nothing was changed: this was a dry run."),
         }
     }
@@ -81,6 +86,7 @@ impl Report<'_> {
     fn table(&self) -> String {
         let heads: &[&str] = match self.asked {
             Asked::Erase => &["source", ">shards", ">with matches", ">rows", ">records", ">erased", ""],
+            Asked::Hide => &["source", ">shards", ">with matches", ">rows", ">records", ">hidden", ""],
             _ => &["source", ">shards", ">with matches", ">rows", ">records", ""],
         };
         let mut table = Table::new(heads);
@@ -98,8 +104,10 @@ impl Report<'_> {
                 number(source.rows_scanned),
                 number(source.matched),
             ];
-            if self.asked == Asked::Erase {
-                cells.push(number(source.erased));
+            match self.asked {
+                Asked::Erase => cells.push(number(source.erased)),
+                Asked::Hide => cells.push(number(source.hidden)),
+                Asked::Find | Asked::Export | Asked::EraseDryRun | Asked::EraseAhead => {}
             }
             cells.push(note);
             table.row(cells);
@@ -108,8 +116,9 @@ impl Report<'_> {
     }
 
     fn effect(&self, on_erase: &OnErase) -> String {
-        let would = self.asked != Asked::Erase;
+        let would = !matches!(self.asked, Asked::Erase | Asked::Hide);
         match on_erase {
+            OnErase::Anonymize if self.asked == Asked::Hide => "hidden until it is made anonymous".to_owned(),
             OnErase::Delete if would => "would be deleted".to_owned(),
             OnErase::Delete => String::new(),
             OnErase::Anonymize if would => "would be made anonymous".to_owned(),
@@ -154,11 +163,11 @@ impl Report<'_> {
 
     fn verdict(&self) -> Option<&'static str> {
         match (self.code(), self.asked) {
-            (ExitCode::Interrupted, Asked::Erase) => {
+            (ExitCode::Interrupted, Asked::Erase | Asked::Hide) => {
                 Some("Stopped before the end. What was begun is finished or as it was; the same command does the rest.")
             }
             (ExitCode::Interrupted, _) => Some("Stopped before the end: there may be more records."),
-            (ExitCode::Incomplete, Asked::Erase) => {
+            (ExitCode::Incomplete, Asked::Erase | Asked::Hide) => {
                 Some("Incomplete: records may be left in what could not be read or changed.")
             }
             (ExitCode::Incomplete, _) => Some("Incomplete: there may be more records in what could not be read."),

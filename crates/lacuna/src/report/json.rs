@@ -28,7 +28,8 @@ impl Report<'_> {
         }
         if self.is_erasure() {
             document["erased"] = json!(outcome.sources.iter().map(|source| source.erased).sum::<u64>());
-            document["dry_run"] = json!(self.asked != Asked::Erase);
+            document["hidden"] = json!(outcome.sources.iter().map(|source| source.hidden).sum::<u64>());
+            document["dry_run"] = json!(!matches!(self.asked, Asked::Erase | Asked::Hide));
         }
         document["requests"] = json!(outcome.requests);
         document["seconds"] = json!(self.ran.elapsed.as_secs_f64());

@@ -2,6 +2,7 @@
 
 mod human;
 mod json;
+mod purge;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use crate::failure::Result;
 use crate::output;
 use crate::session::Ran;
 
+pub(crate) use purge::PurgeReport;
 pub(crate) use table::Table;
 
 /// What was asked for.
@@ -22,8 +24,10 @@ pub(crate) enum Asked {
     Find,
     /// A package.
     Export,
-    /// An erasure.
+    /// An erasure from the bytes.
     Erase,
+    /// An erasure that hides.
+    Hide,
     /// What an erasure would do.
     EraseDryRun,
     /// What an erasure is about to do, if it is confirmed.
@@ -55,13 +59,13 @@ impl Report<'_> {
     /// How the process ends.
     pub(crate) fn code(&self) -> ExitCode {
         let outcome = &self.ran.outcome;
-        let erased: u64 = outcome.sources.iter().map(|source| source.erased).sum();
+        let erased: u64 = outcome.sources.iter().map(|source| source.erased + source.hidden).sum();
         let kept = outcome.sources.iter().any(|source| !source.kept.is_empty());
         if outcome.interrupted {
             ExitCode::Interrupted
         } else if !outcome.is_complete() {
             ExitCode::Incomplete
-        } else if self.asked == Asked::Erase && outcome.matched > 0 && erased == 0 && kept {
+        } else if matches!(self.asked, Asked::Erase | Asked::Hide) && outcome.matched > 0 && erased == 0 && kept {
             ExitCode::Refused
         } else {
             ExitCode::Done
@@ -70,7 +74,7 @@ impl Report<'_> {
 
     /// Whether the report says what an erasure did or would do.
     fn is_erasure(&self) -> bool {
-        matches!(self.asked, Asked::Erase | Asked::EraseDryRun | Asked::EraseAhead)
+        matches!(self.asked, Asked::Erase | Asked::Hide | Asked::EraseDryRun | Asked::EraseAhead)
     }
 
     /// What an erasure does in the source of this outcome.

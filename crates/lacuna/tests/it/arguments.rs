@@ -28,7 +28,6 @@ use crate::home::{ALICE, Home};
 #[case::format(&["export", "--format", "yaml", "--subject", ALICE], "possible values: json, ndjson, csv, xml")]
 #[case::destination(&["export", "--to", "s3://b", "--tenant", "contoso", "--subject", ALICE], "az://CONTAINER")]
 #[case::account(&["export", "--to", "az://out", "--tenant", "contoso", "--subject", ALICE], "which account")]
-#[case::not_now(&["erase", "--yes", "--tenant", "contoso", "--subject", ALICE], "comes in a later release")]
 #[case::unasked(&["erase", "--now", "--tenant", "contoso", "--subject", ALICE], "--yes")]
 #[case::shard_of_no_source(&["cat", "elsewhere/1.ndjson"], "the shard belongs to no source")]
 #[case::no_key(&["verify", "receipt.jws"], "no public key")]

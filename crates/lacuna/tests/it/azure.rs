@@ -8,7 +8,7 @@ use crate::home::{ALICE, Home};
 const WHO: [&str; 6] = ["--tenant", "contoso", "--subject", ALICE, "--json", "--source"];
 
 /// A container with the shards of [`Home::with_logs`], and its configuration; packages go to a container of their own.
-async fn home_in_azure() -> (Home, AzureStore) {
+pub(crate) async fn home_in_azure() -> (Home, AzureStore) {
     let home = Home::with_logs();
     let container = || async {
         let config = testing::azurite_http();

@@ -93,6 +93,16 @@ impl Home {
         Ran::new(child.wait_with_output().unwrap())
     }
 
+    /// Runs the binary, and kills it after a while, if it still runs: whether it did.
+    pub(crate) fn run_and_kill(&self, args: &[&str], variables: &[(&str, &str)], after: Duration) -> bool {
+        let mut child = self.command(args).envs(variables.iter().copied()).spawn().unwrap();
+        std::thread::sleep(after);
+        let was_running = child.try_wait().unwrap().is_none();
+        child.kill().unwrap();
+        child.wait_with_output().unwrap();
+        was_running
+    }
+
     /// Runs the binary, and closes its standard output after the first bytes.
     pub(crate) fn run_and_hang_up(&self, args: &[&str]) -> Ran {
         let mut child = self.command(args).spawn().unwrap();

@@ -7,6 +7,7 @@ mod arrows;
 mod azure;
 mod home;
 mod interrupted;
+mod killed;
 mod requests;
 mod samples;
 mod secrets;

@@ -163,6 +163,65 @@ fn an_erasure_takes_the_tenants_rows_and_proves_it() {
 }
 
 #[test]
+fn an_erasure_hides_and_a_purge_takes_out() {
+    let home = Home::with_logs();
+    let before = home.read("logs/activity/1.ndjson");
+    let hidden = home.run(&with(&["erase", "--yes", "--json", "--request-id", "r"], &[]));
+    let document = hidden.ends(0).json();
+    assert_eq!((&document["matched"], &document["hidden"], &document["erased"]), (&json!(4), &json!(3), &json!(0)));
+    assert_eq!(home.read("logs/activity/1.ndjson"), before);
+    let find = || home.run(&with(&["find"], &["--json", "--source", "activity"])).ends(0).json()["matched"].clone();
+    assert_eq!(find(), 0);
+    let cat = home.run(&["cat", "activity/1.ndjson"]);
+    assert_eq!(cat.ends(0).stdout.lines().count(), 2);
+
+    let due = home.run(&["purge", "--due", "--json"]).ends(0).json();
+    assert_eq!((&due["shards_purged"], &due["shards_not_due"]), (&json!(0), &json!(2)));
+    let purged = home.run(&["purge", "--json"]).ends(0).json();
+    assert_eq!(
+        (&purged["shards_purged"], &purged["rows_purged"], &purged["complete"]),
+        (&json!(2), &json!(3), &json!(true))
+    );
+    let kept = "{\"TenantId\":\"contoso\",\"User\":\"bob@example.org\",\"N\":2}\n\
+                {\"TenantId\":\"fabrikam\",\"User\":\"alice@example.org\",\"N\":3}\n";
+    assert_eq!(home.read("logs/activity/1.ndjson"), kept);
+    let receipt = purged["requests"][0]["receipt"].as_str().unwrap();
+    assert!(receipt.ends_with("r.2.jws"), "{receipt}");
+    let verified = home.run(&["verify", "--json", receipt]).ends(0).json();
+    let states = |source: usize| verified["receipt"]["sources"][source]["shards"][0]["state"].clone();
+    assert_eq!((states(0), states(1)), (json!("gone"), json!("kept")));
+    assert_eq!(home.run(&["purge"]).ends(0).stdout, "Nothing is hidden.\n");
+}
+
+#[test]
+fn a_receipt_is_held_against_the_shards_of_today() {
+    let home = Home::with_logs();
+    let receipt = home.run(&with(&["erase", "--yes", "--json"], &[])).ends(0).json()["receipt"].clone();
+    let receipt = receipt.as_str().unwrap();
+    let against = |args: &[&str]| home.run(&[&["verify", receipt, "--json", "--against"], args].concat());
+    let standing = |document: &Value| {
+        let shards = document["shards"].as_array().unwrap().clone();
+        shards.iter().map(|shard| shard["now"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(standing(&against(&[]).ends(0).json()), ["as-stated"; 3], "two hidden, one kept");
+
+    let purged = home.run(&["purge", "--json"]).ends(0).json();
+    let receipt = purged["requests"][0]["receipt"].as_str().unwrap();
+    let against = |args: &[&str]| home.run(&[&["verify", receipt, "--json", "--against"], args].concat());
+    assert_eq!(standing(&against(&[]).ends(0).json()), ["as-stated"; 3]);
+    assert_eq!(against(&WHO).ends(0).json()["matched"], 0);
+
+    // Another writer brings a record back, and removes a shard.
+    let line = "{\"TenantId\":\"contoso\",\"User\":\"alice@example.org\",\"N\":9}\n";
+    home.write("logs/activity/1.ndjson", line);
+    std::fs::remove_file(home.path("logs/activity/2.ndjson")).unwrap();
+    assert_eq!(standing(&against(&[]).ends(3).json()), ["changed", "removed", "as-stated"]);
+    assert_eq!(against(&WHO).ends(1).json()["matched"], 1);
+    let text = home.run(&["verify", receipt, "--against"]);
+    assert!(text.ends(3).stdout.contains("activity/2.ndjson: is not there any more"), "{}", text.stdout);
+}
+
+#[test]
 fn a_receipt_of_another_key_is_not_believed() {
     let home = Home::with_logs();
     let receipt = home.run(&with(&["erase", "--now", "--yes", "--json"], &[])).ends(0).json()["receipt"].clone();

@@ -1,0 +1,279 @@
+//! Which rows are hidden: the tombstones beside the shards. Reading fails closed: a tombstone that cannot be read is an error of
+//! its shard, never "no tombstone".
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use futures::TryStreamExt as _;
+use lacuna_erase::tombstone::{self, ShardVersion, Tombstone};
+use lacuna_store::{BlobInfo, BlobPath, Content, ErrorKind, Etag, Store};
+use roaring::RoaringTreemap;
+
+use crate::commit;
+use crate::problem::ShardError;
+
+/// How often a tombstone that others change meanwhile is read again.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// Where all tombstones are, as a run finds them at its start: a look for each of millions of shards would cost more than the
+/// search of most.
+#[derive(Debug, Default)]
+pub(crate) struct Tombstones {
+    known: HashMap<String, BlobInfo>,
+    /// Those of versions that are there no more, as far as the run came across them.
+    stale: Mutex<Vec<Held>>,
+}
+
+/// A tombstone as it was read from the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) tombstone: Tombstone,
+    pub(crate) info: BlobInfo,
+}
+
+impl Tombstones {
+    /// All that are in the store.
+    pub(crate) async fn list(store: &dyn Store) -> Result<Self, lacuna_store::Error> {
+        let listed: Vec<BlobInfo> = store.list(tombstone::PREFIX).try_collect().await?;
+        let known = listed.into_iter().map(|info| (info.path.to_string(), info)).collect();
+        Ok(Self { known, stale: Mutex::default() })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    pub(crate) fn into_infos(self) -> Vec<BlobInfo> {
+        let mut infos: Vec<_> = self.known.into_values().collect();
+        infos.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        infos
+    }
+
+    /// The rows of this version of a shard that are hidden.
+    pub(crate) async fn rows_of(
+        &self,
+        store: &dyn Store,
+        shard: &BlobInfo,
+    ) -> Result<Option<RoaringTreemap>, ShardError> {
+        if !self.known.contains_key(&tombstone::path(shard.path.as_str())) {
+            return Ok(None);
+        }
+        match held(store, shard.path.as_str()).await? {
+            Some(held) if held.tombstone.version().etag == shard.etag.as_str() => {
+                Ok(Some(held.tombstone.hidden().clone()))
+            }
+            Some(held) => {
+                self.stale.lock().unwrap_or_else(PoisonError::into_inner).push(held);
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Takes `requests` out of the tombstones of versions that are there no more: they have searched the newer ones.
+    pub(crate) async fn release(self, store: &dyn Store, requests: &[&str]) -> Result<(), ShardError> {
+        let mut stale = self.stale.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for info in self.known.into_values().filter(|info| info.path.as_str().starts_with(tombstone::SUPERSEDED)) {
+            match read(store, info).await {
+                Err(error) if error.is_gone() || error.is_change() => {}
+                held => stale.push(held?),
+            }
+        }
+        for held in stale {
+            // Where somebody is at it meanwhile, the next run looks again.
+            without(store, &held, requests).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The tombstone of this version of a shard, when it has one.
+pub(crate) async fn fresh(store: &dyn Store, shard: &BlobInfo) -> Result<Option<Held>, ShardError> {
+    let held = held(store, shard.path.as_str()).await?;
+    Ok(held.filter(|held| held.tombstone.version().etag == shard.etag.as_str()))
+}
+
+/// The tombstone of a shard, of whatever version.
+pub(crate) async fn held(store: &dyn Store, shard: &str) -> Result<Option<Held>, ShardError> {
+    let path = blob_path(tombstone::path(shard))?;
+    for _ in 0..ATTEMPTS_MAX {
+        let read = match store.head(&path).await {
+            Ok(info) => read(store, info).await,
+            Err(error) => Err(ShardError::Store(error)),
+        };
+        return match read {
+            Err(error) if error.is_gone() => Ok(None),
+            Err(error) if error.is_change() => continue,
+            Ok(held) if held.tombstone.version().shard != shard => {
+                Err(ShardError::Refused("its tombstone is another shard's".into()))
+            }
+            read => read.map(Some),
+        };
+    }
+    Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
+}
+
+/// Reads a tombstone.
+pub(crate) async fn read(store: &dyn Store, info: BlobInfo) -> Result<Held, ShardError> {
+    let limit = tombstone::BYTES_MAX as u64;
+    if info.size > limit {
+        let fault = tombstone::Fault::TooLarge {
+            bytes: usize::try_from(info.size).unwrap_or(usize::MAX),
+            limit: tombstone::BYTES_MAX,
+        };
+        return Err(ShardError::Erase(fault.into()));
+    }
+    let bytes = store.read(&info.path, 0..info.size, &info.etag).await.map_err(ShardError::Store)?;
+    Ok(Held { tombstone: Tombstone::decode(&bytes)?, info })
+}
+
+/// Hides further rows of a version of a shard with `rows` rows, for the requests that they belong to. What is hidden already stays
+/// so. A tombstone of another version says nothing of this one, and makes room; what it says of other requests is kept.
+pub(crate) async fn hide(
+    store: &dyn Store,
+    shard: &BlobInfo,
+    rows: u64,
+    requests: &[(&str, &RoaringTreemap)],
+) -> Result<Held, ShardError> {
+    let version = ShardVersion { shard: shard.path.to_string(), etag: shard.etag.to_string(), rows };
+    for _ in 0..ATTEMPTS_MAX {
+        let held = held(store, shard.path.as_str()).await?;
+        let mut tombstone = match &held {
+            Some(held) if held.tombstone.version() == &version => held.tombstone.clone(),
+            Some(held) if held.tombstone.version().etag == version.etag => {
+                return Err(ShardError::Refused("its tombstone counts other rows in the same version".into()));
+            }
+            Some(stale) => {
+                supersede(store, &stale.tombstone, requests).await?;
+                Tombstone::new(version.clone())
+            }
+            None => Tombstone::new(version.clone()),
+        };
+        requests.iter().try_for_each(|(request, rows)| tombstone.hide(request, rows))?;
+        if let Some(held) = &held
+            && held.tombstone == tombstone
+        {
+            return Ok(held.clone());
+        }
+        let content = Content::Bytes(tombstone.encode()?.into());
+        let path = blob_path(tombstone::path(shard.path.as_str()))?;
+        match commit::keep(store, &path, held.as_ref().map(|held| &held.info), content).await {
+            Ok(info) => return Ok(Held { tombstone, info }),
+            Err(error) if matches!(error.kind, ErrorKind::Changed | ErrorKind::AlreadyExists | ErrorKind::NotFound) => {
+            }
+            Err(error) => return Err(ShardError::Store(error)),
+        }
+    }
+    Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
+}
+
+/// Takes `requests` out of what hid rows for them in a version of a shard that is there no more: they are hidden in the newer one.
+pub(crate) async fn forget(store: &dyn Store, shard: &str, etag: &Etag, requests: &[&str]) -> Result<(), ShardError> {
+    for path in [tombstone::path(shard), tombstone::superseded_path(shard, etag.as_str())] {
+        let path = blob_path(path)?;
+        for _ in 0..ATTEMPTS_MAX {
+            let read = match store.head(&path).await {
+                Ok(info) => read(store, info).await,
+                Err(error) => Err(ShardError::Store(error)),
+            };
+            match read {
+                Err(error) if error.is_gone() => break,
+                Err(error) if error.is_change() => continue,
+                Err(error) => return Err(error),
+                Ok(held) if held.tombstone.version().etag != etag.as_str() => break,
+                Ok(held) if without(store, &held, requests).await? => break,
+                Ok(_) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes `requests` out of a tombstone, and it away when that were all; whether it still was as it was read.
+async fn without(store: &dyn Store, held: &Held, requests: &[&str]) -> Result<bool, ShardError> {
+    let mut tombstone = held.tombstone.clone();
+    tombstone.retain(|request| !requests.contains(&request));
+    if tombstone == held.tombstone {
+        return Ok(true);
+    }
+    let done = match tombstone.hidden().is_empty() {
+        true => commit::delete(store, &held.info).await,
+        false => {
+            let content = Content::Bytes(tombstone.encode()?.into());
+            commit::keep(store, &held.info.path, Some(&held.info), content).await.map(drop)
+        }
+    };
+    match done {
+        Err(error) if matches!(error.kind, ErrorKind::Changed | ErrorKind::NotFound) => Ok(false),
+        done => done.map(|()| true).map_err(ShardError::Store),
+    }
+}
+
+/// Keeps what a tombstone says of other requests than these, which search again.
+async fn supersede(
+    store: &dyn Store,
+    stale: &Tombstone,
+    searching: &[(&str, &RoaringTreemap)],
+) -> Result<(), ShardError> {
+    let mut others = stale.clone();
+    others.retain(|request| searching.iter().all(|(searching, _)| *searching != request));
+    if others.hidden().is_empty() {
+        return Ok(());
+    }
+    let path = blob_path(tombstone::superseded_path(&stale.version().shard, &stale.version().etag))?;
+    for _ in 0..ATTEMPTS_MAX {
+        let there = match store.head(&path).await {
+            Ok(info) => Some(read(store, info).await?),
+            Err(error) if error.kind == ErrorKind::NotFound => None,
+            Err(error) => return Err(ShardError::Store(error)),
+        };
+        if let Some(there) = &there {
+            others.merge(&there.tombstone)?;
+        }
+        let content = Content::Bytes(others.encode()?.into());
+        match commit::keep(store, &path, there.as_ref().map(|there| &there.info), content).await {
+            Err(error) if matches!(error.kind, ErrorKind::Changed | ErrorKind::AlreadyExists | ErrorKind::NotFound) => {
+            }
+            result => return result.map(drop).map_err(ShardError::Store),
+        }
+    }
+    Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
+}
+
+/// After the rows of `purged` are out of the bytes: rows of the same version that were hidden since then stay hidden in the version
+/// that took its place, where they may have other ordinals. Answers with the tombstone when all of its rows are gone.
+pub(crate) async fn carry(
+    store: &dyn Store,
+    purged: &Tombstone,
+    after: Option<ShardVersion>,
+    keeps_rows: bool,
+) -> Result<Option<BlobInfo>, ShardError> {
+    let shard = purged.version().shard.as_str();
+    for _ in 0..ATTEMPTS_MAX {
+        let Some(held) = held(store, shard).await? else { return Ok(None) };
+        if held.tombstone.version() != purged.version() {
+            return Ok(None);
+        }
+        let left = held.tombstone.requests().map(|(request, rows)| (request, rows - purged.hidden()));
+        let left: Vec<_> = left.filter(|(_, rows)| !rows.is_empty()).collect();
+        let (Some(after), false) = (&after, left.is_empty()) else { return Ok(Some(held.info)) };
+        let mut tombstone = Tombstone::new(after.clone());
+        for (request, rows) in left {
+            let rows = match keeps_rows {
+                true => rows,
+                false => rows.iter().map(|row| row - purged.hidden().rank(row)).collect(),
+            };
+            tombstone.hide(request, &rows)?;
+        }
+        let content = Content::Bytes(tombstone.encode()?.into());
+        match commit::keep(store, &held.info.path, Some(&held.info), content).await {
+            Err(error) if matches!(error.kind, ErrorKind::Changed | ErrorKind::NotFound) => {}
+            result => return result.map(|_| None).map_err(ShardError::Store),
+        }
+    }
+    Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
+}
+
+fn blob_path(path: String) -> Result<BlobPath, ShardError> {
+    BlobPath::new(path).map_err(|error| ShardError::Refused(format!("its tombstone's path {error}")))
+}

@@ -1,0 +1,106 @@
+//! What is under way, beside the logs and until it is done: which requests erase and have no receipt yet, and which bytes are about
+//! to take a shard's place. So whoever comes next can finish what a killed run began.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use lacuna_erase::tombstone::Tombstone;
+use lacuna_store::{BlobInfo, BlobPath, Content, ErrorKind, Store};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::commit;
+use crate::plan::OWN_PREFIX;
+use crate::problem::ShardError;
+use crate::seal::hex;
+
+/// A record of the journal may be this large: a receipt of a million shards is not.
+const RECORD_BYTES_MAX: u64 = 1 << 30;
+
+/// Bytes that are about to take a shard's place, or have taken it. Written before they do.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub(crate) struct Intent {
+    /// The tombstone whose rows go, in base64: the shard, its version, and whose rows they are.
+    tombstone: String,
+    pub(crate) sha256_before: String,
+    /// What takes its place; nothing when the shard is deleted, because no row was left.
+    pub(crate) sha256_after: Option<String>,
+    pub(crate) rows_after: u64,
+}
+
+impl Intent {
+    pub(crate) fn new(
+        tombstone: &Tombstone,
+        sha256_before: String,
+        sha256_after: Option<String>,
+        rows_after: u64,
+    ) -> Result<Self, ShardError> {
+        let tombstone = BASE64_STANDARD.encode(tombstone.encode()?);
+        Ok(Self { tombstone, sha256_before, sha256_after, rows_after })
+    }
+
+    pub(crate) fn tombstone(&self) -> Result<Tombstone, ShardError> {
+        let bytes = BASE64_STANDARD.decode(&self.tombstone);
+        let bytes = bytes.map_err(|_| ShardError::Refused("the record of its purge cannot be read".into()))?;
+        Ok(Tombstone::decode(&bytes)?)
+    }
+}
+
+/// A record as it was read.
+#[derive(Debug)]
+pub(crate) struct Kept<T> {
+    pub(crate) record: T,
+    pub(crate) info: BlobInfo,
+}
+
+/// Where all intents are kept.
+pub(crate) const INTENTS: &str = "_lacuna/operations/shards/";
+
+/// Where a request that has no receipt yet is kept.
+pub(crate) fn request_path(request: &str) -> String {
+    format!("{OWN_PREFIX}operations/requests/{request}.json")
+}
+
+/// Where the intent on a shard is kept.
+pub(crate) fn intent_path(shard: &str) -> String {
+    format!("{INTENTS}{}.json", hex(&Sha256::digest(shard)))
+}
+
+/// The record at `path`, if there is one.
+pub(crate) async fn read<T: DeserializeOwned>(store: &dyn Store, path: &str) -> Result<Option<Kept<T>>, ShardError> {
+    let blob = blob_path(path)?;
+    loop {
+        let read = async {
+            let info = store.head(&blob).await?;
+            let size = info.size.min(RECORD_BYTES_MAX);
+            store.read(&blob, 0..size, &info.etag).await.map(|bytes| (info, bytes))
+        };
+        return match read.await {
+            Ok((info, bytes)) => match serde_json::from_slice(&bytes) {
+                Ok(record) => Ok(Some(Kept { record, info })),
+                Err(_) => Err(ShardError::Refused(format!("{path}: this record of what is under way cannot be read"))),
+            },
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind == ErrorKind::Changed => continue,
+            Err(error) => Err(ShardError::Store(error)),
+        };
+    }
+}
+
+/// Writes a record where `read` was, or where there was none.
+pub(crate) async fn write<T: Serialize>(
+    store: &dyn Store,
+    path: &str,
+    record: &T,
+    read: Option<&BlobInfo>,
+) -> Result<BlobInfo, lacuna_store::Error> {
+    // Plain structs of strings and numbers always serialise.
+    let content = Content::Bytes(serde_json::to_vec(record).unwrap_or_default().into());
+    let blob =
+        BlobPath::new(path).map_err(|error| lacuna_store::Error::new(ErrorKind::Configuration).because(error))?;
+    commit::keep(store, &blob, read, content).await
+}
+
+fn blob_path(path: &str) -> Result<BlobPath, ShardError> {
+    BlobPath::new(path).map_err(|error| ShardError::Refused(format!("{path}: {error}")))
+}

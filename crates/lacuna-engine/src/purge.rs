@@ -1,0 +1,328 @@
+//! Takes hidden rows out of the bytes: every shard with a tombstone once, however many requests hid rows in it. What a killed run
+//! left in the middle is finished first.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use futures::{StreamExt as _, TryStreamExt as _};
+use globset::GlobMatcher;
+use lacuna_scan::{Matcher, Selector};
+use lacuna_store::{BlobInfo, BlobPath, Store};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::location;
+use crate::erase::{Purge, Purged, sha256_of};
+use crate::format::ShardFormat;
+use crate::hidden::{self, Held, Tombstones};
+use crate::journal::{self, Intent};
+use crate::outcome::Problem;
+use crate::plan;
+use crate::problem::ShardError;
+use crate::receipt::ReceiptShard;
+use crate::search::Question;
+use crate::statement;
+use crate::{Engine, Error, Phase, Reporter, Source, commit};
+
+/// Days that the law gives an erasure (GDPR, article 12 paragraph 3, taken as days).
+const DUE_DAYS: i64 = 30;
+
+/// What a purge does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PurgeOptions {
+    /// Only shards that hide rows of a request whose time is up within this; all, when absent.
+    pub due_within: Option<Duration>,
+}
+
+/// What a purge came to.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PurgeOutcome {
+    /// Shards with hidden rows.
+    pub shards: u64,
+    /// Shards whose hidden rows are out of the bytes now.
+    pub shards_purged: u64,
+    /// Shards that are not near their time, and were left.
+    pub shards_not_due: u64,
+    /// Rows that are out of the bytes now.
+    pub rows_purged: u64,
+    /// Each request that had any of the rows, and its new receipt.
+    pub requests: Vec<PurgedRequest>,
+    /// Shards that could not be purged; their rows stay hidden.
+    pub problems: Vec<Problem>,
+    /// Whether it was stopped before its end.
+    pub interrupted: bool,
+}
+
+/// What came of one request in a purge.
+#[derive(Clone, Debug, Serialize)]
+pub struct PurgedRequest {
+    /// The request's id.
+    pub request: String,
+    /// Its rows that are out of the bytes now.
+    pub rows: u64,
+    /// Where its new receipt lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+    /// The receipt itself, when it could not be written anywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt_jws: Option<String>,
+}
+
+/// A source, ready to have shards purged.
+struct Prepared<'a> {
+    source: &'a Source,
+    glob: GlobMatcher,
+    question: Question,
+}
+
+/// A purge under way.
+struct Run<'a> {
+    engine: &'a Engine,
+    key: &'a SigningKey,
+    sources: Vec<Prepared<'a>>,
+    options: PurgeOptions,
+    cancel: &'a CancellationToken,
+    reporter: &'a Reporter,
+}
+
+/// What came of one shard.
+enum Done {
+    Purged(usize, Box<Purged>),
+    NotDue,
+    /// It is of no source that was asked for.
+    Elsewhere,
+    /// Nothing was begun that must be finished.
+    Nothing,
+}
+
+impl Engine {
+    /// Purges the shards of `sources` that have hidden rows.
+    pub async fn purge(
+        &self,
+        sources: &[Source],
+        options: PurgeOptions,
+        reporter: &Reporter,
+        cancel: &CancellationToken,
+    ) -> Result<PurgeOutcome, Error> {
+        let Some(key) = &self.settings.signing_key else {
+            return Err(Error::Configuration("there is no key to sign with".into()));
+        };
+        let sources = sources.iter().map(|source| Prepared::new(self, source)).collect::<Result<_, _>>()?;
+        Run { engine: self, key, sources, options, cancel, reporter }.run().await
+    }
+}
+
+impl<'a> Prepared<'a> {
+    fn new(engine: &Engine, source: &'a Source) -> Result<Self, Error> {
+        let wrong = |why| Error::Configuration(format!("source `{}`: {why}", source.name));
+        let glob = plan::glob(&source.shards).map_err(wrong)?;
+        ShardFormat::check(&source.format).map_err(wrong)?;
+        let nobody: [Selector; 0] = [];
+        let matcher = Matcher::new(&source.mapping, &nobody, &engine.settings.epochs)
+            .map_err(|why| Error::Source { name: source.name.clone(), source: why })?;
+        let question = Question { matcher: Arc::new(matcher), collect: Arc::default(), sees_hidden: Arc::default() };
+        Ok(Self { source, glob, question })
+    }
+}
+
+impl Run<'_> {
+    async fn run(&self) -> Result<PurgeOutcome, Error> {
+        let store = self.store().as_ref();
+        let failed = |source| Error::Store { what: "what is hidden cannot be listed".into(), source };
+        let intents: Vec<BlobInfo> = store.list(journal::INTENTS).try_collect().await.map_err(failed)?;
+        let tombstones = Tombstones::list(store).await.map_err(failed)?;
+        self.reporter.enter(Phase::Erase);
+        let mut tally = Tally::default();
+        // What was begun comes first: then what is hidden is hidden in versions that are there.
+        let mut begun = futures::stream::iter(intents)
+            .map(|info| async move { self.begun(&info).await.map_err(|error| (info.path.to_string(), error)) })
+            .buffered(self.engine.shop.threads);
+        while let Some(done) = begun.next().await {
+            tally.add(done);
+        }
+        drop(begun);
+        tally.outcome.shards = tombstones.len() as u64;
+        let mut purges = futures::stream::iter(tombstones.into_infos())
+            .map(|info| self.tombstone(info))
+            .buffered(self.engine.shop.threads);
+        while let Some(done) = purges.next().await {
+            tally.add(done);
+        }
+        drop(purges);
+        let Tally { mut outcome, purged } = tally;
+        outcome.interrupted = self.cancel.is_cancelled();
+        let sources: Vec<&Source> = self.sources.iter().map(|prepared| prepared.source).collect();
+        let purged: Vec<(&Source, Purged)> = purged.into_iter().map(|(at, purged)| (sources[at], purged)).collect();
+        let (requests, problems) = settle(store, self.key, &purged, |_| true).await;
+        outcome.requests = requests;
+        outcome.problems.extend(problems);
+        Ok(outcome)
+    }
+
+    fn store(&self) -> &Arc<dyn Store> {
+        &self.engine.settings.store
+    }
+
+    fn source_of(&self, shard: &str) -> Option<(usize, &Prepared<'_>)> {
+        self.sources.iter().enumerate().find(|(_, prepared)| prepared.glob.is_match(shard))
+    }
+
+    /// The purge of the shard that a tombstone is of.
+    async fn tombstone(&self, info: BlobInfo) -> Result<Done, (String, ShardError)> {
+        if self.cancel.is_cancelled() {
+            return Ok(Done::Nothing);
+        }
+        let place = info.path.to_string();
+        let held = match hidden::read(self.store().as_ref(), info).await {
+            Err(error) if error.is_gone() => return Ok(Done::Nothing),
+            result => result.map_err(|error| (place, error))?,
+        };
+        let shard = held.tombstone.version().shard.clone();
+        self.purge(held).await.map_err(|error| (shard, error))
+    }
+
+    async fn purge(&self, held: Held) -> Result<Done, ShardError> {
+        let version = held.tombstone.version();
+        let Some((at, prepared)) = self.source_of(&version.shard) else { return Ok(Done::Elsewhere) };
+        if !self.is_due(&held).await? {
+            return Ok(Done::NotDue);
+        }
+        let path = shard_path(&version.shard)?;
+        let shard = match self.store().head(&path).await {
+            Ok(shard) => shard,
+            Err(error) if error.kind == lacuna_store::ErrorKind::NotFound => {
+                return Ok(Done::Purged(at, Box::new(Purged::removed_by_others(held))));
+            }
+            Err(error) => return Err(ShardError::Store(error)),
+        };
+        if shard.etag.as_str() != version.etag {
+            return Err(ShardError::Refused(
+                "another writer replaced it since its rows were hidden: erase again, and its new version is searched"
+                    .into(),
+            ));
+        }
+        let format = ShardFormat::of(prepared.source, &version.shard).map_err(ShardError::Refused)?;
+        let purged = self.purger(prepared).shard(&shard, &format, &held).await?;
+        Ok(Done::Purged(at, Box::new(purged)))
+    }
+
+    fn purger<'p>(&'p self, prepared: &'p Prepared<'_>) -> Purge<'p> {
+        Purge { shop: &self.engine.shop, store: self.store(), source: prepared.source, question: &prepared.question }
+    }
+
+    /// Finishes what a run began that was killed, if its bytes got into place.
+    async fn begun(&self, info: &BlobInfo) -> Result<Done, ShardError> {
+        let store = self.store();
+        let Some(intent) = journal::read::<Intent>(store.as_ref(), info.path.as_str()).await? else {
+            return Ok(Done::Nothing);
+        };
+        let tombstone = intent.record.tombstone()?;
+        let Some((at, prepared)) = self.source_of(&tombstone.version().shard) else { return Ok(Done::Elsewhere) };
+        let now = match store.head(&shard_path(&tombstone.version().shard)?).await {
+            Ok(shard) => Some(shard),
+            Err(error) if error.kind == lacuna_store::ErrorKind::NotFound => None,
+            Err(error) => return Err(ShardError::Store(error)),
+        };
+        let is_ours = match (&now, &intent.record.sha256_after) {
+            // It did not get that far, or has not yet: the tombstone is still there.
+            (Some(shard), _) if shard.etag.as_str() == tombstone.version().etag => return Ok(Done::Nothing),
+            (Some(shard), Some(sha256)) => sha256_of(&self.engine.shop, store, shard).await? == *sha256,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if !is_ours {
+            // Another writer came before it or behind it, and what becomes of the shard is not for this intent to say.
+            commit::drop_record(store.as_ref(), &intent.info).await.map_err(ShardError::Store)?;
+            return Ok(Done::Nothing);
+        }
+        let purged = self.purger(prepared).finish(intent, tombstone, now.map(|shard| shard.etag)).await?;
+        Ok(Done::Purged(at, Box::new(purged)))
+    }
+
+    /// Whether the time of any request with rows in it is up soon.
+    async fn is_due(&self, held: &Held) -> Result<bool, ShardError> {
+        let Some(within) = self.options.due_within else { return Ok(true) };
+        for (request, _) in held.tombstone.requests() {
+            let known = statement::newest(self.store().as_ref(), self.key, request).await?;
+            // Of what is not known nobody knows when its time is up.
+            if known.is_none_or(|(_, receipt)| statement::is_due(&receipt.started, DUE_DAYS, within)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// What came of all shards so far.
+#[derive(Default)]
+struct Tally {
+    outcome: PurgeOutcome,
+    purged: Vec<(usize, Purged)>,
+}
+
+impl Tally {
+    fn add(&mut self, done: Result<Done, (String, ShardError)>) {
+        match done {
+            Ok(Done::Purged(at, purged)) => {
+                self.outcome.shards_purged += 1;
+                self.outcome.rows_purged += purged.tombstone.hidden().len();
+                self.purged.push((at, *purged));
+            }
+            Ok(Done::NotDue) => self.outcome.shards_not_due += 1,
+            Ok(Done::Elsewhere | Done::Nothing) => {}
+            Err((shard, error)) => self.outcome.problems.push(error.into_problem(&shard)),
+        }
+    }
+}
+
+/// Brings the records and receipts of the requests that are `wanted` up to what was purged; then what hid the rows has served.
+pub(crate) async fn settle(
+    store: &dyn Store,
+    key: &SigningKey,
+    purged: &[(&Source, Purged)],
+    wanted: impl Fn(&str) -> bool,
+) -> (Vec<PurgedRequest>, Vec<Problem>) {
+    let is_local = store.staging_dir().is_some();
+    let mut by_request: BTreeMap<&str, Vec<(&Source, ReceiptShard)>> = BTreeMap::new();
+    for (source, purged) in purged {
+        for (request, rows) in purged.tombstone.requests().filter(|(request, _)| wanted(request)) {
+            by_request.entry(request).or_default().push((source, purged.line(rows.len(), is_local)));
+        }
+    }
+    let (mut requests, mut problems, mut unsaid) = (Vec::new(), Vec::new(), HashSet::new());
+    for (request, lines) in by_request {
+        let rows = lines.iter().map(|(_, line)| line.matched).sum();
+        let mut done = PurgedRequest { request: request.to_owned(), rows, receipt: None, receipt_jws: None };
+        match statement::advance(store, key, request, &lines).await {
+            Ok(Ok(path)) => done.receipt = Some(location(store, &path)),
+            Ok(Err((jws, error))) => {
+                done.receipt_jws = Some(jws);
+                unsaid.insert(request);
+                problems.push(ShardError::Store(error).into_problem("the receipt"));
+            }
+            Err(error) => {
+                unsaid.insert(request);
+                problems.push(error.into_problem("the record of a request"));
+            }
+        }
+        requests.push(done);
+    }
+    for (_, purged) in purged {
+        // What a receipt does not say yet is said by the next run.
+        if purged.tombstone.requests().any(|(request, _)| unsaid.contains(request)) {
+            continue;
+        }
+        for leftover in &purged.leftovers {
+            if let Err(error) = commit::drop_record(store, leftover).await {
+                problems.push(ShardError::Store(error).into_problem(leftover.path.as_str()));
+            }
+        }
+    }
+    (requests, problems)
+}
+
+fn shard_path(shard: &str) -> Result<BlobPath, ShardError> {
+    BlobPath::new(shard).map_err(|error| ShardError::Refused(format!("its tombstone names no shard: {error}")))
+}

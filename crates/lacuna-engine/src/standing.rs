@@ -1,0 +1,102 @@
+//! What became of the shards of a receipt since it was written.
+
+use std::collections::BTreeMap;
+
+use lacuna_store::{BlobInfo, BlobPath, ErrorKind, Store};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::hidden;
+use crate::problem::{ShardError, chain};
+use crate::receipt::{Receipt, ReceiptShard, ShardState};
+use crate::seal::hex;
+
+/// Bytes that a shard is read by.
+const WINDOW: u64 = 8 << 20;
+
+/// A shard now, against what a receipt says of it.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct ShardStanding {
+    /// The shard's path.
+    pub shard: String,
+    /// What the receipt says of it.
+    pub stated: ShardState,
+    /// Whether that still is so.
+    pub now: Standing,
+    /// Why it cannot be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Whether what a receipt says of a shard still is so.
+#[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It is the version that the receipt names, with these bytes; what is hidden still is.
+    AsStated,
+    /// It has the same bytes in another version: somebody copied them.
+    SameBytes,
+    /// Another writer changed it: the receipt says nothing of what it holds now.
+    Changed,
+    /// It is not there any more.
+    Removed,
+    /// It cannot be looked at.
+    Unknown,
+}
+
+/// Looks at every shard of a receipt in `store`. Of a shard that was worked on more than once, the last line counts.
+pub async fn against(store: &dyn Store, receipt: &Receipt) -> Vec<ShardStanding> {
+    let lines = receipt.sources.iter().flat_map(|source| &source.shards);
+    let newest: BTreeMap<&str, &ReceiptShard> = lines.map(|line| (line.shard.as_str(), line)).collect();
+    let mut standings = Vec::with_capacity(newest.len());
+    for line in newest.into_values() {
+        let (now, reason) = match standing(store, receipt, line).await {
+            Ok(now) => (now, None),
+            Err(error) => (Standing::Unknown, Some(chain(&error))),
+        };
+        standings.push(ShardStanding { shard: line.shard.clone(), stated: line.state, now, reason });
+    }
+    standings
+}
+
+async fn standing(store: &dyn Store, receipt: &Receipt, line: &ReceiptShard) -> Result<Standing, ShardError> {
+    let path = BlobPath::new(line.shard.as_str()).map_err(|error| ShardError::Refused(error.to_string()))?;
+    let shard = match store.head(&path).await {
+        Ok(shard) => shard,
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            let was_removed =
+                line.etag_after.is_none() && matches!(line.state, ShardState::Verified | ShardState::Gone);
+            return Ok(if was_removed { Standing::AsStated } else { Standing::Removed });
+        }
+        Err(error) => return Err(ShardError::Store(error)),
+    };
+    match (&line.etag_after, line.state) {
+        (Some(etag), _) => {
+            let is_same = Some(sha256(store, &shard).await?) == line.sha256_after;
+            Ok(match (is_same, shard.etag.as_str() == etag) {
+                (true, true) => Standing::AsStated,
+                (true, false) => Standing::SameBytes,
+                (false, _) => Standing::Changed,
+            })
+        }
+        (None, ShardState::Hidden) => {
+            let held = hidden::fresh(store, &shard).await?;
+            let mut requests = held.iter().flat_map(|held| held.tombstone.requests());
+            let is_hidden = requests.any(|(request, rows)| request == receipt.request && rows.len() == line.matched);
+            Ok(if is_hidden { Standing::AsStated } else { Standing::Changed })
+        }
+        (None, ShardState::Verified | ShardState::Gone) => Ok(Standing::Changed),
+        (None, _) if shard.etag.as_str() == line.etag_before => Ok(Standing::AsStated),
+        (None, _) => Ok(Standing::Changed),
+    }
+}
+
+async fn sha256(store: &dyn Store, shard: &BlobInfo) -> Result<String, ShardError> {
+    let (mut hasher, mut at) = (Sha256::new(), 0);
+    while at < shard.size {
+        let end = shard.size.min(at + WINDOW);
+        hasher.update(&store.read(&shard.path, at..end, &shard.etag).await.map_err(ShardError::Store)?);
+        at = end;
+    }
+    Ok(hex(&hasher.finalize()))
+}

@@ -1,0 +1,236 @@
+//! Erasure in two steps: rows are hidden at once, and a purge takes them out of the bytes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
+use lacuna_engine::{
+    Action, EraseMode, OnErase, PurgeOptions, PurgeOutcome, Receipt, Reporter, ShardState, Source, verify,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::world::{World, blob, erase, export, find, get, key, mixed, ndjson, parquet, request, source};
+
+fn hide(id: &str, user: &str) -> lacuna_engine::Request {
+    request(id, user, Action::Erase(EraseMode::Hide))
+}
+
+async fn purge(world: &World, sources: &[Source]) -> PurgeOutcome {
+    purge_with(world, sources, PurgeOptions::default()).await
+}
+
+async fn purge_with(world: &World, sources: &[Source], options: PurgeOptions) -> PurgeOutcome {
+    world.engine().purge(sources, options, &Reporter::default(), &CancellationToken::new()).await.unwrap()
+}
+
+async fn receipt(world: &World, path: &str) -> Receipt {
+    let jws = get(world.store.as_ref(), path).await;
+    verify::receipt(std::str::from_utf8(&jws).unwrap(), &key().verifying_key()).unwrap()
+}
+
+/// What Lacuna keeps beside the logs, receipts aside.
+async fn records(world: &World) -> Vec<String> {
+    let listed: Vec<_> = world.store.list("_lacuna/").try_collect().await.unwrap();
+    let paths = listed.into_iter().map(|info| info.path.to_string());
+    paths.filter(|path| !path.starts_with("_lacuna/receipts/")).collect()
+}
+
+async fn cat(world: &World, source: &Source, shard: &str) -> String {
+    let mut rows = Vec::new();
+    world.engine().cat(source, shard, &mut rows).await.unwrap();
+    String::from_utf8(rows).unwrap()
+}
+
+fn survivors(users: &[&str]) -> Vec<(&'static str, &'static str, i64)> {
+    mixed().into_iter().filter(|row| row.0 != "T" || !users.contains(&row.1)).collect()
+}
+
+fn compact(rows: &[(&str, &str, i64)]) -> String {
+    ndjson(rows).replace(": ", ":").replace(", ", ",")
+}
+
+#[tokio::test]
+async fn hidden_rows_show_nowhere_and_a_purge_takes_them_out() {
+    let world = World::new();
+    world.put("a.parquet", parquet(&mixed())).await;
+    world.put("b.ndjson", ndjson(&mixed())).await;
+    let (sources, before) = (vec![source("all", "*.*")], world.get("a.parquet").await);
+    let outcome = world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap();
+    assert!(outcome.is_complete(), "{outcome:?}");
+    let all = &outcome.sources[0];
+    assert_eq!((outcome.matched, all.hidden, all.erased), (6, 6, 0));
+    assert_eq!(world.get("a.parquet").await, before, "hiding changes no shard");
+
+    assert_eq!(world.run(sources.clone(), vec![find("u3")]).await.unwrap().matched, 0);
+    let exported = world.run(sources.clone(), vec![export("x1", "u3"), export("x2", "u4")]).await.unwrap();
+    assert_eq!([exported.requests[0].matched, exported.requests[1].matched], [0, 6]);
+    for shard in ["a.parquet", "b.ndjson"] {
+        assert_eq!(cat(&world, &sources[0], shard).await, compact(&survivors(&["u3"])), "{shard}");
+    }
+    let hidden = receipt(&world, "_lacuna/receipts/e1.jws").await;
+    assert!(hidden.sources[0].shards.iter().all(|shard| shard.state == ShardState::Hidden && shard.matched == 3));
+
+    let purged = purge(&world, &sources).await;
+    assert_eq!((purged.shards, purged.shards_purged, purged.rows_purged), (2, 2, 6), "{purged:?}");
+    assert_eq!(String::from_utf8(world.get("b.ndjson").await).unwrap(), ndjson(&survivors(&["u3"])));
+    assert_eq!(cat(&world, &sources[0], "a.parquet").await, compact(&survivors(&["u3"])));
+    let gone = receipt(&world, "_lacuna/receipts/e1.2.jws").await;
+    assert_eq!(gone.sources[0].shards.len(), 2);
+    for shard in &gone.sources[0].shards {
+        assert_eq!(
+            (shard.state, shard.rows_before, shard.matched, shard.rows_after),
+            (ShardState::Verified, 60, 3, 57)
+        );
+    }
+    assert_eq!((&gone.subject, &gone.tenant, gone.complete), (&hidden.subject, &hidden.tenant, true));
+    assert_eq!(records(&world).await, Vec::<String>::new());
+    assert_eq!(purge(&world, &sources).await.shards, 0);
+}
+
+#[tokio::test]
+async fn one_rewrite_serves_all_requests() {
+    let world = World::new();
+    world.put("a.parquet", parquet(&mixed())).await;
+    let sources = vec![source("all", "*.*")];
+    world.run(sources.clone(), vec![hide("e1", "u3"), hide("e2", "u4")]).await.unwrap();
+    // What is hidden already is the second request's as well, and the same run again comes to the same.
+    for id in ["e3", "e3"] {
+        assert_eq!(world.run(sources.clone(), vec![hide(id, "u3")]).await.unwrap().matched, 3);
+    }
+    // The request that does not wait takes the others' rows along, and tells them.
+    let outcome = world.run(sources.clone(), vec![erase("e4", "u5")]).await.unwrap();
+    assert_eq!((outcome.matched, outcome.sources[0].erased), (3, 3));
+    assert_eq!(cat(&world, &sources[0], "a.parquet").await, compact(&survivors(&["u3", "u4", "u5"])));
+    let mut after = Vec::new();
+    for (path, matched) in [("e1.2", 3), ("e2.2", 3), ("e3.3", 3), ("e4", 3)] {
+        let receipt = receipt(&world, &format!("_lacuna/receipts/{path}.jws")).await;
+        let shards = &receipt.sources[0].shards;
+        assert_eq!(shards.len(), 1, "{path}: {shards:?}");
+        let shard = &shards[0];
+        assert_eq!((shard.state, shard.matched, shard.rows_after), (ShardState::Verified, matched, 51), "{path}");
+        after.push(shard.etag_after.clone());
+    }
+    after.dedup();
+    assert_eq!(after.len(), 1, "rewritten once");
+    assert_eq!(records(&world).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_tombstone_that_cannot_be_read_hides_nothing_and_shows_nothing() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    let sources = vec![source("all", "*.*")];
+    world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap();
+    let path = "_lacuna/tombstones/by-path/a.ndjson.puffin";
+    let mut bytes = world.get(path).await;
+    bytes[20] ^= 1;
+    world.put(path, bytes).await;
+    let found = world.run(sources.clone(), vec![find("u4")]).await.unwrap();
+    assert!(!found.is_complete());
+    assert!(found.sources[0].problems[0].reason.contains("hidden"), "{found:?}");
+    assert!(world.engine().cat(&sources[0], "a.ndjson", &mut Vec::new()).await.is_err());
+    let purged = purge(&world, &sources).await;
+    assert_eq!((purged.shards_purged, purged.problems.len()), (0, 1));
+    assert_eq!(world.get("a.ndjson").await, ndjson(&mixed()).into_bytes());
+}
+
+#[tokio::test]
+async fn rows_of_a_replaced_shard_are_searched_again() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    let sources = vec![source("all", "*.*")];
+    world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap();
+    let replaced: Vec<_> = mixed().into_iter().rev().collect();
+    world.put("a.ndjson", ndjson(&replaced)).await;
+    assert_eq!(world.run(sources.clone(), vec![find("u3")]).await.unwrap().matched, 3);
+    let purged = purge(&world, &sources).await;
+    assert_eq!((purged.shards_purged, purged.problems.len()), (0, 1), "{purged:?}");
+    assert_eq!(world.get("a.ndjson").await, ndjson(&replaced).into_bytes());
+
+    world.run(sources.clone(), vec![hide("e2", "u3")]).await.unwrap();
+    assert_eq!(world.run(sources.clone(), vec![find("u3")]).await.unwrap().matched, 0);
+    assert_eq!(purge(&world, &sources).await.rows_purged, 3);
+    let survivors: Vec<_> = survivors(&["u3"]).into_iter().rev().collect();
+    assert_eq!(world.get("a.ndjson").await, ndjson(&survivors).into_bytes());
+}
+
+/// A Parquet or Arrow shard whose metadata names a user.
+fn named_in_metadata(name: &str, user: &str) -> Vec<u8> {
+    use arrow::array::{ArrayRef, StringArray};
+    use arrow::record_batch::RecordBatch;
+    let column = |values: [&str; 3]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+    let columns = [("TenantId", column(["T", "T", "X"])), ("UserId", column([user, "u4-long", "u4-long"]))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let metadata = HashMap::from([("made for".to_owned(), format!("user {user}, on request"))]);
+    let schema = Arc::new(batch.schema().as_ref().clone().with_metadata(metadata));
+    let batch = batch.with_schema(schema.clone()).unwrap();
+    let mut bytes = Vec::new();
+    if name.ends_with(".parquet") {
+        let mut writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, schema, None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    } else {
+        let mut writer = arrow::ipc::writer::FileWriter::try_new(&mut bytes, &schema).unwrap();
+        writer.write(&batch).unwrap();
+        writer.finish().unwrap();
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn a_purge_knows_from_the_hidden_rows_what_must_not_stay() {
+    for name in ["a.parquet", "a.arrow"] {
+        let world = World::new();
+        let before = named_in_metadata(name, "carol-7");
+        world.put(name, before.clone()).await;
+        let sources = vec![source("all", "*.*")];
+        let outcome = world.run(sources.clone(), vec![hide("e1", "carol-7")]).await.unwrap();
+        assert!(outcome.is_complete(), "{outcome:?}");
+        let purged = purge(&world, &sources).await;
+        assert_eq!((purged.shards_purged, purged.problems.len()), (0, 1), "{name}: {purged:?}");
+        assert!(purged.problems[0].reason.contains("metadata"), "{purged:?}");
+        assert!(!purged.problems[0].reason.contains("carol"), "{purged:?}");
+        assert_eq!(world.get(name).await, before);
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_is_not_hidden_and_what_is_anonymized_is_so_after_the_purge() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    world.put("b.ndjson", ndjson(&mixed())).await;
+    let (mut kept, mut anonymous) = (source("kept", "a.*"), source("anonymous", "b.*"));
+    kept.on_erase = OnErase::Keep { reason: "by law".into() };
+    anonymous.on_erase = OnErase::Anonymize;
+    let sources = vec![kept, anonymous];
+    let outcome = world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap();
+    assert_eq!([outcome.sources[0].hidden, outcome.sources[1].hidden], [0, 3]);
+    assert_eq!(world.run(sources.clone(), vec![find("u3")]).await.unwrap().matched, 3);
+    purge(&world, &sources).await;
+    let text = String::from_utf8(world.get("b.ndjson").await).unwrap();
+    assert!(text.contains("{\"TenantId\": \"T\", \"UserId\": null, \"Number\": 3}"), "{text}");
+    assert_eq!(world.get("a.ndjson").await, ndjson(&mixed()).into_bytes());
+}
+
+#[tokio::test]
+async fn a_purge_of_what_is_due_leaves_the_rest() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    let sources = vec![source("all", "*.*")];
+    world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap();
+    let within = |days: u64| PurgeOptions { due_within: Some(std::time::Duration::from_hours(24 * days)) };
+    let soon = purge_with(&world, &sources, within(7)).await;
+    assert_eq!((soon.shards_purged, soon.shards_not_due), (0, 1));
+    assert_eq!(purge_with(&world, &sources, within(31)).await.shards_purged, 1);
+}
+
+#[tokio::test]
+async fn a_table_and_broken_lines_are_not_even_hidden() {
+    let world = World::new();
+    world.put("t/a.ndjson", ndjson(&mixed())).await;
+    world.put("t/_delta_log/0.json", "{}").await;
+    world.put("b.ndjson", format!("{}{{broken\n", ndjson(&mixed()))).await;
+    let outcome = world.run(vec![source("all", "**/*.ndjson")], vec![hide("e1", "u3")]).await.unwrap();
+    assert_eq!((outcome.is_complete(), outcome.sources[0].hidden), (false, 0));
+    assert!(world.store.head(&blob("_lacuna/tombstones/by-path/t/a.ndjson.puffin")).await.is_err());
+}

@@ -1,0 +1,50 @@
+//! The values that rows hold in mapped columns.
+
+use std::io::Read;
+
+use roaring::RoaringTreemap;
+
+use super::reader::Event;
+use super::records::each_event;
+use super::resolve::{Path, resolve};
+use super::values;
+use crate::{HeldValue, Limits, Mapping, Result};
+
+/// The values that `rows` of a shard hold in the columns of `mapping`, each with the index of its field in the mapping's order.
+///
+/// Fails as a search of the shard would.
+pub fn held_values(
+    input: &mut dyn Read,
+    mapping: &Mapping,
+    limits: &Limits,
+    rows: &RoaringTreemap,
+) -> Result<Vec<(usize, HeldValue)>> {
+    let mut paths: Vec<(usize, Path)> = Vec::new();
+    let (mut first, mut held) = (0_u64, Vec::new());
+    each_event(input, limits, &mut |event| {
+        match event {
+            Event::Schema(_, table) => {
+                let fields = mapping.identifiers.iter().flat_map(|rule| rule.fields());
+                for (index, field) in fields.enumerate() {
+                    paths.extend(resolve(&field.column, &table)?.into_iter().map(|path| (index, path)));
+                }
+            }
+            Event::Rows(_, batch) => {
+                let end = first + batch.batch.rows as u64;
+                if rows.range_cardinality(first..end) > 0 {
+                    for (index, path) in &paths {
+                        values::for_each(&batch.column(path.column)?, &path.steps, &mut |row, value| {
+                            if rows.contains(first + row as u64) {
+                                held.extend(HeldValue::of(value).map(|held| (*index, held)));
+                            }
+                        });
+                    }
+                }
+                first = end;
+            }
+            Event::Marker(_) | Event::Dictionary(..) => {}
+        }
+        Ok(())
+    })?;
+    Ok(held)
+}

@@ -1,0 +1,87 @@
+//! What a purge says at its end.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use lacuna_engine::PurgeOutcome;
+use serde_json::{Value, json};
+
+use crate::exit::ExitCode;
+use crate::units::{counted, duration};
+
+/// How many lines of a kind are shown before the rest is only counted.
+const SHOWN: usize = 20;
+
+/// A purge's report.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PurgeReport<'a> {
+    /// What happened.
+    pub outcome: &'a PurgeOutcome,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl PurgeReport<'_> {
+    /// How the process ends.
+    pub(crate) fn code(&self) -> ExitCode {
+        if self.outcome.interrupted {
+            ExitCode::Interrupted
+        } else if self.outcome.problems.is_empty() {
+            ExitCode::Done
+        } else {
+            ExitCode::Incomplete
+        }
+    }
+
+    /// The outcome as one document.
+    pub(crate) fn json(&self) -> Value {
+        let mut document = json!(self.outcome);
+        document["complete"] = json!(self.code() == ExitCode::Done);
+        document["seconds"] = json!(self.elapsed.as_secs_f64());
+        document
+    }
+
+    /// The report's text.
+    pub(crate) fn human(&self) -> String {
+        let outcome = self.outcome;
+        let mut text = match outcome.shards_purged {
+            0 if outcome.shards == 0 => "Nothing is hidden.\n".to_owned(),
+            0 => "Purged nothing.\n".to_owned(),
+            shards => format!(
+                "Took {} out of {}, in {}.\n",
+                counted(outcome.rows_purged, "hidden record"),
+                counted(shards, "shard"),
+                duration(self.elapsed)
+            ),
+        };
+        if outcome.shards_not_due > 0 {
+            let _ = writeln!(text, "Left {} for later: not due yet.", counted(outcome.shards_not_due, "shard"));
+        }
+        let (shown, more) = outcome.requests.split_at(outcome.requests.len().min(SHOWN));
+        for request in shown {
+            if let Some(place) = &request.receipt {
+                let _ = write!(text, "\nReceipt: {place}\n");
+            }
+        }
+        if !more.is_empty() {
+            let _ = write!(text, "\nand those of {}; --json names all\n", counted(more.len() as u64, "more request"));
+        }
+        for receipt in outcome.requests.iter().filter_map(|request| request.receipt_jws.as_ref()) {
+            let _ = write!(text, "\nThe receipt could not be written. Keep it; this is all of it:\n{receipt}\n");
+        }
+        if !outcome.problems.is_empty() {
+            text.push_str("\nProblems:\n");
+            for problem in outcome.problems.iter().take(SHOWN) {
+                let _ = writeln!(text, "  {}: {}", problem.shard, problem.reason);
+            }
+            if let Some(more) = outcome.problems.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+                let _ = writeln!(text, "  and {more} more; --json lists all");
+            }
+            text.push_str("\nIncomplete: what is named above stays hidden, and is still in the bytes.\n");
+        }
+        if outcome.interrupted {
+            text.push_str("\nStopped before the end. The same command does the rest.\n");
+        }
+        text
+    }
+}
