@@ -1,5 +1,5 @@
 """PyArrow: find DIR USER | count DIR FILE_OF_USERS | export DIR USER OUT | export-crowd DIR FILE_OF_USERS OUT
-| erase SHARD USER OUT | start"""
+| erase SHARD USER OUT | forget SHARD USER OUT | start"""
 
 import json
 import sys
@@ -33,6 +33,15 @@ match sys.argv[1:]:
         keep = (pc.field("UserId") != user) | pc.field("UserId").is_null()
         table = pq.read_table(shard, filters=keep, partitioning=None)
         pq.write_table(table, out, compression="zstd", compression_level=1, row_group_size=131072)
+    case ["forget", shard, user, out]:
+        # As amazon-s3-find-and-forget goes about it: row group by row group, and in Python row by row.
+        shard = pq.ParquetFile(shard)
+        wanted = {user}
+        with pq.ParquetWriter(out, shard.schema_arrow, compression="zstd", compression_level=1) as writer:
+            for group in range(shard.num_row_groups):
+                table = shard.read_row_group(group)
+                keep = [value not in wanted for value in table.column("UserId").to_pylist()]
+                writer.write_table(table.filter(keep))
     case ["start"]:
         pc.sum([1])
     case _:

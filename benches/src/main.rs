@@ -63,6 +63,13 @@ enum Command {
         #[arg(long, default_value = "UserId")]
         column: String,
     },
+    /// Decode a Parquet shard and encode it again on all cores, row group by row group
+    ReEncode {
+        /// The shard
+        shard: PathBuf,
+        /// The folder for the row groups
+        out: PathBuf,
+    },
     /// Decompress every text shard below a folder on all cores
     FloorText {
         /// The folder
@@ -109,6 +116,7 @@ fn main() -> Result<()> {
             let rows: rows::Rows = serde_json::from_slice(&std::fs::read(rows)?)?;
             say(floor::hit(&dir, &column, &rows)?)?;
         }
+        Command::ReEncode { shard, out } => say(floor::reencode(&shard, &out)?)?,
         Command::FloorText { dir, extension } => say(floor::text(&dir, &extension)?)?,
     }
     Ok(())

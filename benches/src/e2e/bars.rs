@@ -48,6 +48,7 @@ pub(crate) fn bars(results: &Results) -> Vec<Bar> {
     let find = |work| results.seconds(work, Variant::Zstd, Tool::Lacuna);
     let threads = ratio(find(Work::OneThread), find(Work::TwoThreads));
     bars.push(Bar::new("one thread / two threads, find rare".to_owned(), Limit::AtLeast(1.9), threads));
+    purges(results, &mut bars);
     far(results, &mut bars);
     memory(results, &mut bars);
     bars
@@ -93,6 +94,25 @@ fn in_lines(results: &Results, variant: Variant, bars: &mut Vec<Bar>) {
     bar("DuckDB / find rare", Limit::AtLeast(5.0), ratio(seconds(Tool::Duckdb), lacuna));
     bar("jq / find rare", Limit::AtLeast(5.0), ratio(seconds(Tool::Jq), lacuna));
     bar("decompressor and rg / find rare", Limit::AtLeast(1.0), ratio(seconds(Tool::Rg), lacuna));
+}
+
+fn purges(results: &Results, bars: &mut Vec<Bar>) {
+    let mut bar = |what: String, limit, measured| bars.push(Bar::new(what, limit, measured));
+    let cases =
+        [(Work::PurgeOne, "one row", 0.15, 8.0, 20.0), (Work::PurgeEvery, "rows of every row group", 0.4, 3.0, 7.0)];
+    for (work, name, of_encoding, of_duckdb, of_rows) in cases {
+        let seconds = |tool| results.seconds(work, Variant::Zstd, tool);
+        let lacuna = seconds(Tool::Lacuna);
+        bar(format!("purge {name} / re-encoding"), Limit::AtMost(of_encoding), ratio(lacuna, seconds(Tool::Floor)));
+        bar(format!("DuckDB / purge {name}"), Limit::AtLeast(of_duckdb), ratio(seconds(Tool::Duckdb), lacuna));
+        bar(format!("row by row / purge {name}"), Limit::AtLeast(of_rows), ratio(seconds(Tool::Pyarrow), lacuna));
+        let peak = results.peak(work, Variant::Zstd, Tool::Lacuna);
+        bar(
+            format!("peak memory: purge {name} / 128 MiB"),
+            Limit::AtMost(1.0),
+            ratio(peak, Some(f64::from(128 << 20))),
+        );
+    }
 }
 
 fn far(results: &Results, bars: &mut Vec<Bar>) {

@@ -73,7 +73,7 @@ impl Bench {
         let shards = rare.counts.iter().flat_map(|count| &count.by_shard);
         let erase_from = shards.filter(|&(_, &rows)| rows == 1).map(|(path, _)| path.clone()).next();
         this.erase_from = erase_from.context("the rare person has no shard with one row")?;
-        if cases.iter().any(|case| case.work == Work::EraseOne) {
+        if cases.iter().any(|case| matches!(case.work, Work::EraseOne | Work::PurgeOne | Work::PurgeEvery)) {
             this.fresh_shard()?;
             this.configure(&this.work.join("erase"), &this.corpus(Variant::Zstd)?.written, &this.erase_store())?;
         }
@@ -126,6 +126,8 @@ impl Bench {
             Work::ExportCommon | Work::Memory => self.export(corpus, tool, corpus.person(Role::Common)?),
             Work::ExportCrowd => self.export_crowd(corpus, tool),
             Work::EraseOne => self.erase(corpus, tool),
+            Work::PurgeOne => self.purge(corpus, tool, Role::Rare),
+            Work::PurgeEvery => self.purge(corpus, tool, Role::Common),
         };
         run.with_context(|| format!("{case}, {}", tool.name()))
     }

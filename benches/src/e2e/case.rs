@@ -34,6 +34,10 @@ pub(crate) enum Work {
     FindLines,
     /// Erasing somebody with one row from one shard.
     EraseOne,
+    /// Taking one hidden row out of a shard.
+    PurgeOne,
+    /// Taking hidden rows out of every row group of a shard.
+    PurgeEvery,
     /// Finding and exporting somebody with rows in every row group of one large shard.
     Memory,
 }
@@ -51,7 +55,9 @@ impl Work {
             | Self::TwoThreads
             | Self::SlowStore
             | Self::ExportRare
-            | Self::EraseOne => &[Zstd],
+            | Self::EraseOne
+            | Self::PurgeOne
+            | Self::PurgeEvery => &[Zstd],
             Self::FindLines => &[NdjsonZst, NdjsonGz],
             Self::Memory => &[OneGb, TenGb],
         }
@@ -68,6 +74,7 @@ impl Work {
             | Self::ExportRare
             | Self::ExportCrowd
             | Self::EraseOne => &[Lacuna, Duckdb, Polars, Pyarrow],
+            Self::PurgeOne | Self::PurgeEvery => &[Lacuna, Duckdb, Pyarrow, Floor],
             Self::FindLines => &[Lacuna, Duckdb, Jq, Rg, Floor],
             Self::OneThread | Self::TwoThreads | Self::Memory => &[Lacuna],
             Self::SlowStore => &[Lacuna, Near, Floor],
@@ -88,6 +95,8 @@ impl Work {
             Self::ExportCrowd => "Find and export a crowd",
             Self::FindLines => "Find a rare user in lines",
             Self::EraseOne => "Erase one row from one shard",
+            Self::PurgeOne => "Purge one row of one shard",
+            Self::PurgeEvery => "Purge rows of every row group of one shard",
             Self::Memory => "Find and export a common user in one large shard",
         }
     }

@@ -44,6 +44,48 @@ impl Bench {
         Ok(measured)
     }
 
+    /// Takes a user's rows out of a shard. Lacuna has hidden them before the clock starts; the others find them while they rewrite.
+    pub(super) fn purge(&self, corpus: &Corpus, tool: Tool, whose: Role) -> Result<Measured> {
+        let person = corpus.person(whose)?;
+        let user = user(person)?;
+        let out = self.out()?;
+        let shard = self.fresh_shard()?;
+        let before = rows(&shard)?;
+        let counts = person.counts.iter().filter_map(|count| count.by_shard.get(&self.erase_from));
+        let hits: u64 = counts.sum();
+
+        let file = out.join("shard.parquet");
+        let (measured, after) = match tool {
+            Tool::Lacuna => {
+                let config = self.work.join("erase").join("lacuna.toml").into_os_string();
+                let hide = ["erase", "--yes", "--json", "--tenant", &person.tenant, "--subject"];
+                let who = [format!("object_id={user}").into(), "--config".into(), config.clone()];
+                let hide = self.lacuna(hide.into_iter().map(OsString::from).chain(who))?;
+                let (_, said) = self.run(&hide)?;
+                ensure!(matched(&said)? == hits, "lacuna hid {} rows of {hits}", matched(&said)?);
+                let purge = self.lacuna(["purge".into(), "--json".into(), "--config".into(), config])?;
+                (self.run(&purge)?.0, shard)
+            }
+            Tool::Floor => {
+                // It keeps the rows: what it takes to decode and encode them all.
+                let command = self.own([OsString::from("re-encode"), shard.into_os_string(), out.into_os_string()])?;
+                return Ok(self.run(&command)?.0);
+            }
+            Tool::Pyarrow => {
+                let args = ["forget".into(), shard.into_os_string(), user.into(), file.clone().into()];
+                (self.run(&self.rival(tool, args)?)?.0, file)
+            }
+            rival => {
+                let args = ["erase".into(), shard.into_os_string(), user.into(), file.clone().into()];
+                (self.run(&self.rival(rival, args)?)?.0, file)
+            }
+        };
+        let left = rows(&after)?;
+        ensure!(left == before - hits, "{left} of {before} rows are left, without {hits}");
+        ensure!(!holds(&after, user)?, "the user is still there");
+        Ok(measured)
+    }
+
     pub(super) fn erase_store(&self) -> PathBuf {
         self.work.join("erase").join("store")
     }

@@ -93,6 +93,8 @@ fn name(tool: Tool, work: Work) -> &'static str {
     match (tool, work) {
         (Tool::Floor, Work::ExportCommon) => "floor-hit",
         (Tool::Floor, Work::FindLines) => "floor-text",
+        (Tool::Floor, Work::PurgeOne | Work::PurgeEvery) => "re-encode",
+        (Tool::Pyarrow, Work::PurgeOne | Work::PurgeEvery) => "row by row",
         (Tool::Lacuna, Work::SlowStore) => "Lacuna's engine",
         (Tool::Near, Work::SlowStore) => "the same, from this disk",
         (Tool::Floor, Work::SlowStore) => "the same, over Azurite without the wait",
@@ -123,6 +125,6 @@ fn title(bench: &Bench, case: Case, measured: &[Measured]) -> Result<String> {
                 None => title + ")",
             }
         }
-        Work::Start | Work::OneThread | Work::TwoThreads | Work::EraseOne => title,
+        Work::Start | Work::OneThread | Work::TwoThreads | Work::EraseOne | Work::PurgeOne | Work::PurgeEvery => title,
     })
 }

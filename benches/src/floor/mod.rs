@@ -5,6 +5,7 @@
 
 mod page;
 mod parquet;
+mod reencode;
 mod spread;
 mod text;
 mod unpack;
@@ -18,6 +19,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 pub(crate) use parquet::{hit, id};
+pub(crate) use reencode::reencode;
 pub(crate) use text::text;
 
 /// What was decompressed.
