@@ -1,7 +1,5 @@
 //! The engine itself, on a store that is as slow as one over a network: `lacuna` has no option that would make Azurite so.
 
-mod slow;
-
 use std::{
     env,
     fs::{self, File},
@@ -18,13 +16,15 @@ use lacuna_engine::{
     Action, EmptyShards, Engine, FormatChoice, Job, OnErase, Poison, Reporter, Request, RequestId, Settings, Source,
 };
 use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Selector, TenantId, TenantRule};
-use lacuna_store::{AzureConfig, AzureStore, BlobPath, Condition, Content, LocalStore, Store, WriteOptions, testing};
+use lacuna_store::{
+    AzureConfig, AzureStore, BlobPath, Condition, Content, LocalStore, Store, WriteOptions,
+    testing::{self, SlowStore},
+};
 use parquet::file::metadata::ParquetMetaDataReader;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::floor::shards;
-use slow::Slow;
 
 /// Where Azurite is; `cargo xtask bench` says it.
 const AZURITE: &str = "LACUNA_TEST_AZURITE_HTTP";
@@ -73,11 +73,11 @@ pub(crate) fn find(args: &Args) -> Result<Answer> {
         (None, Some(container)) => Arc::new(azurite(container)?),
         (None, None) => bail!("name a folder or a container"),
     };
-    let store = Arc::new(Slow::new(store, Duration::from_millis(args.delay)));
+    let store = Arc::new(SlowStore::new(store, Duration::from_millis(args.delay)));
     runtime()?.block_on(search(store, &args.user, &args.tenant))
 }
 
-async fn search(store: Arc<Slow>, user: &str, tenant: &str) -> Result<Answer> {
+async fn search(store: Arc<SlowStore>, user: &str, tenant: &str) -> Result<Answer> {
     let engine = Engine::new(Settings {
         store: store.clone(),
         export: None,

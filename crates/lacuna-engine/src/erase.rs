@@ -24,7 +24,7 @@ use crate::receipt::{OldVersions, ReceiptShard, ShardState};
 use crate::rows::held_values;
 use crate::seal::hex;
 use crate::search::{Question, Workshop, search};
-use crate::{EmptyShards, OnErase, Poison, Request, Source, commit};
+use crate::{EmptyShards, Poison, Request, Source, commit};
 
 /// How often a shard that changes under the erasure is worked on again.
 const ATTEMPTS_MAX: u32 = 3;
@@ -200,9 +200,7 @@ impl Eraser<'_> {
         let purge = Purge { shop: self.shop, store: self.store, source: self.source, question: self.question };
         purge.shard(&target.info, &target.format, &held).await.map(Erasure::Purged)
     }
-}
 
-impl Eraser<'_> {
     /// Another run may have purged the shard a moment ago, and not have come to the rows that were hidden meanwhile: they are
     /// carried over to its new version before anything else is hidden in it.
     async fn catch_up(&self, target: &Target) -> Result<(), ShardError> {
@@ -220,8 +218,7 @@ impl Eraser<'_> {
         }
         let etag = target.info.etag.to_string();
         let after = ShardVersion { shard: shard.to_owned(), etag, rows: target.records() };
-        let keeps_rows = self.source.on_erase == OnErase::Anonymize;
-        match hidden::carry(store, &purged, Some(after), keeps_rows).await? {
+        match hidden::carry(store, &purged, Some(after), self.source.on_erase.keeps_rows()).await? {
             // All that it hid is out of the bytes, and the intent knows it.
             Some(served) => commit::drop_record(store, &served).await.map_err(ShardError::Store),
             None => Ok(()),
@@ -278,13 +275,12 @@ impl Purge<'_> {
         etag_after: Option<Etag>,
     ) -> Result<Purged, ShardError> {
         let Kept { record: intent, info } = intent;
-        let keeps_rows = self.source.on_erase == OnErase::Anonymize;
         let after = etag_after.as_ref().map(|etag| ShardVersion {
             shard: tombstone.version().shard.clone(),
             etag: etag.to_string(),
             rows: intent.rows_after,
         });
-        let served = hidden::carry(self.store.as_ref(), &tombstone, after, keeps_rows).await?;
+        let served = hidden::carry(self.store.as_ref(), &tombstone, after, self.source.on_erase.keeps_rows()).await?;
         Ok(Purged {
             tombstone,
             etag_after,
@@ -310,9 +306,9 @@ impl Purge<'_> {
 
     /// How many records the shard has once the hidden ones are gone, or anonymous.
     fn rows_after(&self, tombstone: &Tombstone) -> u64 {
-        match self.source.on_erase {
-            OnErase::Anonymize => tombstone.version().rows,
-            OnErase::Delete | OnErase::Keep { .. } => tombstone.version().rows - tombstone.hidden().len(),
+        match self.source.on_erase.keeps_rows() {
+            true => tombstone.version().rows,
+            false => tombstone.version().rows - tombstone.hidden().len(),
         }
     }
 
@@ -401,7 +397,7 @@ impl Purge<'_> {
 
     fn anonymized_columns(&self) -> Option<Vec<ColumnPath>> {
         let fields = self.source.mapping.identifiers.iter().flat_map(|rule| rule.fields());
-        (self.source.on_erase == OnErase::Anonymize).then(|| fields.map(|field| field.column.clone()).collect())
+        self.source.on_erase.keeps_rows().then(|| fields.map(|field| field.column.clone()).collect())
     }
 
     /// Checks the new bytes before they take the old ones' place: they hold nobody's rows, and everybody else's.
@@ -432,7 +428,7 @@ impl Purge<'_> {
         if answer.rows != rewritten.rows_after || !is_sound {
             return refuse("the rewritten shard reads back with other rows than were written".into());
         }
-        for matcher in [erased, &self.question.matcher] {
+        for matcher in [erased, &self.question.matcher].into_iter().filter(|matcher| !matcher.is_empty()) {
             let (format, matcher, after, limits) = (format.clone(), matcher.clone(), after.clone(), self.shop.limits);
             let residue = self.shop.cpu.run(move || residue(&format, &after, &matcher, &limits)).await??;
             if let Some(place) = residue.first() {

@@ -95,20 +95,26 @@ pub(crate) async fn fresh(store: &dyn Store, shard: &BlobInfo) -> Result<Option<
 
 /// The tombstone of a shard, of whatever version.
 pub(crate) async fn held(store: &dyn Store, shard: &str) -> Result<Option<Held>, ShardError> {
-    let path = blob_path(tombstone::path(shard))?;
+    match at(store, &blob_path(tombstone::path(shard))?).await? {
+        Some(held) if held.tombstone.version().shard != shard => {
+            Err(ShardError::Refused("its tombstone is another shard's".into()))
+        }
+        held => Ok(held),
+    }
+}
+
+/// The tombstone at this path, if there is one.
+async fn at(store: &dyn Store, path: &BlobPath) -> Result<Option<Held>, ShardError> {
     for _ in 0..ATTEMPTS_MAX {
-        let read = match store.head(&path).await {
+        let read = match store.head(path).await {
             Ok(info) => read(store, info).await,
             Err(error) => Err(ShardError::Store(error)),
         };
-        return match read {
-            Err(error) if error.is_gone() => Ok(None),
-            Err(error) if error.is_change() => continue,
-            Ok(held) if held.tombstone.version().shard != shard => {
-                Err(ShardError::Refused("its tombstone is another shard's".into()))
-            }
-            read => read.map(Some),
-        };
+        match read {
+            Err(error) if error.is_gone() => return Ok(None),
+            Err(error) if error.is_change() => {}
+            read => return read.map(Some),
+        }
     }
     Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
 }
@@ -172,17 +178,10 @@ pub(crate) async fn forget(store: &dyn Store, shard: &str, etag: &Etag, requests
     for path in [tombstone::path(shard), tombstone::superseded_path(shard, etag.as_str())] {
         let path = blob_path(path)?;
         for _ in 0..ATTEMPTS_MAX {
-            let read = match store.head(&path).await {
-                Ok(info) => read(store, info).await,
-                Err(error) => Err(ShardError::Store(error)),
-            };
-            match read {
-                Err(error) if error.is_gone() => break,
-                Err(error) if error.is_change() => continue,
-                Err(error) => return Err(error),
-                Ok(held) if held.tombstone.version().etag != etag.as_str() => break,
-                Ok(held) if without(store, &held, requests).await? => break,
-                Ok(_) => {}
+            let held = at(store, &path).await?.filter(|held| held.tombstone.version().etag == etag.as_str());
+            let Some(held) = held else { break };
+            if without(store, &held, requests).await? {
+                break;
             }
         }
     }
@@ -222,11 +221,7 @@ async fn supersede(
     }
     let path = blob_path(tombstone::superseded_path(&stale.version().shard, &stale.version().etag))?;
     for _ in 0..ATTEMPTS_MAX {
-        let there = match store.head(&path).await {
-            Ok(info) => Some(read(store, info).await?),
-            Err(error) if error.kind == ErrorKind::NotFound => None,
-            Err(error) => return Err(ShardError::Store(error)),
-        };
+        let there = at(store, &path).await?;
         if let Some(there) = &there {
             others.merge(&there.tombstone)?;
         }

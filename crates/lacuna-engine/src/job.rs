@@ -135,6 +135,13 @@ pub struct ExportOptions {
 #[serde(transparent)]
 pub struct RequestId(String);
 
+impl OnErase {
+    /// Whether erased rows stay, and only their identifying columns go.
+    pub(crate) fn keeps_rows(&self) -> bool {
+        *self == Self::Anonymize
+    }
+}
+
 impl RequestId {
     /// A new id that sorts by time.
     pub fn generate() -> Self {

@@ -44,4 +44,4 @@ pub use progress::{Phase, Progress, Reporter};
 pub use purge::{PurgeOptions, PurgeOutcome, PurgedRequest};
 pub use receipt::{OldVersions, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState};
 pub use seal::SealError;
-pub use standing::{ShardStanding, Standing, against};
+pub use standing::{ShardStanding, Standing};

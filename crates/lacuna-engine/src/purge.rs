@@ -1,8 +1,8 @@
 //! Takes hidden rows out of the bytes: every shard with a tombstone once, however many requests hid rows in it. What a killed run
 //! left in the middle is finished first.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -85,6 +85,8 @@ struct Run<'a> {
     options: PurgeOptions,
     cancel: &'a CancellationToken,
     reporter: &'a Reporter,
+    /// Whether a request is due, once it was looked at: it may have rows in any number of shards.
+    due: Mutex<HashMap<String, bool>>,
 }
 
 /// What came of one shard.
@@ -110,7 +112,7 @@ impl Engine {
             return Err(Error::Configuration("there is no key to sign with".into()));
         };
         let sources = sources.iter().map(|source| Prepared::new(self, source)).collect::<Result<_, _>>()?;
-        Run { engine: self, key, sources, options, cancel, reporter }.run().await
+        Run { engine: self, key, sources, options, cancel, reporter, due: Mutex::default() }.run().await
     }
 }
 
@@ -245,13 +247,26 @@ impl Run<'_> {
     async fn is_due(&self, held: &Held) -> Result<bool, ShardError> {
         let Some(within) = self.options.due_within else { return Ok(true) };
         for (request, _) in held.tombstone.requests() {
-            let known = statement::newest(self.store().as_ref(), self.key, request).await?;
-            // Of what is not known nobody knows when its time is up.
-            if known.is_none_or(|(_, receipt)| statement::is_due(&receipt.started, DUE_DAYS, within)) {
+            let known = self.due().get(request).copied();
+            let is_due = match known {
+                Some(is_due) => is_due,
+                None => {
+                    let known = statement::newest(self.store().as_ref(), self.key, request).await?;
+                    // Of what is not known nobody knows when its time is up.
+                    let is_due = known.is_none_or(|(_, receipt)| statement::is_due(&receipt.started, DUE_DAYS, within));
+                    self.due().insert(request.to_owned(), is_due);
+                    is_due
+                }
+            };
+            if is_due {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    fn due(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

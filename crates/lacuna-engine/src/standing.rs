@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use lacuna_store::{BlobInfo, BlobPath, ErrorKind, Store};
+use lacuna_store::{BlobPath, ErrorKind};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
-use crate::hidden;
+use crate::erase::sha256_of;
 use crate::problem::{ShardError, chain};
 use crate::receipt::{Receipt, ReceiptShard, ShardState};
-use crate::seal::hex;
-
-/// Bytes that a shard is read by.
-const WINDOW: u64 = 8 << 20;
+use crate::{Engine, hidden};
 
 /// A shard now, against what a receipt says of it.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
@@ -44,22 +40,25 @@ pub enum Standing {
     Unknown,
 }
 
-/// Looks at every shard of a receipt in `store`. Of a shard that was worked on more than once, the last line counts.
-pub async fn against(store: &dyn Store, receipt: &Receipt) -> Vec<ShardStanding> {
-    let lines = receipt.sources.iter().flat_map(|source| &source.shards);
-    let newest: BTreeMap<&str, &ReceiptShard> = lines.map(|line| (line.shard.as_str(), line)).collect();
-    let mut standings = Vec::with_capacity(newest.len());
-    for line in newest.into_values() {
-        let (now, reason) = match standing(store, receipt, line).await {
-            Ok(now) => (now, None),
-            Err(error) => (Standing::Unknown, Some(chain(&error))),
-        };
-        standings.push(ShardStanding { shard: line.shard.clone(), stated: line.state, now, reason });
+impl Engine {
+    /// Looks at every shard of a receipt. Of a shard that was worked on more than once, the last line counts.
+    pub async fn against(&self, receipt: &Receipt) -> Vec<ShardStanding> {
+        let lines = receipt.sources.iter().flat_map(|source| &source.shards);
+        let newest: BTreeMap<&str, &ReceiptShard> = lines.map(|line| (line.shard.as_str(), line)).collect();
+        let mut standings = Vec::with_capacity(newest.len());
+        for line in newest.into_values() {
+            let (now, reason) = match standing(self, receipt, line).await {
+                Ok(now) => (now, None),
+                Err(error) => (Standing::Unknown, Some(chain(&error))),
+            };
+            standings.push(ShardStanding { shard: line.shard.clone(), stated: line.state, now, reason });
+        }
+        standings
     }
-    standings
 }
 
-async fn standing(store: &dyn Store, receipt: &Receipt, line: &ReceiptShard) -> Result<Standing, ShardError> {
+async fn standing(engine: &Engine, receipt: &Receipt, line: &ReceiptShard) -> Result<Standing, ShardError> {
+    let store = &engine.settings.store;
     let path = BlobPath::new(line.shard.as_str()).map_err(|error| ShardError::Refused(error.to_string()))?;
     let shard = match store.head(&path).await {
         Ok(shard) => shard,
@@ -72,7 +71,7 @@ async fn standing(store: &dyn Store, receipt: &Receipt, line: &ReceiptShard) -> 
     };
     match (&line.etag_after, line.state) {
         (Some(etag), _) => {
-            let is_same = Some(sha256(store, &shard).await?) == line.sha256_after;
+            let is_same = Some(sha256_of(&engine.shop, store, &shard).await?) == line.sha256_after;
             Ok(match (is_same, shard.etag.as_str() == etag) {
                 (true, true) => Standing::AsStated,
                 (true, false) => Standing::SameBytes,
@@ -80,7 +79,7 @@ async fn standing(store: &dyn Store, receipt: &Receipt, line: &ReceiptShard) -> 
             })
         }
         (None, ShardState::Hidden) => {
-            let held = hidden::fresh(store, &shard).await?;
+            let held = hidden::fresh(store.as_ref(), &shard).await?;
             let mut requests = held.iter().flat_map(|held| held.tombstone.requests());
             let is_hidden = requests.any(|(request, rows)| request == receipt.request && rows.len() == line.matched);
             Ok(if is_hidden { Standing::AsStated } else { Standing::Changed })
@@ -89,14 +88,4 @@ async fn standing(store: &dyn Store, receipt: &Receipt, line: &ReceiptShard) -> 
         (None, _) if shard.etag.as_str() == line.etag_before => Ok(Standing::AsStated),
         (None, _) => Ok(Standing::Changed),
     }
-}
-
-async fn sha256(store: &dyn Store, shard: &BlobInfo) -> Result<String, ShardError> {
-    let (mut hasher, mut at) = (Sha256::new(), 0);
-    while at < shard.size {
-        let end = shard.size.min(at + WINDOW);
-        hasher.update(&store.read(&shard.path, at..end, &shard.etag).await.map_err(ShardError::Store)?);
-        at = end;
-    }
-    Ok(hex(&hasher.finalize()))
 }

@@ -112,20 +112,17 @@ pub(crate) async fn newest(
     let mut newest = None;
     for number in 1.. {
         let blob = receipt_path(request, number).map_err(ShardError::Store)?;
-        let read = async {
-            let info = store.head(&blob).await?;
-            store.read(&blob, 0..info.size, &info.etag).await
-        };
-        match read.await {
-            Ok(jws) => newest = Some((number, jws)),
+        match store.head(&blob).await {
+            Ok(info) => newest = Some((number, info)),
             Err(error) if error.kind == ErrorKind::NotFound => break,
             Err(error) => return Err(ShardError::Store(error)),
         }
     }
-    let Some((number, jws)) = newest else {
+    let Some((number, info)) = newest else {
         let begun = journal::read::<Receipt>(store, &journal::request_path(request)).await?;
         return Ok(begun.map(|kept| (0, kept.record)));
     };
+    let jws = store.read(&info.path, 0..info.size, &info.etag).await.map_err(ShardError::Store)?;
     let receipt = verify::receipt(&String::from_utf8_lossy(&jws), &key.verifying_key());
     let receipt = receipt.map_err(|error| ShardError::Refused(format!("its newest receipt {error}")))?;
     Ok(Some((number, receipt)))

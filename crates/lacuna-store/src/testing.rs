@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it stands")]
 
+mod slow;
+
 use std::env;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use crate::{
     AzureConfig, BlobInfo, BlobPath, Condition, Content, Credential, ErrorKind, Etag, Result, Retries, Secret, Store,
     WriteOptions,
 };
+
+pub use slow::SlowStore;
 
 /// Azurite's account, the same everywhere.
 /// <https://learn.microsoft.com/azure/storage/common/storage-use-azurite#well-known-storage-account-and-key>

@@ -1,17 +1,12 @@
 //! A store far away: every request waits, and all that is fetched is counted.
 
-use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::record_batch::RecordBatch;
-use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
-use lacuna_store::{BlobInfo, BlobPath, Condition, Content, Etag, Result, Store, WriteOptions};
+use lacuna_store::testing::SlowStore;
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -20,52 +15,6 @@ use crate::world::{World, export, find, source};
 
 /// What each request waits for, as over a network.
 const DELAY: Duration = Duration::from_millis(20);
-
-#[derive(Debug)]
-struct Slow {
-    inner: Arc<dyn Store>,
-    fetched: AtomicU64,
-}
-
-#[async_trait]
-impl Store for Slow {
-    fn url(&self) -> String {
-        self.inner.url()
-    }
-
-    fn list(&self, prefix: &str) -> BoxStream<'_, Result<BlobInfo>> {
-        self.inner.list(prefix)
-    }
-
-    async fn head(&self, path: &BlobPath) -> Result<BlobInfo> {
-        tokio::time::sleep(DELAY).await;
-        self.inner.head(path).await
-    }
-
-    async fn read(&self, path: &BlobPath, range: Range<u64>, etag: &Etag) -> Result<Bytes> {
-        self.fetched.fetch_add(range.end - range.start, Ordering::Relaxed);
-        tokio::time::sleep(DELAY).await;
-        self.inner.read(path, range, etag).await
-    }
-
-    async fn write(
-        &self,
-        path: &BlobPath,
-        content: Content,
-        condition: Condition,
-        options: WriteOptions,
-    ) -> Result<BlobInfo> {
-        self.inner.write(path, content, condition, options).await
-    }
-
-    async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()> {
-        self.inner.delete(path, etag).await
-    }
-
-    fn staging_dir(&self) -> Option<&Path> {
-        None
-    }
-}
 
 const ROWS: usize = 60_000;
 const GROUP_ROWS: usize = 20_000;
@@ -110,7 +59,7 @@ fn shard(has_page_index: bool) -> Vec<u8> {
     bytes
 }
 
-async fn world(shards: usize) -> (World, Arc<Slow>, u64) {
+async fn world(shards: usize) -> (World, Arc<SlowStore>, u64) {
     let mut world = World::new();
     let bytes = shard(true);
     for n in 0..shards {
@@ -118,7 +67,7 @@ async fn world(shards: usize) -> (World, Arc<Slow>, u64) {
     }
     let metadata = ParquetMetaDataReader::new().parse_and_finish(&Bytes::from(bytes)).unwrap();
     let users: i64 = metadata.row_groups().iter().map(|group| group.column(1).compressed_size()).sum();
-    let slow = Arc::new(Slow { inner: world.store, fetched: AtomicU64::new(0) });
+    let slow = Arc::new(SlowStore::new(world.store, DELAY));
     world.store = slow.clone();
     (world, slow, users as u64 * shards as u64)
 }
@@ -127,13 +76,13 @@ async fn world(shards: usize) -> (World, Arc<Slow>, u64) {
 async fn hardly_more_is_fetched_than_must_be_looked_at() {
     let (world, slow, users) = world(3).await;
     let found = world.run(vec![source("all", "logs/*.parquet")], vec![find("me")]).await.unwrap();
-    assert_eq!((found.matched, found.sources[0].bytes_read), (3, slow.fetched.load(Ordering::Relaxed)));
-    let fetched = slow.fetched.swap(0, Ordering::Relaxed);
+    let (fetched, _) = slow.counted();
+    assert_eq!((found.matched, found.sources[0].bytes_read), (3, fetched));
     // Beside the identifiers: the footers, and the tenants of the row groups that have a hit.
     assert!(fetched * 10 <= users * 11, "{fetched} bytes for {users}");
 
     world.run(vec![source("all", "logs/*.parquet")], vec![export("r", "me")]).await.unwrap();
-    let exported = slow.fetched.load(Ordering::Relaxed);
+    let exported = slow.counted().0 - fetched;
     // Of the other columns, a page of thirty each.
     assert!(exported - fetched <= 3 * users / 20, "{exported} bytes, {fetched} of them for the search");
 }

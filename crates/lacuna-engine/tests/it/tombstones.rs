@@ -135,6 +135,57 @@ async fn a_tombstone_that_cannot_be_read_hides_nothing_and_shows_nothing() {
 }
 
 #[tokio::test]
+async fn a_tombstone_of_another_shard_is_not_believed() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    world.put("b.ndjson", ndjson(&mixed())).await;
+    let sources = vec![source("all", "*.*")];
+    world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap();
+    let of_a = world.get("_lacuna/tombstones/by-path/a.ndjson.puffin").await;
+    world.put("_lacuna/tombstones/by-path/b.ndjson.puffin", of_a).await;
+    let found = world.run(sources.clone(), vec![find("u4")]).await.unwrap();
+    let [problem] = found.sources[0].problems.as_slice() else { unreachable!("{found:?}") };
+    assert_eq!(problem.shard, "b.ndjson");
+    assert!(problem.reason.contains("another shard"), "{problem:?}");
+    let erased = world.run(sources, vec![hide("e2", "u4")]).await.unwrap();
+    assert_eq!((erased.is_complete(), erased.sources[0].hidden), (false, 3), "{erased:?}");
+}
+
+#[tokio::test]
+async fn whoever_was_hidden_in_a_replaced_shard_is_not_forgotten_when_others_are_hidden_in_it() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    let sources = vec![source("all", "*.*")];
+    world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap();
+    let replaced: Vec<_> = mixed().into_iter().rev().collect();
+    world.put("a.ndjson", ndjson(&replaced)).await;
+    world.run(sources.clone(), vec![hide("e2", "u4")]).await.unwrap();
+
+    let purged = purge(&world, &sources).await;
+    assert_eq!((purged.shards_purged, purged.rows_purged, purged.problems.len()), (1, 3, 1), "{purged:?}");
+    assert_eq!(world.run(sources.clone(), vec![find("u3")]).await.unwrap().matched, 3, "they show, and it is said");
+    assert!(world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap().is_complete());
+    let purged = purge(&world, &sources).await;
+    assert_eq!((purged.rows_purged, purged.problems.len()), (3, 0), "{purged:?}");
+    assert_eq!(records(&world).await, Vec::<String>::new());
+    let survivors: Vec<_> = survivors(&["u3", "u4"]).into_iter().rev().collect();
+    assert_eq!(world.get("a.ndjson").await, ndjson(&survivors).into_bytes());
+}
+
+#[tokio::test]
+async fn the_same_id_for_another_person_takes_over_nothing() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    let sources = vec![source("all", "*.*")];
+    for user in ["u3", "u4"] {
+        world.run(sources.clone(), vec![erase("e1", user)]).await.unwrap();
+    }
+    let second = receipt(&world, "_lacuna/receipts/e1.2.jws").await;
+    assert_eq!(second.sources[0].shards.len(), 1, "{second:?}");
+    assert_eq!(second.sources[0].shards[0].rows_before, 57);
+}
+
+#[tokio::test]
 async fn rows_of_a_replaced_shard_are_searched_again() {
     let world = World::new();
     world.put("a.ndjson", ndjson(&mixed())).await;

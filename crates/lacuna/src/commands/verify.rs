@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
-use lacuna_engine::{Action, Receipt, ReceiptSource, ShardStanding, Standing, verify};
+use lacuna_engine::{Action, Engine, Receipt, ReceiptSource, ShardStanding, Standing, verify};
+use lacuna_scan::Epochs;
 use lacuna_store::{BlobPath, Store};
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use crate::args::{Resources, RunArgs, Scope, VerifyArgs};
 use crate::config::{Address, Config};
 use crate::exit::ExitCode;
 use crate::failure::{Failure, Result};
-use crate::session::{Ran, Session, environment};
+use crate::session::{Ran, Session, environment, settings};
 use crate::units::counted;
 use crate::{interrupt, output, signing, stores};
 
@@ -54,7 +55,8 @@ async fn check_receipt(target: &Target, key: &VerifyingKey, args: &VerifyArgs) -
             let config = Config::load(&args.config)?;
             let place = if url.is_empty() { config.store.clone() } else { stores::named(url, Some(&config))?.0 };
             let store = stores::open(&place, &environment)?;
-            let standings = lacuna_engine::against(store.as_ref(), &receipt).await;
+            let engine = Engine::new(settings(&config, &Resources::default(), store, Epochs::default()))?;
+            let standings = engine.against(&receipt).await;
             (Some(standings), if asks { Some(look_again(&receipt, args, &config).await?) } else { None })
         }
     };

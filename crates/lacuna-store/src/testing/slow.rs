@@ -1,36 +1,34 @@
 //! A store that lets every request wait, as over a network, and counts what is fetched.
 
-use std::{
-    ops::Range,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
-use lacuna_store::{BlobInfo, BlobPath, Condition, Content, Etag, Result, Store, WriteOptions};
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _};
+
+use crate::{BlobInfo, BlobPath, Condition, Content, Etag, Result, Store, WriteOptions};
 
 /// A store behind a delay.
 #[derive(Debug)]
-pub(super) struct Slow {
+pub struct SlowStore {
     inner: Arc<dyn Store>,
     delay: Duration,
     bytes: AtomicU64,
     requests: AtomicU64,
 }
 
-impl Slow {
-    pub(super) fn new(inner: Arc<dyn Store>, delay: Duration) -> Self {
+impl SlowStore {
+    /// `inner`, with every request to it waiting for `delay`.
+    pub fn new(inner: Arc<dyn Store>, delay: Duration) -> Self {
         Self { inner, delay, bytes: AtomicU64::new(0), requests: AtomicU64::new(0) }
     }
 
     /// Bytes fetched, and requests made, so far.
-    pub(super) fn counted(&self) -> (u64, u64) {
+    pub fn counted(&self) -> (u64, u64) {
         (self.bytes.load(Relaxed), self.requests.load(Relaxed))
     }
 
@@ -43,8 +41,8 @@ impl Slow {
 }
 
 /// The engine reads no more at a time than the store fetches with one request, so a read is a request.
-#[async_trait]
-impl Store for Slow {
+#[async_trait::async_trait]
+impl Store for SlowStore {
     fn url(&self) -> String {
         self.inner.url()
     }
