@@ -5,24 +5,40 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// What each crate of ours may depend on, among ours. The ledger and the portal join when they are built.
-const ARROWS: [(&str, &[&str]); 8] = [
+/// What each crate of ours may depend on, among ours. The portal joins when it is built.
+const ARROWS: [(&str, &[&str]); 10] = [
     ("lacuna-scan", &[]),
     ("lacuna-store", &[]),
+    ("lacuna-ledger", &[]),
     ("lacuna-export", &["lacuna-scan"]),
     ("lacuna-erase", &["lacuna-scan"]),
     ("lacuna-engine", &["lacuna-scan", "lacuna-export", "lacuna-erase", "lacuna-store"]),
-    ("lacuna", &["lacuna-scan", "lacuna-export", "lacuna-erase", "lacuna-store", "lacuna-engine", "lacuna-benches"]),
+    ("lacuna-worker", &["lacuna-scan", "lacuna-store", "lacuna-ledger", "lacuna-engine"]),
+    (
+        "lacuna",
+        &[
+            "lacuna-scan",
+            "lacuna-export",
+            "lacuna-erase",
+            "lacuna-store",
+            "lacuna-ledger",
+            "lacuna-engine",
+            "lacuna-worker",
+            "lacuna-benches",
+        ],
+    ),
     ("lacuna-benches", &["lacuna-scan", "lacuna-export", "lacuna-erase", "lacuna-store", "lacuna-engine"]),
     ("xtask", &["lacuna-benches"]),
 ];
 
 /// What a crate must not know. Tests may.
-const BANS: [(&str, &[&str]); 4] = [
+const BANS: [(&str, &[&str]); 6] = [
     ("lacuna-scan", &["tokio", "reqwest", "azure_core", "object_store"]),
     ("lacuna-export", &["tokio", "reqwest", "azure_core", "object_store"]),
     ("lacuna-erase", &["tokio", "reqwest", "azure_core", "object_store"]),
     ("lacuna-store", &["arrow", "parquet", "csv", "rayon"]),
+    ("lacuna-ledger", &["arrow", "parquet", "csv", "rayon", "azure_core", "reqwest"]),
+    ("lacuna-engine", &["sqlx"]),
 ];
 
 /// The packages of the workspace, with what they depend on outside of tests.
