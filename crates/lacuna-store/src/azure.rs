@@ -5,6 +5,7 @@
 //! so that a commit whose answer was lost is told from a change by someone else.
 
 mod config;
+mod copies;
 mod credential;
 mod failure;
 mod list;
@@ -29,7 +30,9 @@ use futures::stream::BoxStream;
 
 pub use self::config::{AzureConfig, Credential, Retries};
 use self::failure::{Failure, failure};
-use crate::{BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, Result, Store, WriteOptions};
+use crate::{
+    BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, OldCopy, Removal, Result, Store, WriteOptions,
+};
 
 /// The blobs of a container.
 pub struct AzureStore {
@@ -134,6 +137,14 @@ impl Store for AzureStore {
             Ok(_) => Ok(()),
             Err(error) => Err(self.changed_or_gone(path, failure(error).at(path)).await),
         }
+    }
+
+    async fn old_copies(&self, path: &BlobPath) -> Result<Vec<OldCopy>> {
+        self.list_copies(path).await
+    }
+
+    async fn remove_copy(&self, path: &BlobPath, copy: &OldCopy) -> Result<Removal> {
+        self.remove_old_copy(path, copy).await
     }
 }
 

@@ -54,6 +54,15 @@ pub enum ErrorKind {
     /// The credential is missing, wrong, or may not do this.
     #[error("access denied")]
     AccessDenied,
+    /// Somebody else holds a lease on the blob.
+    #[error("leased by somebody else: nobody may change it until the lease is released or broken")]
+    Leased,
+    /// An immutability policy or a legal hold forbids it.
+    #[error("held by an immutability policy or a legal hold")]
+    Held,
+    /// The blob is in the archive tier, where nothing can be read or changed.
+    #[error("archived: move it to another tier first")]
+    Archived,
     /// No room is left.
     #[error("no space left")]
     Full,

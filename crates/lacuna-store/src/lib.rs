@@ -6,6 +6,7 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop where it stands"))]
 
 mod azure;
+mod copies;
 mod error;
 mod local;
 mod memory;
@@ -16,9 +17,10 @@ mod store;
 pub mod testing;
 
 pub use azure::{AzureConfig, AzureStore, Credential, Retries};
+pub use copies::{CopyId, Deleted, Hold, OldCopy, Removal, Retained};
 pub use error::{Error, ErrorKind, Result};
 pub use local::LocalStore;
-pub use memory::MemoryStore;
+pub use memory::{Keeping, MemoryStore};
 pub use path::{BlobPath, PathError};
 pub use secret::Secret;
 pub use store::{BlobInfo, Condition, Content, Etag, Store, WriteOptions};

@@ -27,7 +27,9 @@ use tokio::sync::mpsc;
 use self::place::Root;
 use self::staging::Staged;
 use self::version::etag_of;
-use crate::{BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, Result, Store, WriteOptions};
+use crate::{
+    BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, OldCopy, Removal, Result, Store, WriteOptions,
+};
 
 /// Entries that a listing is ahead of its reader.
 const LISTED_AHEAD_MAX: usize = 256;
@@ -124,6 +126,16 @@ impl Store for LocalStore {
     async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()> {
         let etag = etag.clone();
         self.blocking(path, move |root, path| delete(root, path, &etag)).await
+    }
+
+    // The inode that a file leaves is nobody's: its blocks are free. What the file system itself keeps (its own snapshots,
+    // backups) is not this store's.
+    async fn old_copies(&self, _path: &BlobPath) -> Result<Vec<OldCopy>> {
+        Ok(Vec::new())
+    }
+
+    async fn remove_copy(&self, _path: &BlobPath, _copy: &OldCopy) -> Result<Removal> {
+        Ok(Removal::Removed)
     }
 
     fn local_file(&self, path: &BlobPath) -> Option<PathBuf> {

@@ -9,13 +9,35 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
-use crate::{BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, Result, Store, WriteOptions};
+use time::Date;
+
+use crate::{
+    BlobInfo, BlobPath, Condition, Content, CopyId, Deleted, Error, ErrorKind, Etag, Hold, OldCopy, Removal, Result,
+    Retained, Store, WriteOptions,
+};
 
 /// Blobs in memory. Each write makes a new version, numbered across the store.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     blobs: RwLock<BTreeMap<String, Blob>>,
     versions: AtomicU64,
+    keeping: RwLock<Keeping>,
+    /// What blobs were, the oldest first; each with whether it is deleted.
+    old: RwLock<BTreeMap<String, Vec<(Blob, bool)>>>,
+}
+
+/// What a store in memory keeps of bytes that a write or a delete takes out of a blob, as storage accounts do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeping {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Previous versions, until they are removed.
+    Versions,
+    /// Previous versions, and once they are removed, soft-deleted ones until the end of this day.
+    Deleted(Date),
+    /// Previous versions that may not be removed.
+    Held(Hold),
 }
 
 #[derive(Clone)]
@@ -37,6 +59,10 @@ impl Blob {
         Etag::new(&self.version.to_string())
     }
 
+    fn copy_id(&self) -> CopyId {
+        CopyId::Version(format!("{:020}", self.version))
+    }
+
     fn info(&self, path: &BlobPath) -> BlobInfo {
         BlobInfo { path: path.clone(), etag: self.etag(), size: self.bytes.len() as u64 }
     }
@@ -46,6 +72,37 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store that keeps what blobs were.
+    pub fn keeping(keeping: Keeping) -> Self {
+        Self { keeping: RwLock::new(keeping), ..Self::default() }
+    }
+
+    /// From now on keeps what blobs were in another way; what is kept already is kept so, too.
+    pub fn keep(&self, keeping: Keeping) {
+        *self.keeping.write().unwrap_or_else(PoisonError::into_inner) = keeping;
+    }
+
+    fn kept(&self) -> Keeping {
+        *self.keeping.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All bytes that blobs were and that are still kept, with the blob's path and the version that they were.
+    pub fn old_bytes(&self) -> Vec<(String, Etag, Bytes)> {
+        let old = self.old.read().unwrap_or_else(PoisonError::into_inner);
+        let copies = old.iter().flat_map(|(path, copies)| copies.iter().map(move |(blob, _)| (path, blob)));
+        copies.map(|(path, blob)| (path.clone(), blob.etag(), blob.bytes.clone())).collect()
+    }
+
+    /// Keeps what a blob was, where that is asked for.
+    fn retire(&self, path: &BlobPath, blob: Option<Blob>) {
+        if let Some(blob) = blob
+            && self.kept() != Keeping::Nothing
+        {
+            let mut old = self.old.write().unwrap_or_else(PoisonError::into_inner);
+            old.entry(path.as_str().to_owned()).or_default().push((blob, false));
+        }
     }
 
     // No code that can panic runs under the lock, so a poisoned one still holds whole blobs.
@@ -147,7 +204,8 @@ impl Store for MemoryStore {
         let version = self.versions.fetch_add(1, Ordering::Relaxed) + 1;
         let blob = Blob { bytes, version, operation: options.operation };
         let info = blob.info(path);
-        blobs.insert(path.as_str().to_owned(), blob);
+        let before = blobs.insert(path.as_str().to_owned(), blob);
+        self.retire(path, before);
         Ok(info)
     }
 
@@ -157,7 +215,47 @@ impl Store for MemoryStore {
         if blob.etag() != *etag {
             return Err(Error::new(ErrorKind::Changed).at(path));
         }
-        blobs.remove(path.as_str());
+        let before = blobs.remove(path.as_str());
+        self.retire(path, before);
         Ok(())
+    }
+
+    async fn old_copies(&self, path: &BlobPath) -> Result<Vec<OldCopy>> {
+        let (old, keeping) = (self.old.read().unwrap_or_else(PoisonError::into_inner), self.kept());
+        let copies = old.get(path.as_str()).into_iter().flatten().map(|(blob, is_deleted)| OldCopy {
+            id: blob.copy_id(),
+            etag: blob.etag(),
+            operation: blob.operation.clone(),
+            deleted: is_deleted.then_some(Deleted {
+                gone_by: match keeping {
+                    Keeping::Deleted(date) => Some(date),
+                    _ => None,
+                },
+            }),
+            hold: match keeping {
+                Keeping::Held(hold) => Some(hold),
+                _ => None,
+            },
+        });
+        Ok(copies.collect())
+    }
+
+    async fn remove_copy(&self, path: &BlobPath, copy: &OldCopy) -> Result<Removal> {
+        let mut old = self.old.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(copies) = old.get_mut(path.as_str()) else { return Ok(Removal::Removed) };
+        let Some(at) = copies.iter().position(|(blob, _)| blob.copy_id() == copy.id) else {
+            return Ok(Removal::Removed);
+        };
+        match self.kept() {
+            Keeping::Held(hold) => Ok(Removal::Held(hold)),
+            Keeping::Deleted(_) => {
+                copies[at].1 = true;
+                Ok(Removal::Retained(Retained::ByAccount))
+            }
+            Keeping::Nothing | Keeping::Versions => {
+                copies.remove(at);
+                Ok(Removal::Removed)
+            }
+        }
     }
 }

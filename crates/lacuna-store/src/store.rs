@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::{BlobPath, Result};
+use crate::{BlobPath, OldCopy, Removal, Result};
 
 /// One version of a blob. Compared, never taken apart.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -112,6 +112,14 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Deletes version `etag` of the blob. Fails with `Changed` when it is another by now.
     async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()>;
+
+    /// What the store still has of bytes that the blob had earlier, the oldest first. Empty where a write or a delete leaves
+    /// nothing behind.
+    async fn old_copies(&self, path: &BlobPath) -> Result<Vec<OldCopy>>;
+
+    /// Removes a copy that [`old_copies`](Self::old_copies) told of, as far as the store allows it. One that is gone already has
+    /// been removed.
+    async fn remove_copy(&self, path: &BlobPath, copy: &OldCopy) -> Result<Removal>;
 
     /// Where the blob's bytes lie as a file on this machine, for stores where they do.
     fn local_file(&self, path: &BlobPath) -> Option<PathBuf> {

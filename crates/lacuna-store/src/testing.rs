@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it stands")]
 
+mod copies;
 mod slow;
 
 use std::env;
@@ -78,6 +79,7 @@ pub async fn run(store: Arc<dyn Store>) {
     reads_and_ranges(&*store).await;
     conditions(&*store).await;
     files(&*store).await;
+    copies::are_told_of_and_removed(&*store).await;
     odd_names(&*store).await;
     one_of_many_writers_wins(&store).await;
     readers_see_whole_versions(&store).await;

@@ -67,6 +67,14 @@ impl Failure {
         Self::Other(text.to_owned())
     }
 
+    /// The HTTP status, when there was an answer.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answer { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
     /// The service's code for it.
     pub(super) fn code(&self) -> Option<&str> {
         match self {
@@ -81,8 +89,10 @@ impl Failure {
             // Blob service error codes, https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
             Self::Answer { status, code, .. } => match (*status, code.as_deref().unwrap_or_default()) {
                 (_, "BlobAlreadyExists") => ErrorKind::AlreadyExists,
+                (_, "BlobArchived" | "BlobBeingRehydrated") => ErrorKind::Archived,
+                (_, code) if code.starts_with("BlobImmutableDueTo") => ErrorKind::Held,
+                (_, code) if code.starts_with("Lease") => ErrorKind::Leased,
                 (404, _) => ErrorKind::NotFound,
-                (412, code) if code.starts_with("Lease") => ErrorKind::Other,
                 (412, _) => ErrorKind::Changed,
                 (416, _) => ErrorKind::OutOfRange,
                 (401 | 403, _) => ErrorKind::AccessDenied,

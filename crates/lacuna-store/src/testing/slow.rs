@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _};
 
-use crate::{BlobInfo, BlobPath, Condition, Content, Etag, Result, Store, WriteOptions};
+use crate::{BlobInfo, BlobPath, Condition, Content, Etag, OldCopy, Removal, Result, Store, WriteOptions};
 
 /// A store behind a delay.
 #[derive(Debug)]
@@ -77,6 +77,16 @@ impl Store for SlowStore {
     async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()> {
         self.wait().await;
         self.inner.delete(path, etag).await
+    }
+
+    async fn old_copies(&self, path: &BlobPath) -> Result<Vec<OldCopy>> {
+        self.wait().await;
+        self.inner.old_copies(path).await
+    }
+
+    async fn remove_copy(&self, path: &BlobPath, copy: &OldCopy) -> Result<Removal> {
+        self.wait().await;
+        self.inner.remove_copy(path, copy).await
     }
 
     fn local_file(&self, path: &BlobPath) -> Option<PathBuf> {
