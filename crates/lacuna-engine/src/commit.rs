@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lacuna_store::{BlobInfo, BlobPath, Condition, Content, Result, Store, WriteOptions};
+use lacuna_store::{BlobInfo, BlobPath, Condition, Content, OldCopy, Removal, Result, Store, WriteOptions};
 
 /// Replaces the version of a shard that was worked on by the checked bytes in `file`.
 pub(crate) async fn replace(store: &dyn Store, shard: &BlobInfo, file: PathBuf, operation: String) -> Result<BlobInfo> {
@@ -13,6 +13,11 @@ pub(crate) async fn replace(store: &dyn Store, shard: &BlobInfo, file: PathBuf, 
 /// Deletes the version of a shard, or of a record, that was worked on.
 pub(crate) async fn delete(store: &dyn Store, blob: &BlobInfo) -> Result<()> {
     store.delete(&blob.path, &blob.etag).await
+}
+
+/// Removes old bytes of a shard, as far as the store allows it. A copy is named for good and never changes.
+pub(crate) async fn remove_copy(store: &dyn Store, shard: &BlobPath, copy: &OldCopy) -> Result<Removal> {
+    store.remove_copy(shard, copy).await
 }
 
 /// Writes a file of a package, or a receipt. A run that is repeated writes the same path again.
@@ -49,6 +54,9 @@ pub(crate) async fn keep(
 }
 
 /// Removes one of Lacuna's own records once it has served. Another version of it, which somebody else needs, stays.
+///
+/// Where the account keeps versions, old ones of these records stay, as do those of tombstones: they name shards, requests and
+/// rows by their ordinals, and hold no value of any row.
 pub(crate) async fn drop_record(store: &dyn Store, record: &BlobInfo) -> Result<()> {
     use lacuna_store::ErrorKind::{Changed, NotFound};
     match store.delete(&record.path, &record.etag).await {

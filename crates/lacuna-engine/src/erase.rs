@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
+use crate::copies::OldBytes;
 use crate::format::ShardFormat;
 use crate::hashing::Hashing;
 use crate::hidden::{self, Held};
@@ -24,7 +25,7 @@ use crate::receipt::{OldVersions, ReceiptShard, ShardState};
 use crate::rows::held_values;
 use crate::seal::hex;
 use crate::search::{Question, Workshop, search};
-use crate::{EmptyShards, Poison, Request, Source, commit};
+use crate::{EmptyShards, Poison, Request, Source, commit, copies};
 
 /// How often a shard that changes under the erasure is worked on again.
 const ATTEMPTS_MAX: u32 = 3;
@@ -57,37 +58,42 @@ pub(crate) struct Purged {
     pub(crate) sha256_before: Option<String>,
     pub(crate) sha256_after: Option<String>,
     pub(crate) rows_after: u64,
+    /// What became of the bytes that held the rows.
+    pub(crate) old: OldBytes,
+    /// Whether the rows were out of the bytes before, and only old ones were left.
+    pub(crate) is_again: bool,
     /// What stays beside the logs until the receipts are written.
     pub(crate) leftovers: Vec<BlobInfo>,
 }
 
 impl Purged {
-    /// Nothing was left to do.
-    pub(crate) fn removed_by_others(held: Held) -> Self {
-        Self {
-            tombstone: held.tombstone,
-            etag_after: None,
-            sha256_before: None,
-            sha256_after: None,
-            rows_after: 0,
-            leftovers: vec![held.info],
-        }
-    }
-
     /// The line of a receipt for a request with `matched` of the rows.
-    pub(crate) fn line(&self, matched: u64, is_local: bool) -> ReceiptShard {
-        // A file that takes another's place leaves nothing; what a storage account keeps of old versions is its own affair.
-        let (state, old_versions) = match is_local && self.sha256_before.is_some() {
-            true => (ShardState::Gone, OldVersions::None),
-            false => (ShardState::Verified, OldVersions::NotInspected),
+    pub(crate) fn line(&self, matched: u64) -> ReceiptShard {
+        let (mut state, old_versions) = match &self.old {
+            OldBytes::None => (ShardState::Gone, OldVersions::None),
+            OldBytes::Removed => (ShardState::Gone, OldVersions::Removed),
+            OldBytes::Retained { .. } => (ShardState::Verified, OldVersions::Retained),
+            OldBytes::Held(_) => (ShardState::Blocked, OldVersions::Held),
+            OldBytes::Left(_) => (ShardState::Verified, OldVersions::Left),
         };
+        let mut reasons = Vec::new();
+        if self.sha256_before.is_none() {
+            reasons.push("another writer removed it; whether its rows went elsewhere, a new search tells");
+            state = if state == ShardState::Gone { ShardState::Verified } else { state };
+        }
+        let mut gone_by = None;
+        match &self.old {
+            OldBytes::None | OldBytes::Removed => {}
+            OldBytes::Retained { gone_by: day, why } => {
+                gone_by = day.map(|day| day.to_string());
+                reasons.push(why);
+            }
+            OldBytes::Held(why) | OldBytes::Left(why) => reasons.push(why),
+        }
         ReceiptShard {
             shard: self.tombstone.version().shard.clone(),
             state,
-            reason: self
-                .sha256_before
-                .is_none()
-                .then(|| "another writer removed it; whether its rows went elsewhere, a new search tells".to_owned()),
+            reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
             etag_before: self.tombstone.version().etag.clone(),
             etag_after: self.etag_after.as_ref().map(ToString::to_string),
             sha256_before: self.sha256_before.clone(),
@@ -96,6 +102,7 @@ impl Purged {
             matched,
             rows_after: self.rows_after,
             old_versions,
+            gone_by,
         }
     }
 }
@@ -209,7 +216,11 @@ impl Eraser<'_> {
         if held.tombstone.version().etag == target.info.etag.as_str() {
             return Ok(());
         }
-        let Some(intent) = journal::read::<Intent>(store, &journal::intent_path(shard)).await? else { return Ok(()) };
+        let Some(intent) =
+            journal::read::<Intent>(store, &journal::intent_path(shard, &held.tombstone.version().etag)).await?
+        else {
+            return Ok(());
+        };
         let (purged, sha256) = (intent.record.tombstone()?, intent.record.sha256_after);
         if purged.version() != held.tombstone.version()
             || sha256 != Some(sha256_of(self.shop, self.store, &target.info).await?)
@@ -255,7 +266,7 @@ impl Purge<'_> {
         let rows_after = self.rows_after(tombstone);
         let is_emptied = rows_after == 0 && self.source.empty_shards == EmptyShards::Delete;
         let after = (!is_emptied).then(|| sha256_after.clone());
-        let intent = Intent::new(tombstone, sha256_before, after, rows_after)?;
+        let intent = Intent::new(tombstone, Some(sha256_before), after, rows_after)?;
         let intended = self.intend(shard, &intent).await?;
         let etag_after = match is_emptied {
             true => {
@@ -267,7 +278,8 @@ impl Purge<'_> {
         self.finish(Kept { record: intent, info: intended }, tombstone.clone(), etag_after).await
     }
 
-    /// What is left to do once the new bytes are in place, now or after a crash: rows that were hidden meanwhile stay hidden.
+    /// What is left to do once the new bytes are in place, now or after a crash: rows that were hidden meanwhile stay hidden, and
+    /// the old bytes go.
     pub(crate) async fn finish(
         &self,
         intent: Kept<Intent>,
@@ -281,19 +293,53 @@ impl Purge<'_> {
             rows: intent.rows_after,
         });
         let served = hidden::carry(self.store.as_ref(), &tombstone, after, self.source.on_erase.keeps_rows()).await?;
-        Ok(Purged {
+        Ok(self.clear(intent, Some(info), served, tombstone, etag_after).await)
+    }
+
+    /// The shard was removed by another writer, before its hidden rows were out of the bytes: old ones may hold them still.
+    pub(crate) async fn removed_by_others(&self, held: Held) -> Result<Purged, ShardError> {
+        let Held { tombstone, info } = held;
+        let mut intent = Intent::new(&tombstone, None, None, 0)?;
+        let path = journal::intent_path(&tombstone.version().shard, &tombstone.version().etag);
+        let there = journal::read::<Intent>(self.store.as_ref(), &path).await?;
+        intent.copies = there.as_ref().and_then(|there| there.record.copies.clone());
+        let record = there.map(|there| there.info);
+        let mut purged = self.clear(intent, record, Some(info.clone()), tombstone, None).await;
+        if matches!(purged.old, OldBytes::Left(_)) {
+            // Whether anything of them is written down is not sure.
+            purged.leftovers.retain(|leftover| *leftover != info);
+        }
+        Ok(purged)
+    }
+
+    /// Removes the old bytes. What hid the rows has `served`.
+    async fn clear(
+        &self,
+        intent: Intent,
+        record: Option<BlobInfo>,
+        served: Option<BlobInfo>,
+        tombstone: Tombstone,
+        etag_after: Option<Etag>,
+    ) -> Purged {
+        let (sha256_before, sha256_after) = (intent.sha256_before.clone(), intent.sha256_after.clone());
+        let (rows_after, is_again) = (intent.rows_after, intent.copies.is_some());
+        let (old, record) = copies::clear(self.store.as_ref(), intent, record, etag_after.as_ref()).await;
+        let record = record.filter(|_| old.are_gone());
+        Purged {
             tombstone,
             etag_after,
-            sha256_before: Some(intent.sha256_before),
-            sha256_after: intent.sha256_after,
-            rows_after: intent.rows_after,
-            leftovers: served.into_iter().chain([info]).collect(),
-        })
+            sha256_before,
+            sha256_after,
+            rows_after,
+            is_again,
+            leftovers: served.into_iter().chain(record).collect(),
+            old,
+        }
     }
 
     /// Writes down what is about to happen.
     async fn intend(&self, shard: &BlobInfo, intent: &Intent) -> Result<BlobInfo, ShardError> {
-        let (store, path) = (self.store.as_ref(), journal::intent_path(shard.path.as_str()));
+        let (store, path) = (self.store.as_ref(), journal::intent_path(shard.path.as_str(), shard.etag.as_str()));
         let there = journal::read::<Intent>(store, &path).await?;
         match there {
             // Another run is at the same, or this one is here again.
@@ -315,7 +361,7 @@ impl Purge<'_> {
     /// Puts the checked bytes in the shard's place, and reads them back.
     async fn commit(&self, shard: &BlobInfo, file: NamedTempFile, sha256: &str) -> Result<BlobInfo, ShardError> {
         let (_, path) = file.keep().map_err(|error| ShardError::Temp(error.error))?;
-        let operation = format!("purge-{}", &sha256[..16]);
+        let operation = journal::operation(sha256);
         let committed = commit::replace(self.store.as_ref(), shard, path.clone(), operation).await;
         // The store moves the file away where it can; what it only copied, or refused, goes here.
         match tokio::fs::remove_file(&path).await {

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use lacuna_erase::tombstone::Tombstone;
-use lacuna_store::{BlobInfo, BlobPath, Content, ErrorKind, Store};
+use lacuna_store::{BlobInfo, BlobPath, Content, CopyId, ErrorKind, Etag, OldCopy, Store};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -17,26 +17,68 @@ use crate::seal::hex;
 /// A record of the journal may be this large: a receipt of a million shards is not.
 const RECORD_BYTES_MAX: u64 = 1 << 30;
 
-/// Bytes that are about to take a shard's place, or have taken it. Written before they do.
+/// Bytes that are about to take the place of a version of a shard, or have taken it. Written before they do, and kept until
+/// nothing of that version and of older ones is left.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub(crate) struct Intent {
     /// The tombstone whose rows go, in base64: the shard, its version, and whose rows they are.
     tombstone: String,
-    pub(crate) sha256_before: String,
+    /// Nothing when another writer removed the shard first.
+    pub(crate) sha256_before: Option<String>,
     /// What takes its place; nothing when the shard is deleted, because no row was left.
     pub(crate) sha256_after: Option<String>,
     pub(crate) rows_after: u64,
+    /// Once the bytes are in place, and the store was found to keep older ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) copies: Option<Copies>,
+}
+
+/// Old bytes of a shard that must go.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub(crate) struct Copies {
+    /// The version that took the place of the one that was purged; none, when the shard was deleted.
+    pub(crate) etag_after: Option<String>,
+    copies: Vec<Copy>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+struct Copy {
+    id: String,
+    etag: String,
+}
+
+impl Copies {
+    pub(crate) fn new(after: Option<&Etag>, copies: &[OldCopy]) -> Self {
+        let copy = |copy: &OldCopy| Copy { id: copy.id.to_string(), etag: copy.etag.to_string() };
+        Self { etag_after: after.map(ToString::to_string), copies: copies.iter().map(copy).collect() }
+    }
+
+    /// Those of the copies that are among what the store `found`.
+    pub(crate) fn among(&self, found: Vec<OldCopy>) -> Vec<OldCopy> {
+        let nameless = CopyId::Deleted.to_string();
+        let is_known = |copy: &OldCopy| {
+            let (id, etag) = (copy.id.to_string(), copy.etag.as_str());
+            // What has no name may get one later.
+            self.copies.iter().any(|known| known.id == id || (known.id == nameless && known.etag == etag))
+        };
+        found.into_iter().filter(is_known).collect()
+    }
 }
 
 impl Intent {
     pub(crate) fn new(
         tombstone: &Tombstone,
-        sha256_before: String,
+        sha256_before: Option<String>,
         sha256_after: Option<String>,
         rows_after: u64,
     ) -> Result<Self, ShardError> {
         let tombstone = BASE64_STANDARD.encode(tombstone.encode()?);
-        Ok(Self { tombstone, sha256_before, sha256_after, rows_after })
+        Ok(Self { tombstone, sha256_before, sha256_after, rows_after, copies: None })
+    }
+
+    /// What the bytes' commit is known by in the store.
+    pub(crate) fn operation(&self) -> Option<String> {
+        self.sha256_after.as_deref().map(operation)
     }
 
     pub(crate) fn tombstone(&self) -> Result<Tombstone, ShardError> {
@@ -61,9 +103,14 @@ pub(crate) fn request_path(request: &str) -> String {
     format!("{OWN_PREFIX}operations/requests/{request}.json")
 }
 
-/// Where the intent on a shard is kept.
-pub(crate) fn intent_path(shard: &str) -> String {
-    format!("{INTENTS}{}.json", hex(&Sha256::digest(shard)))
+/// Where the intent on this version of a shard is kept.
+pub(crate) fn intent_path(shard: &str, etag: &str) -> String {
+    format!("{INTENTS}{}.json", hex(&Sha256::digest(format!("{shard}\n{etag}"))))
+}
+
+/// What a commit of bytes with this SHA-256 is known by.
+pub(crate) fn operation(sha256: &str) -> String {
+    format!("purge-{}", sha256.get(..16).unwrap_or(sha256))
 }
 
 /// The record at `path`, if there is one.

@@ -8,6 +8,7 @@
 mod cat;
 mod check;
 mod commit;
+mod copies;
 mod cpu;
 mod engine;
 mod erase;
@@ -39,7 +40,7 @@ pub use job::{
     Action, EmptyShards, EraseMode, ExportOptions, FormatChoice, Job, OnErase, Poison, Request, RequestId, Source,
     TextOptions,
 };
-pub use outcome::{Blocked, Outcome, Problem, RequestOutcome, SourceOutcome};
+pub use outcome::{Blocked, Outcome, Problem, RequestOutcome, Retained, SourceOutcome};
 pub use progress::{Phase, Progress, Reporter};
 pub use purge::{PurgeOptions, PurgeOutcome, PurgedRequest};
 pub use receipt::{OldVersions, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState};

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::RequestId;
+use crate::copies::OldBytes;
 
 /// What a job did.
 #[derive(Clone, Debug, Serialize)]
@@ -47,6 +48,9 @@ pub struct SourceOutcome {
     /// What was matched and stays, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Blocked>,
+    /// Shards whose old bytes are deleted, and kept for a while all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retained: Vec<Retained>,
     /// What could not be read or changed. A request with any is incomplete.
     pub problems: Vec<Problem>,
 }
@@ -58,6 +62,32 @@ pub struct Problem {
     pub shard: String,
     /// What is wrong, without the record's content.
     pub reason: String,
+}
+
+impl Problem {
+    /// That old bytes of a shard could not be removed.
+    pub(crate) fn of_copies(shard: &str, old: &OldBytes) -> Option<Self> {
+        old.problem().map(|reason| Self { shard: shard.to_owned(), reason: reason.to_owned() })
+    }
+}
+
+/// A shard whose rows are out of its bytes, and whose old bytes the store drops later.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct Retained {
+    /// The shard's path.
+    pub shard: String,
+    /// The day, in UTC as `YYYY-MM-DD`, by whose end they are gone; absent when the store does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone_by: Option<String>,
+    /// Why they are not gone now.
+    pub reason: String,
+}
+
+impl Retained {
+    pub(crate) fn of_copies(shard: &str, old: &OldBytes) -> Option<Self> {
+        let OldBytes::Retained { gone_by, why } = old else { return None };
+        Some(Self { shard: shard.to_owned(), gone_by: gone_by.map(|day| day.to_string()), reason: why.clone() })
+    }
 }
 
 /// Matched rows that an erasure leaves, as configured.

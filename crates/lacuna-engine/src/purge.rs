@@ -8,8 +8,9 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use futures::{StreamExt as _, TryStreamExt as _};
 use globset::GlobMatcher;
+use lacuna_erase::tombstone::Tombstone;
 use lacuna_scan::{Matcher, Selector};
-use lacuna_store::{BlobInfo, BlobPath, Store};
+use lacuna_store::{BlobInfo, BlobPath, Etag, Store};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +19,7 @@ use crate::erase::{Purge, Purged, sha256_of};
 use crate::format::ShardFormat;
 use crate::hidden::{self, Held, Tombstones};
 use crate::journal::{self, Intent};
-use crate::outcome::Problem;
+use crate::outcome::{Problem, Retained};
 use crate::plan;
 use crate::problem::ShardError;
 use crate::receipt::ReceiptShard;
@@ -47,9 +48,14 @@ pub struct PurgeOutcome {
     pub shards_not_due: u64,
     /// Rows that are out of the bytes now.
     pub rows_purged: u64,
-    /// Each request that had any of the rows, and its new receipt.
+    /// Shards that had been purged before, and whose old bytes were looked after now.
+    pub shards_looked_after: u64,
+    /// Shards whose old bytes are deleted, and kept for a while all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retained: Vec<Retained>,
+    /// Each request that had any rows in these shards, and the receipt that tells of them.
     pub requests: Vec<PurgedRequest>,
-    /// Shards that could not be purged; their rows stay hidden.
+    /// Shards that could not be purged, whose rows stay hidden; and those whose old bytes could not be removed.
     pub problems: Vec<Problem>,
     /// Whether it was stopped before its end.
     pub interrupted: bool,
@@ -97,6 +103,16 @@ enum Done {
     Elsewhere,
     /// Nothing was begun that must be finished.
     Nothing,
+}
+
+/// Whether the bytes of an intent came into the shard's place.
+enum Committed {
+    /// It did not get that far, or has not yet.
+    NotYet,
+    /// Another writer came first.
+    Never,
+    /// As this version; none, when the shard was deleted.
+    As(Option<Etag>),
 }
 
 impl Engine {
@@ -195,7 +211,7 @@ impl Run<'_> {
         let shard = match self.store().head(&path).await {
             Ok(shard) => shard,
             Err(error) if error.kind == lacuna_store::ErrorKind::NotFound => {
-                return Ok(Done::Purged(at, Box::new(Purged::removed_by_others(held))));
+                return Ok(Done::Purged(at, Box::new(self.purger(prepared).removed_by_others(held).await?)));
             }
             Err(error) => return Err(ShardError::Store(error)),
         };
@@ -222,25 +238,44 @@ impl Run<'_> {
         };
         let tombstone = intent.record.tombstone()?;
         let Some((at, prepared)) = self.source_of(&tombstone.version().shard) else { return Ok(Done::Elsewhere) };
-        let now = match store.head(&shard_path(&tombstone.version().shard)?).await {
+        match self.committed(&intent.record, &tombstone).await? {
+            Committed::NotYet => Ok(Done::Nothing),
+            Committed::Never => {
+                // What becomes of the shard is not for this intent to say.
+                commit::drop_record(store.as_ref(), &intent.info).await.map_err(ShardError::Store)?;
+                Ok(Done::Nothing)
+            }
+            Committed::As(after) => {
+                let purged = self.purger(prepared).finish(intent, tombstone, after).await?;
+                Ok(Done::Purged(at, Box::new(purged)))
+            }
+        }
+    }
+
+    /// Whether what was intended came to be.
+    async fn committed(&self, intent: &Intent, tombstone: &Tombstone) -> Result<Committed, ShardError> {
+        if let Some(copies) = &intent.copies {
+            return Ok(Committed::As(copies.etag_after.as_deref().map(Etag::new)));
+        }
+        let (store, path) = (self.store(), shard_path(&tombstone.version().shard)?);
+        let now = match store.head(&path).await {
             Ok(shard) => Some(shard),
             Err(error) if error.kind == lacuna_store::ErrorKind::NotFound => None,
             Err(error) => return Err(ShardError::Store(error)),
         };
-        let is_ours = match (&now, &intent.record.sha256_after) {
-            // It did not get that far, or has not yet: the tombstone is still there.
-            (Some(shard), _) if shard.etag.as_str() == tombstone.version().etag => return Ok(Done::Nothing),
-            (Some(shard), Some(sha256)) => sha256_of(&self.engine.shop, store, shard).await? == *sha256,
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        if !is_ours {
-            // Another writer came before it or behind it, and what becomes of the shard is not for this intent to say.
-            commit::drop_record(store.as_ref(), &intent.info).await.map_err(ShardError::Store)?;
-            return Ok(Done::Nothing);
+        match (&now, &intent.sha256_after) {
+            (Some(shard), _) if shard.etag.as_str() == tombstone.version().etag => return Ok(Committed::NotYet),
+            (Some(shard), Some(sha256)) if sha256_of(&self.engine.shop, store, shard).await? == *sha256 => {
+                return Ok(Committed::As(Some(shard.etag.clone())));
+            }
+            (None, None) => return Ok(Committed::As(None)),
+            _ => {}
         }
-        let purged = self.purger(prepared).finish(intent, tombstone, now.map(|shard| shard.etag)).await?;
-        Ok(Done::Purged(at, Box::new(purged)))
+        // Another writer came before it, or behind it: then the store may have kept what this purge put there.
+        let Some(operation) = intent.operation() else { return Ok(Committed::Never) };
+        let mut copies = store.old_copies(&path).await.map_err(ShardError::Store)?.into_iter();
+        let own = copies.find(|copy| copy.operation.as_ref() == Some(&operation));
+        Ok(own.map_or(Committed::Never, |own| Committed::As(Some(own.etag))))
     }
 
     /// Whether the time of any request with rows in it is up soon.
@@ -281,8 +316,16 @@ impl Tally {
     fn add(&mut self, done: Result<Done, (String, ShardError)>) {
         match done {
             Ok(Done::Purged(at, purged)) => {
-                self.outcome.shards_purged += 1;
-                self.outcome.rows_purged += purged.tombstone.hidden().len();
+                match purged.is_again {
+                    true => self.outcome.shards_looked_after += 1,
+                    false => {
+                        self.outcome.shards_purged += 1;
+                        self.outcome.rows_purged += purged.tombstone.hidden().len();
+                    }
+                }
+                let shard = &purged.tombstone.version().shard;
+                self.outcome.problems.extend(Problem::of_copies(shard, &purged.old));
+                self.outcome.retained.extend(Retained::of_copies(shard, &purged.old));
                 self.purged.push((at, *purged));
             }
             Ok(Done::NotDue) => self.outcome.shards_not_due += 1,
@@ -299,16 +342,16 @@ pub(crate) async fn settle(
     purged: &[(&Source, Purged)],
     wanted: impl Fn(&str) -> bool,
 ) -> (Vec<PurgedRequest>, Vec<Problem>) {
-    let is_local = store.staging_dir().is_some();
-    let mut by_request: BTreeMap<&str, Vec<(&Source, ReceiptShard)>> = BTreeMap::new();
+    let mut by_request: BTreeMap<&str, Vec<(&Source, &Purged, ReceiptShard)>> = BTreeMap::new();
     for (source, purged) in purged {
         for (request, rows) in purged.tombstone.requests().filter(|(request, _)| wanted(request)) {
-            by_request.entry(request).or_default().push((source, purged.line(rows.len(), is_local)));
+            by_request.entry(request).or_default().push((source, purged, purged.line(rows.len())));
         }
     }
     let (mut requests, mut problems, mut unsaid) = (Vec::new(), Vec::new(), HashSet::new());
     for (request, lines) in by_request {
-        let rows = lines.iter().map(|(_, line)| line.matched).sum();
+        let rows = lines.iter().filter(|(_, purged, _)| !purged.is_again).map(|(_, _, line)| line.matched).sum();
+        let lines: Vec<_> = lines.into_iter().map(|(source, _, line)| (source, line)).collect();
         let mut done = PurgedRequest { request: request.to_owned(), rows, receipt: None, receipt_jws: None };
         match statement::advance(store, key, request, &lines).await {
             Ok(Ok(path)) => done.receipt = Some(location(store, &path)),

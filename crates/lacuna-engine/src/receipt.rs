@@ -75,8 +75,22 @@ pub struct ReceiptShard {
     pub matched: u64,
     /// Its rows now.
     pub rows_after: u64,
-    /// What became of the old bytes.
+    /// What became of the old bytes: previous versions, snapshots and soft-deleted copies.
     pub old_versions: OldVersions,
+    /// The day, in UTC as `YYYY-MM-DD`, by whose end the store drops the last old bytes; only with `retained`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_by: Option<String>,
+}
+
+impl ReceiptShard {
+    /// Whether the rows are out of the shard, whatever became of its old bytes.
+    pub(crate) fn is_out_of_the_bytes(&self) -> bool {
+        match self.state {
+            ShardState::Verified | ShardState::Gone => true,
+            ShardState::Blocked => self.old_versions == OldVersions::Held,
+            ShardState::Hidden | ShardState::Rewritten | ShardState::Kept => false,
+        }
+    }
 }
 
 /// How far the erasure of a shard came.
@@ -89,11 +103,11 @@ pub enum ShardState {
     Rewritten,
     /// The new bytes were read back and hold none of the subject's rows.
     Verified,
-    /// And no old bytes are left.
+    /// And no old bytes are left: the store keeps none, or they were removed and a look found none.
     Gone,
     /// It stays as it is, as configured.
     Kept,
-    /// It could not be changed.
+    /// It could not be changed; or it was, and a policy holds old bytes of it (`old_versions` is `held`). The reason tells.
     Blocked,
 }
 
@@ -103,7 +117,16 @@ pub enum ShardState {
 pub enum OldVersions {
     /// The store keeps none.
     None,
-    /// The storage account's settings for versions, snapshots and soft deletion decide, and were not looked at.
+    /// All were removed.
+    Removed,
+    /// They are deleted, and the store keeps them until `gone_by`.
+    Retained,
+    /// An immutability policy or a legal hold forbids their removal.
+    Held,
+    /// They could not be removed; the next purge tries again.
+    Left,
+    /// The storage account's settings for versions, snapshots and soft deletion decide, and were not looked at. Receipts of
+    /// earlier releases say so.
     NotInspected,
     /// Nothing was replaced.
     Unchanged,

@@ -17,7 +17,7 @@ use crate::erase::{Eraser, Erasure, Purged, Target, blocking};
 use crate::format::ShardFormat;
 use crate::hidden::Tombstones;
 use crate::origin::Origin;
-use crate::outcome::{Blocked, Problem, RequestOutcome, SourceOutcome};
+use crate::outcome::{Blocked, Problem, RequestOutcome, Retained, SourceOutcome};
 use crate::package::{Contents, Press};
 use crate::plan;
 use crate::problem::ShardError;
@@ -464,7 +464,7 @@ impl<'a> Run<'a> {
             let erasures = work.into_iter().map(|target| self.erase_shard(prepared, target));
             let mut erasures = futures::stream::iter(erasures).buffered(self.engine.shop.threads);
             while let Some((target, erasure)) = erasures.next().await {
-                searched.note(&target, erasure, &self.job.requests, self.engine.settings.store.as_ref());
+                searched.note(&target, erasure, &self.job.requests);
             }
         }
     }
@@ -692,28 +692,31 @@ impl Searched {
                 matched: rows.len(),
                 rows_after: target.rows,
                 old_versions: OldVersions::Unchanged,
+                gone_by: None,
             });
         }
     }
 
     /// Notes what the erasure of a shard came to.
-    fn note(&mut self, target: &Target, erasure: Result<Erasure, ShardError>, requests: &[Request], store: &dyn Store) {
+    fn note(&mut self, target: &Target, erasure: Result<Erasure, ShardError>, requests: &[Request]) {
         match erasure {
             Ok(Erasure::Hidden(target)) => {
                 self.outcome.hidden += target.matches.rows().len();
                 self.stays(&target, None, ShardState::Hidden);
             }
             Ok(Erasure::Purged(purged)) => {
-                let is_local = store.staging_dir().is_some();
                 let mut erased = RoaringTreemap::new();
                 for (request, rows) in purged.tombstone.requests() {
                     let own = requests.iter().position(|own| own.id.as_str() == request && changes(own));
                     if let Some(index) = own {
                         erased |= rows;
-                        self.receipts[index].push(purged.line(rows.len(), is_local));
+                        self.receipts[index].push(purged.line(rows.len()));
                     }
                 }
                 self.outcome.erased += erased.len();
+                let shard = target.info.path.as_str();
+                self.outcome.problems.extend(Problem::of_copies(shard, &purged.old));
+                self.outcome.retained.extend(Retained::of_copies(shard, &purged.old));
                 self.purged.push(purged);
             }
             Ok(Erasure::NothingLeft) => {

@@ -63,8 +63,7 @@ async fn standing(engine: &Engine, receipt: &Receipt, line: &ReceiptShard) -> Re
     let shard = match store.head(&path).await {
         Ok(shard) => shard,
         Err(error) if error.kind == ErrorKind::NotFound => {
-            let was_removed =
-                line.etag_after.is_none() && matches!(line.state, ShardState::Verified | ShardState::Gone);
+            let was_removed = line.etag_after.is_none() && line.is_out_of_the_bytes();
             return Ok(if was_removed { Standing::AsStated } else { Standing::Removed });
         }
         Err(error) => return Err(ShardError::Store(error)),
@@ -84,7 +83,7 @@ async fn standing(engine: &Engine, receipt: &Receipt, line: &ReceiptShard) -> Re
             let is_hidden = requests.any(|(request, rows)| request == receipt.request && rows.len() == line.matched);
             Ok(if is_hidden { Standing::AsStated } else { Standing::Changed })
         }
-        (None, ShardState::Verified | ShardState::Gone) => Ok(Standing::Changed),
+        (None, _) if line.is_out_of_the_bytes() => Ok(Standing::Changed),
         (None, _) if shard.etag.as_str() == line.etag_before => Ok(Standing::AsStated),
         (None, _) => Ok(Standing::Changed),
     }

@@ -137,7 +137,7 @@ pub(crate) async fn carry(store: &dyn Store, key: &SigningKey, receipt: &mut Rec
     for source in &mut receipt.sources {
         let before = earlier.sources.iter().filter(|known| known.source == source.source);
         let done = before.flat_map(|known| &known.shards).filter(|line| {
-            matches!(line.state, ShardState::Rewritten | ShardState::Verified | ShardState::Gone)
+            (line.state == ShardState::Rewritten || line.is_out_of_the_bytes())
                 && !source.shards.iter().any(|own| own.shard == line.shard && own.etag_before == line.etag_before)
         });
         let done: Vec<ReceiptShard> = done.cloned().collect();

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use lacuna_store::{BlobInfo, BlobPath, Condition, Content, ErrorKind, Etag, MemoryStore, Result, Store, WriteOptions};
+use lacuna_store::{
+    BlobInfo, BlobPath, Condition, Content, ErrorKind, Etag, MemoryStore, OldCopy, Removal, Result, Store, WriteOptions,
+};
 
 use crate::world::{World, erase, find, mixed, ndjson, source};
 
@@ -63,6 +65,14 @@ impl Store for Contended {
 
     async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()> {
         self.store.delete(path, etag).await
+    }
+
+    async fn old_copies(&self, path: &BlobPath) -> Result<Vec<OldCopy>> {
+        self.store.old_copies(path).await
+    }
+
+    async fn remove_copy(&self, path: &BlobPath, copy: &OldCopy) -> Result<Removal> {
+        self.store.remove_copy(path, copy).await
     }
 }
 

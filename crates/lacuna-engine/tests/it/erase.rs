@@ -34,8 +34,8 @@ async fn erased_rows_are_gone_and_all_others_stay() {
     assert_eq!(shards.len(), 2);
     for shard in shards {
         assert_eq!((shard.rows_before, shard.matched, shard.rows_after), (60, 3, 57));
-        assert_eq!(shard.state, ShardState::Verified);
-        assert_eq!(shard.old_versions, OldVersions::NotInspected);
+        assert_eq!(shard.state, ShardState::Gone);
+        assert_eq!(shard.old_versions, OldVersions::None);
         assert_ne!(shard.sha256_before, shard.sha256_after);
     }
 }

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use lacuna_store::{
-    BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, MemoryStore, Result, Store, WriteOptions,
+    BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, Keeping, MemoryStore, OldCopy, Removal, Result,
+    Store, WriteOptions,
 };
 
 /// What happens at an operation.
@@ -79,9 +80,9 @@ impl std::fmt::Debug for Faulty {
 }
 
 impl Faulty {
-    pub(crate) fn new(faults: Faults) -> Self {
+    pub(crate) fn new(faults: Faults, keeping: Keeping) -> Self {
         Self {
-            inner: MemoryStore::new(),
+            inner: MemoryStore::keeping(keeping),
             faults: Mutex::new(faults.at),
             next: AtomicUsize::new(0),
             dead: AtomicBool::new(false),
@@ -187,6 +188,14 @@ impl Store for Faulty {
 
     async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()> {
         self.step(path, self.inner.delete(path, etag)).await
+    }
+
+    async fn old_copies(&self, path: &BlobPath) -> Result<Vec<OldCopy>> {
+        self.step(path, self.inner.old_copies(path)).await
+    }
+
+    async fn remove_copy(&self, path: &BlobPath, copy: &OldCopy) -> Result<Removal> {
+        self.step(path, self.inner.remove_copy(path, copy)).await
     }
 }
 

@@ -16,7 +16,7 @@ mod scenario;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use faulty::{Fault, Faults, Faulty};
-use lacuna_store::ErrorKind;
+use lacuna_store::{ErrorKind, Hold, Keeping};
 use scenario::{Format, Scenario, Work};
 
 /// Every kind of fault that the contract of a store allows, and some that come from outside.
@@ -52,9 +52,9 @@ fn simulate(scenario: Scenario, faults: Faults, seed: Option<u64>) -> usize {
     }
 }
 
-fn every_single_fault(format: Format) {
-    for work in Work::ALL {
-        let scenario = Scenario { format, work };
+fn every_single_fault(format: Format, works: &[Work], keeping: Keeping) {
+    for &work in works {
+        let scenario = Scenario { format, work, keeping };
         let operations = simulate(scenario, Faults::none(), None);
         assert!(operations > 3, "{scenario:?} did nothing");
         for at in 0..operations {
@@ -69,22 +69,34 @@ fn every_single_fault(format: Format) {
 
 #[test]
 fn single_faults_on_parquet() {
-    every_single_fault(Format::Parquet);
+    every_single_fault(Format::Parquet, &Work::ALL, Keeping::Nothing);
 }
 
 #[test]
 fn single_faults_on_lines() {
-    every_single_fault(Format::Ndjson);
+    every_single_fault(Format::Ndjson, &Work::ALL, Keeping::Nothing);
 }
 
 #[test]
 fn single_faults_on_compressed_csv() {
-    every_single_fault(Format::CsvGz);
+    every_single_fault(Format::CsvGz, &Work::ALL, Keeping::Nothing);
 }
 
 #[test]
 fn single_faults_on_arrow() {
-    every_single_fault(Format::Arrow);
+    every_single_fault(Format::Arrow, &Work::ALL, Keeping::Nothing);
+}
+
+/// Versions that the store keeps are removed with the same care: what is found of them does not depend on the format.
+#[test]
+fn single_faults_where_versions_are_kept() {
+    every_single_fault(Format::Ndjson, &[Work::Purge, Work::Now], Keeping::Versions);
+}
+
+/// What is held is removed by the first purge after the hold is lifted, although no row of the shard matches then.
+#[test]
+fn single_faults_where_versions_are_held() {
+    every_single_fault(Format::Ndjson, &[Work::Purge, Work::Now], Keeping::Held(Hold::Legal));
 }
 
 /// Several faults a run, drawn from a seed. `LACUNA_SIM_SEEDS` says how many seeds, and `LACUNA_SIM_FIRST` which is the first.
@@ -99,7 +111,11 @@ fn several_faults() {
             return false;
         }
         let mut random = faulty::Random::new(seed);
-        let scenario = Scenario { format: *random.one_of(&Format::ALL), work: *random.one_of(&Work::ALL) };
+        let scenario = Scenario {
+            format: *random.one_of(&Format::ALL),
+            work: *random.one_of(&Work::ALL),
+            keeping: *random.one_of(&[Keeping::Nothing, Keeping::Versions, Keeping::Held(Hold::Legal)]),
+        };
         let operations = simulate(scenario, Faults::none(), None);
         let count = 2 + random.below(4);
         // Faults make runs longer: some lie behind the end of a run without any.
@@ -118,7 +134,7 @@ fn several_faults() {
 /// What the simulation itself relies on: a store that is wrapped without faults behaves as it is.
 #[test]
 fn without_faults_the_store_is_as_it_is() {
-    let store = Faulty::new(Faults::none());
+    let store = Faulty::new(Faults::none(), Keeping::Nothing);
     runtime().block_on(async {
         use lacuna_store::{Condition, Content, Store as _, WriteOptions};
         let path = lacuna_store::BlobPath::new("x").unwrap();

@@ -13,7 +13,7 @@ use lacuna_engine::{
 };
 use lacuna_erase::tombstone::{self, ShardVersion, Tombstone};
 use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Selector, TenantId, TenantRule};
-use lacuna_store::{BlobPath, Condition, Content, MemoryStore, Store, WriteOptions};
+use lacuna_store::{BlobPath, Condition, Content, Keeping, MemoryStore, Store, WriteOptions};
 use parquet::arrow::ArrowWriter;
 use roaring::RoaringTreemap;
 use tokio_util::sync::CancellationToken;
@@ -87,6 +87,8 @@ fn addition(rows: usize) -> Vec<Row> {
 pub(crate) struct Scenario {
     pub(crate) format: Format,
     pub(crate) work: Work,
+    /// What the store keeps of old bytes, until everything is healed.
+    pub(crate) keeping: Keeping,
 }
 
 /// What the shards hold as far as their writers know: by shard, `None` once it was removed.
@@ -97,7 +99,7 @@ impl Scenario {
     pub(crate) async fn run(self, faults: Faults) -> usize {
         let truth: Truth = Arc::default();
         let (written, format, have_writer) = (truth.clone(), self.format, faults.have_writer());
-        let store = Arc::new(Faulty::new(faults).with_writer(Box::new(move |inner, fault| {
+        let store = Arc::new(Faulty::new(faults, self.keeping).with_writer(Box::new(move |inner, fault| {
             write_meanwhile(inner, format, fault, &written);
         })));
         for name in SHARDS {
@@ -114,10 +116,13 @@ impl Scenario {
             self.check_claims(outcome, &store.inner).await;
         }
         store.heal();
+        if matches!(self.keeping, Keeping::Held(_)) {
+            store.inner.keep(Keeping::Versions);
+        }
         if self.work == Work::Export {
             self.finish_export(&engine, &packages, &truth).await;
         } else {
-            self.finish_erasure(&engine, &store.inner, &truth).await;
+            self.finish_erasure(&engine, &store.inner, &truth, have_writer).await;
             if !have_writer {
                 self.check_account(&store.inner).await;
             }
@@ -177,6 +182,17 @@ impl Scenario {
             let jws = get(store, info.path.as_str()).await.unwrap();
             let receipt = verify::receipt(std::str::from_utf8(&jws).unwrap(), &key().verifying_key()).unwrap();
             for line in &receipt.sources[0].shards {
+                if line.state == ShardState::Gone {
+                    let number = |etag: &str| etag.parse::<u64>().unwrap();
+                    let purge = line.etag_after.as_deref().map_or(number(&line.etag_before) + 1, number);
+                    for (path, etag, bytes) in store.old_bytes() {
+                        let is_older = path == line.shard && number(etag.as_str()) < purge;
+                        assert!(
+                            !is_older || !holds(&path, &bytes),
+                            "a receipt calls {path} gone, and version {etag} is not"
+                        );
+                    }
+                }
                 let Some(now) = head(store, &line.shard).await else { continue };
                 let is_named = line.etag_after.as_deref() == Some(now.as_str());
                 if is_named && matches!(line.state, ShardState::Verified | ShardState::Gone) {
@@ -191,7 +207,7 @@ impl Scenario {
         assert!(!request.complete || request.receipt.is_some() || request.package.is_some(), "complete without proof");
     }
 
-    async fn finish_erasure(self, engine: &Engine, store: &MemoryStore, truth: &Truth) {
+    async fn finish_erasure(self, engine: &Engine, store: &MemoryStore, truth: &Truth, have_writer: bool) {
         // What a person does who was told that it is not complete: the same again.
         let outcome = self.attempt(engine).await.unwrap_or_else(|| panic!("the second run could not run"));
         let is_emptied = truth.lock().unwrap().values().all(Option::is_none);
@@ -216,11 +232,12 @@ impl Scenario {
         for info in store.list("").try_collect::<Vec<_>>().await.unwrap() {
             let path = info.path.as_str();
             let bytes = get(store, path).await.unwrap();
-            let plain = if path.ends_with(".gz") { gunzip(&bytes) } else { bytes };
-            let has = plain.windows(SUBJECT.len()).any(|part| part == SUBJECT.as_bytes());
-            assert!(!has, "the identifier stays in {path}");
+            assert!(!holds(path, &bytes), "the identifier stays in {path}");
             let is_own = path.starts_with("_lacuna/") && !path.starts_with("_lacuna/receipts/");
             assert!(!is_own, "{path} is left behind");
+        }
+        for (path, etag, bytes) in store.old_bytes() {
+            assert!(have_writer || !holds(&path, &bytes), "the identifier stays in version {etag} of {path}");
         }
         self.check_claims(&outcome, store).await;
     }
@@ -240,7 +257,7 @@ impl Scenario {
         let matched = original().iter().filter(|row| row.1 == SUBJECT).count() as u64;
         for name in SHARDS {
             let mut lines = receipt.sources.iter().flat_map(|source| &source.shards);
-            let line = lines.find(|line| line.shard == self.format.shard(name) && line.state == ShardState::Verified);
+            let line = lines.find(|line| line.shard == self.format.shard(name) && line.state == ShardState::Gone);
             assert_eq!(
                 line.map(|line| line.matched),
                 Some(matched),
@@ -418,6 +435,12 @@ fn encode(format: Format, rows: &[Row]) -> Vec<u8> {
             gzip.finish().unwrap()
         }
     }
+}
+
+/// Whether the subject's identifier is in these bytes.
+fn holds(path: &str, bytes: &[u8]) -> bool {
+    let plain = if path.ends_with(".gz") { gunzip(bytes) } else { bytes.to_vec() };
+    plain.windows(SUBJECT.len()).any(|part| part == SUBJECT.as_bytes())
 }
 
 fn gunzip(bytes: &[u8]) -> Vec<u8> {
