@@ -107,7 +107,7 @@ async fn try_clear(
 }
 
 /// The copies, of all that the store `found`, that are older than the purge which put `after` in the place of `before`.
-fn older(mut found: Vec<OldCopy>, before: &str, after: Option<&Etag>) -> Vec<OldCopy> {
+pub(crate) fn older(mut found: Vec<OldCopy>, before: &str, after: Option<&Etag>) -> Vec<OldCopy> {
     let of_after = found.iter().position(|copy| Some(&copy.etag) == after);
     let of_before = found.iter().rposition(|copy| copy.etag.as_str() == before).map(|at| at + 1);
     let end = match (of_after, of_before, after) {

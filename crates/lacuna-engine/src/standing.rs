@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use lacuna_store::{BlobPath, ErrorKind};
+use lacuna_store::{BlobPath, ErrorKind, Etag, Store};
 use serde::Serialize;
 
 use crate::erase::sha256_of;
 use crate::problem::{ShardError, chain};
 use crate::receipt::{Receipt, ReceiptShard, ShardState};
-use crate::{Engine, hidden};
+use crate::{Engine, copies, hidden};
 
 /// A shard now, against what a receipt says of it.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum Standing {
     AsStated,
     /// It has the same bytes in another version: somebody copied them.
     SameBytes,
+    /// It has the same bytes, and the store has old ones of it again that were gone: somebody brought them back.
+    OldBytes,
     /// Another writer changed it: the receipt says nothing of what it holds now.
     Changed,
     /// It is not there any more.
@@ -72,6 +74,9 @@ async fn standing(engine: &Engine, receipt: &Receipt, line: &ReceiptShard) -> Re
         (Some(etag), _) => {
             let is_same = Some(sha256_of(&engine.shop, store, &shard).await?) == line.sha256_after;
             Ok(match (is_same, shard.etag.as_str() == etag) {
+                (true, _) if line.state == ShardState::Gone && has_old_bytes(store.as_ref(), line, &path).await? => {
+                    Standing::OldBytes
+                }
                 (true, true) => Standing::AsStated,
                 (true, false) => Standing::SameBytes,
                 (false, _) => Standing::Changed,
@@ -87,4 +92,11 @@ async fn standing(engine: &Engine, receipt: &Receipt, line: &ReceiptShard) -> Re
         (None, _) if shard.etag.as_str() == line.etag_before => Ok(Standing::AsStated),
         (None, _) => Ok(Standing::Changed),
     }
+}
+
+/// Whether the store has bytes of versions that are older than what the receipt names.
+async fn has_old_bytes(store: &dyn Store, line: &ReceiptShard, path: &BlobPath) -> Result<bool, ShardError> {
+    let after = line.etag_after.as_deref().map(Etag::new);
+    let found = store.old_copies(path).await.map_err(ShardError::Store)?;
+    Ok(!copies::older(found, &line.etag_before, after.as_ref()).is_empty())
 }

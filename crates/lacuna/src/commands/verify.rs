@@ -109,6 +109,9 @@ fn since(standings: &[ShardStanding], matched: Option<&Ran>) -> String {
         let now = match standing.now {
             Standing::AsStated => "is as stated",
             Standing::SameBytes => "has the same bytes, in another version",
+            Standing::OldBytes => {
+                "has the same bytes, and old ones that were gone are there again: somebody brought them back"
+            }
             Standing::Changed => "was changed by another writer: the receipt says nothing of what it holds now",
             Standing::Removed => "is not there any more",
             Standing::Unknown => "cannot be looked at",

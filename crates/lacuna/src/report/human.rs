@@ -49,6 +49,9 @@ impl Report<'_> {
             let _ = write!(text, "\nThe receipt could not be written. Keep it; this is all of it:\n{receipt}\n");
         }
         text.push_str(&self.kept());
+        for source in &outcome.sources {
+            text.push_str(&super::purge::retained(&source.retained));
+        }
         text.push_str(&self.problems());
         if let Some(verdict) = self.verdict() {
             let _ = write!(text, "\n{verdict}\n");

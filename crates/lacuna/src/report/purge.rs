@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use lacuna_engine::PurgeOutcome;
+use lacuna_engine::{PurgeOutcome, Retained};
 use serde_json::{Value, json};
 
 use crate::exit::ExitCode;
@@ -54,6 +54,14 @@ impl PurgeReport<'_> {
                 duration(self.elapsed)
             ),
         };
+        if outcome.shards_looked_after > 0 {
+            let _ = writeln!(
+                text,
+                "Looked after the old bytes of {} purged before.",
+                counted(outcome.shards_looked_after, "shard")
+            );
+        }
+        text.push_str(&retained(&outcome.retained));
         if outcome.shards_not_due > 0 {
             let _ = writeln!(text, "Left {} for later: not due yet.", counted(outcome.shards_not_due, "shard"));
         }
@@ -77,11 +85,32 @@ impl PurgeReport<'_> {
             if let Some(more) = outcome.problems.len().checked_sub(SHOWN).filter(|more| *more > 0) {
                 let _ = writeln!(text, "  and {more} more; --json lists all");
             }
-            text.push_str("\nIncomplete: what is named above stays hidden, and is still in the bytes.\n");
+            text.push_str(
+                "\nIncomplete: rows of what is named above are hidden, and still in bytes that the store has.\n",
+            );
         }
         if outcome.interrupted {
             text.push_str("\nStopped before the end. The same command does the rest.\n");
         }
         text
     }
+}
+
+/// What is said of shards whose old bytes are kept for now.
+pub(super) fn retained(all: &[Retained]) -> String {
+    let mut text = String::new();
+    if all.is_empty() {
+        return text;
+    }
+    text.push_str("\nOld bytes that the account keeps for now:\n");
+    for retained in all.iter().take(SHOWN) {
+        let _ = match &retained.gone_by {
+            Some(day) => writeln!(text, "  {}: gone by {day} ({})", retained.shard, retained.reason),
+            None => writeln!(text, "  {}: {}", retained.shard, retained.reason),
+        };
+    }
+    if let Some(more) = all.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ = writeln!(text, "  and {more} more; --json lists all");
+    }
+    text
 }
