@@ -86,6 +86,11 @@ pub async fn run(store: Arc<dyn Store>) {
     long_listing(&*store).await;
 }
 
+/// Checks what [`run`] checks of old bytes, and no more.
+pub async fn copies(store: Arc<dyn Store>) {
+    copies::are_told_of_and_removed(&*store).await;
+}
+
 async fn put(store: &dyn Store, path: &BlobPath, bytes: impl Into<Bytes>, condition: Condition) -> Result<BlobInfo> {
     store.write(path, Content::Bytes(bytes.into()), condition, WriteOptions::default()).await
 }

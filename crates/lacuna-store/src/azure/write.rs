@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use azure_core::Uuid;
 use azure_storage_blob::models::{
     BlobClientGetPropertiesResultHeaders, BlockBlobClientCommitBlockListResultHeaders,
-    BlockBlobClientStageBlockOptions, BlockLookupList,
+    BlockBlobClientStageBlockOptions, BlockLookupList, LeaseStatus,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -106,6 +106,13 @@ impl AzureStore {
                 let answer = Found::new(write.path, &found)?;
                 if answer.info.etag != *etag {
                     return answer.recognise(write).map(Prepared::Done);
+                }
+                // A lease is its holder's to end: no time of it is relied on, here or elsewhere. What protects a write is the
+                // condition on its ETag alone.
+                if let Ok(Some(LeaseStatus::Locked)) = found.lease_status() {
+                    let duration = found.duration().ok().flatten().map(|duration| duration.to_string());
+                    let lasts = format!("its lease's duration is {}", duration.as_deref().unwrap_or("unknown"));
+                    return Err(Error::new(ErrorKind::Leased).at(write.path).because(Failure::said(&lasts)));
                 }
                 let properties = Properties::of(&blob, etag, &found).await.map_err(|failure| write.failed(failure))?;
                 return Ok(Prepared::Write(Box::new(properties)));

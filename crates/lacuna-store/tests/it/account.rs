@@ -99,10 +99,6 @@ impl Account {
         self.state().requests.clone()
     }
 
-    pub(crate) fn protect(&self, protection: Protection) {
-        self.state().protection = protection;
-    }
-
     /// Makes a snapshot of a blob, as somebody who backs it up does.
     pub(crate) fn snapshot(&self, name: &str) {
         self.state().snapshot(name);
@@ -157,7 +153,7 @@ impl Asked {
         Self {
             method: method.clone(),
             name: path.splitn(4, '/').nth(3).unwrap_or_default().to_owned(),
-            query: pairs.map(|(name, value)| (name.to_ascii_lowercase(), unescape(value))).collect(),
+            query: pairs.map(|(name, value)| (name.to_ascii_lowercase(), unescape(&value.replace('+', " ")))).collect(),
             headers,
             body,
         }
@@ -253,7 +249,8 @@ impl State {
             return Ok(answer);
         };
         let (start, end) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
-        let (start, end) = (start.parse::<usize>().unwrap(), end.parse::<usize>().map_or(size, |end| size.min(end + 1)));
+        let (start, end) =
+            (start.parse::<usize>().unwrap(), end.parse::<usize>().map_or(size, |end| size.min(end + 1)));
         if start >= size {
             return Err((416, "InvalidRange"));
         }
@@ -324,7 +321,7 @@ impl State {
 
     fn delete(&mut self, asked: &Asked) -> Answer {
         let (version, snapshot) = (asked.query("versionid"), asked.query("snapshot"));
-        let for_good = asked.query("deletetype") == "permanent";
+        let for_good = asked.query("deletetype").eq_ignore_ascii_case("permanent");
         if version.is_empty() && snapshot.is_empty() {
             return if for_good { Err((409, "OperationNotAllowedOnRootBlob")) } else { self.delete_blob(asked) };
         }
@@ -480,7 +477,8 @@ fn describe(item: &Item, status: u16, length: usize) -> Response<Body> {
 }
 
 fn http_date(time: OffsetDateTime) -> String {
-    let format = format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    let format =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
     time.format(format).unwrap()
 }
 

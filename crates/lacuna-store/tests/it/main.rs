@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it stands")]
 
+mod account;
 mod azurite;
+mod copies;
 mod identity;
 mod local;
 mod memory;
