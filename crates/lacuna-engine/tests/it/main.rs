@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, reason = "tests")]
 
+#[path = "../../../lacuna-store/tests/it/account.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod account;
 mod azure;
 mod bad_input;
 mod changing;
@@ -9,6 +12,7 @@ mod erase;
 mod export;
 mod find;
 mod forged;
+mod old_bytes;
 mod real;
 mod slow;
 mod together;

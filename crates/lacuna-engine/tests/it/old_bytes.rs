@@ -1,0 +1,109 @@
+//! Old bytes of shards in storage accounts that keep some: removed, retained or held, and said so.
+
+use std::sync::Arc;
+
+use lacuna_engine::{OldVersions, PurgeOptions, PurgeOutcome, Receipt, Reporter, ShardState, verify};
+use lacuna_store::{AzureStore, Hold};
+use time::{Duration, OffsetDateTime};
+use tokio_util::sync::CancellationToken;
+
+use crate::account::{Account, Protection};
+use crate::world::{World, erase, get, key, mixed, ndjson, source};
+
+const SHARD: &str = "a.ndjson";
+
+const VERSIONS: Protection = Protection { versions: true, soft_delete: None, permanent_delete: false, is_owner: false };
+
+/// An account whose shard was written and has a snapshot.
+async fn world(protection: Protection) -> (Account, World) {
+    let account = Account::start(protection).await;
+    let world = World { store: Arc::new(AzureStore::open(&account.config()).unwrap()), ..World::new() };
+    world.put(SHARD, ndjson(&mixed())).await;
+    account.snapshot(SHARD);
+    (account, world)
+}
+
+async fn purge(world: &World) -> PurgeOutcome {
+    let sources = [source("all", "*.ndjson")];
+    let (reporter, never) = (Reporter::default(), CancellationToken::new());
+    world.engine().purge(&sources, PurgeOptions::default(), &reporter, &never).await.unwrap()
+}
+
+async fn receipt(world: &World, number: u32) -> Receipt {
+    let infix = if number == 1 { String::new() } else { format!(".{number}") };
+    let jws = get(world.store.as_ref(), &format!("_lacuna/receipts/e1{infix}.jws")).await;
+    verify::receipt(std::str::from_utf8(&jws).unwrap(), &key().verifying_key()).unwrap()
+}
+
+/// Whether the account has anything of the shard but what it is now.
+fn has_old_bytes(account: &Account) -> bool {
+    account.bytes_of(SHARD).len() > 1
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_removed_is_removed_and_gone() {
+    let soft = Protection { soft_delete: Some(7), permanent_delete: true, is_owner: true, ..Protection::default() };
+    for protection in [Protection::default(), VERSIONS, soft, Protection { versions: true, ..soft }] {
+        let (account, world) = world(protection).await;
+        let outcome = world.run(vec![source("all", "*.ndjson")], vec![erase("e1", "u3")]).await.unwrap();
+        assert!(outcome.is_complete(), "{outcome:?}");
+        let line = receipt(&world, 1).await.sources.remove(0).shards.remove(0);
+        assert_eq!((line.state, line.old_versions), (ShardState::Gone, OldVersions::Removed), "{protection:?}");
+        assert!(!has_old_bytes(&account), "{protection:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_account_retains_is_gone_by_a_day_and_then_gone() {
+    let (account, world) = world(Protection { soft_delete: Some(7), ..VERSIONS }).await;
+    let outcome = world.run(vec![source("all", "*.ndjson")], vec![erase("e1", "u3")]).await.unwrap();
+    assert!(outcome.is_complete(), "it goes by itself: {outcome:?}");
+    let day = (OffsetDateTime::now_utc() + Duration::days(7)).date().to_string();
+    assert_eq!(outcome.sources[0].retained[0].gone_by, Some(day.clone()));
+    let line = receipt(&world, 1).await.sources.remove(0).shards.remove(0);
+    assert_eq!((line.state, line.old_versions), (ShardState::Verified, OldVersions::Retained));
+    assert_eq!(line.gone_by, Some(day));
+    let again = purge(&world).await;
+    assert_eq!((again.shards_purged, again.shards_looked_after, again.retained.len()), (0, 1, 1), "{again:?}");
+
+    account.pass_days(7);
+    let after = purge(&world).await;
+    assert!(after.problems.is_empty() && after.retained.is_empty(), "{after:?}");
+    let line = receipt(&world, 2).await.sources.remove(0).shards.remove(0);
+    assert_eq!((line.state, line.old_versions, line.gone_by), (ShardState::Gone, OldVersions::Removed, None));
+    assert!(!has_old_bytes(&account));
+    assert_eq!(purge(&world).await.shards_looked_after, 0, "nothing is left to look after");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_hold_keeps_is_blocked_until_it_is_lifted() {
+    let (account, world) = world(VERSIONS).await;
+    account.hold(SHARD, Some(Hold::Legal));
+    let outcome = world.run(vec![source("all", "*.ndjson")], vec![erase("e1", "u3")]).await.unwrap();
+    assert!(!outcome.is_complete() && outcome.sources[0].problems[0].reason.contains("legal hold"), "{outcome:?}");
+    let line = receipt(&world, 1).await.sources.remove(0).shards.remove(0);
+    assert_eq!((line.state, line.old_versions, line.rows_after), (ShardState::Blocked, OldVersions::Held, 57));
+    assert!(has_old_bytes(&account));
+    assert_eq!(purge(&world).await.problems.len(), 1, "it is not forgotten");
+
+    account.hold(SHARD, None);
+    assert!(purge(&world).await.problems.is_empty());
+    let line = receipt(&world, 2).await.sources.remove(0).shards.remove(0);
+    assert_eq!((line.state, line.old_versions), (ShardState::Gone, OldVersions::Removed));
+    assert!(!has_old_bytes(&account));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leased_shard_is_a_problem_and_nothing_is_lost() {
+    let (account, world) = world(Protection::default()).await;
+    let before = world.get(SHARD).await;
+    account.lease(SHARD, true);
+    let outcome = world.run(vec![source("all", "*.ndjson")], vec![erase("e1", "u3")]).await.unwrap();
+    assert!(!outcome.is_complete(), "{outcome:?}");
+    assert!(outcome.sources[0].problems[0].reason.contains("lease"), "{outcome:?}");
+    assert_eq!(world.get(SHARD).await, before);
+    account.lease(SHARD, false);
+    let purged = purge(&world).await;
+    assert!(purged.problems.is_empty() && purged.shards_purged == 1, "{purged:?}");
+    assert!(!has_old_bytes(&account));
+}
