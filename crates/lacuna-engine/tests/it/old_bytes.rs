@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use lacuna_engine::{OldVersions, PurgeOptions, PurgeOutcome, Receipt, Reporter, ShardState, verify};
+use lacuna_engine::{
+    Action, EraseMode, OldVersions, PurgeOptions, PurgeOutcome, Receipt, Reporter, ShardState, verify,
+};
 use lacuna_store::{AzureStore, Hold};
 use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 
 use crate::account::{Account, Protection};
-use crate::world::{World, erase, get, key, mixed, ndjson, source};
+use crate::world::{World, erase, get, key, mixed, ndjson, request, source};
 
 const SHARD: &str = "a.ndjson";
 
@@ -105,5 +107,35 @@ async fn a_leased_shard_is_a_problem_and_nothing_is_lost() {
     account.lease(SHARD, false);
     let purged = purge(&world).await;
     assert!(purged.problems.is_empty() && purged.shards_purged == 1, "{purged:?}");
+    assert!(!has_old_bytes(&account));
+}
+
+/// A shard that is committed as a list of blocks, with the run cut off once the first of them is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_that_is_killed_between_its_blocks_and_their_commit_is_done_by_the_next() {
+    let (account, world) = world(VERSIONS).await;
+    let rows: Vec<_> = (0..4_000).flat_map(|_| mixed()).collect();
+    world.put(SHARD, ndjson(&rows)).await;
+    assert!(account.bytes_of(SHARD).iter().any(|bytes| bytes.len() > 8 << 20), "too short for blocks");
+    let hide = request("e1", "u3", Action::Erase(EraseMode::Hide));
+    assert!(world.run(vec![source("all", "*.ndjson")], vec![hide]).await.unwrap().is_complete());
+
+    let blocks = || account.requests().iter().filter(|asked| asked.ends_with("comp=block")).count();
+    let (sent, engine) = (blocks(), world.engine());
+    let killed = tokio::spawn(async move {
+        let (sources, never) = ([source("all", "*.ndjson")], CancellationToken::new());
+        engine.purge(&sources, PurgeOptions::default(), &Reporter::default(), &never).await
+    });
+    while blocks() == sent && !killed.is_finished() {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    killed.abort();
+    let _ = killed.await;
+    assert!(blocks() > sent, "it sent blocks");
+
+    let purged = purge(&world).await;
+    assert!(purged.problems.is_empty(), "{purged:?}");
+    let survivors: Vec<_> = rows.into_iter().filter(|row| *row != ("T", "u3", row.2)).collect();
+    assert!(world.get(SHARD).await == ndjson(&survivors).into_bytes(), "not what survives");
     assert!(!has_old_bytes(&account));
 }

@@ -85,3 +85,40 @@ async fn a_blob_is_deleted_with_its_snapshots() {
     store.delete(&blob, &written.etag).await.unwrap();
     assert_eq!(store.head(&blob).await.unwrap_err().kind, ErrorKind::NotFound);
 }
+
+#[tokio::test]
+async fn a_snapshot_that_somebody_made_is_found_and_removed() {
+    let store = store().await;
+    let shard = path("logs/a.parquet");
+    let put = |condition| store.write(&shard, Content::Bytes(pattern(10)), condition, WriteOptions::default());
+    let first = put(Condition::New).await.unwrap();
+    store.blob(&shard).create_snapshot(None).await.unwrap();
+    put(Condition::Matches(first.etag.clone())).await.unwrap();
+    let copies = store.old_copies(&shard).await.unwrap();
+    assert_eq!((copies.len(), &copies[0].etag), (1, &first.etag));
+    assert_eq!(store.remove_copy(&shard, &copies[0]).await.unwrap(), Removal::Removed);
+    assert!(store.old_copies(&shard).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_leased_blob_is_nobodys_to_change_until_the_lease_is_broken() {
+    let store = store().await;
+    let shard = path("logs/a.parquet");
+    let put =
+        |size: usize, condition| store.write(&shard, Content::Bytes(pattern(size)), condition, WriteOptions::default());
+    let first = put(10, Condition::New).await.unwrap();
+    store.blob(&shard).acquire_lease(-1, None).await.unwrap();
+    let now = store.head(&shard).await.unwrap();
+    for size in [5, 9 << 20] {
+        let refused = put(size, Condition::Matches(now.etag.clone())).await.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Leased);
+        let why = refused.source.unwrap().to_string();
+        assert!(why.contains("infinite"), "the lease is told: {why}");
+    }
+    assert_eq!(put(5, Condition::Any).await.unwrap_err().kind, ErrorKind::Leased);
+    assert_eq!(store.delete(&shard, &now.etag).await.unwrap_err().kind, ErrorKind::Leased);
+    assert_eq!(store.head(&shard).await.unwrap().size, first.size);
+    store.blob(&shard).break_lease(None).await.unwrap();
+    let now = store.head(&shard).await.unwrap();
+    put(9 << 20, Condition::Matches(now.etag)).await.unwrap();
+}
