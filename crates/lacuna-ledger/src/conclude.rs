@@ -1,8 +1,16 @@
 //! How the requests of a pass end.
 
-use time::OffsetDateTime;
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
 
-use crate::{Counts, Ledger, Missing, PassClaim, RequestId, Result};
+use crate::change::{Change, Detail};
+use crate::kept::Kept;
+use crate::pass::{find, led};
+use crate::sql::args;
+use crate::{Actor, Counts, Error, Ledger, Missing, PassClaim, Policy, Refusal, RequestId, Result, State, Step};
+
+/// The longest wait before an incomplete request is tried again.
+const RETRY_MAX: Duration = Duration::DAY;
 
 /// How one request of a pass ended.
 #[derive(Clone, Debug)]
@@ -45,19 +53,163 @@ pub enum Ending {
 
 impl Ledger {
     /// Says that the results of these requests are being checked.
-    pub async fn verifying(&self, claim: &PassClaim, requests: &[RequestId], now: OffsetDateTime) -> Result<()> {
-        todo!()
+    pub async fn verifying(
+        &self,
+        claim: &PassClaim,
+        requests: &[RequestId],
+        worker: &Actor,
+        now: OffsetDateTime,
+    ) -> Result<()> {
+        self.change(async |change| {
+            led(change, claim).await?;
+            for id in in_order(requests.to_vec()) {
+                let mut kept = Kept::lock(&mut change.tx, id).await?;
+                if kept.request.pass == Some(claim.pass) && kept.request.state == State::Running {
+                    change.step(&mut kept, Step::Verify, worker, Detail::new(), now).await?;
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Says how requests of a pass ended: some or all of them, in one transaction. With the last one the pass has ended, and the answer is
-    /// true; its sets are removed by [`Ledger::tidy`] then.
-    pub async fn conclude(&self, claim: &PassClaim, conclusions: &[Conclusion], now: OffsetDateTime) -> Result<bool> {
-        todo!()
+    /// true; its sets are removed by [`Ledger::tidy`] then. The same call again, by the same claim, changes nothing.
+    ///
+    /// Requests that are not on the pass any more (somebody decided on them while they were counted) are left alone.
+    pub async fn conclude(
+        &self,
+        claim: &PassClaim,
+        conclusions: &[Conclusion],
+        worker: &Actor,
+        now: OffsetDateTime,
+    ) -> Result<bool> {
+        self.change(async |change| {
+            let row = find(&mut change.tx, claim).await?;
+            if row.int("fence")? != claim.fence.0 {
+                return Err(Error::Fenced);
+            }
+            if row.text("phase")? == "ended" {
+                return Ok(true);
+            }
+            let mut conclusions: Vec<_> = conclusions.iter().collect();
+            conclusions.sort_by_key(|conclusion| conclusion.request);
+            for conclusion in conclusions {
+                let mut kept = Kept::lock(&mut change.tx, conclusion.request).await?;
+                if kept.request.pass == Some(claim.pass) {
+                    self.conclude_one(change, &mut kept, conclusion, worker, now).await?;
+                }
+            }
+            let left = change.tx.row("SELECT id FROM request WHERE pass = $1 LIMIT 1", args![claim.pass]).await?;
+            if left.is_none() {
+                let sql = "UPDATE pass SET phase = 'ended', leader = NULL, lease = 0 WHERE id = $1";
+                change.tx.run(sql, args![claim.pass]).await?;
+            }
+            Ok(left.is_none())
+        })
+        .await
     }
 
-    /// Removes sets and shards of passes that have ended, at most `shards_max` shards at a time; true when something is left.
-    pub async fn tidy(&self, shards_max: u32) -> Result<bool> {
-        todo!()
+    async fn conclude_one(
+        &self,
+        change: &mut Change,
+        kept: &mut Kept,
+        conclusion: &Conclusion,
+        worker: &Actor,
+        now: OffsetDateTime,
+    ) -> Result<()> {
+        let request = &mut kept.request;
+        let was_counted = request.state == State::Received;
+        let mut detail = Detail::from([("counts", json!(conclusion.counts))]);
+        request.pass = None;
+        request.counts = Some(conclusion.counts.clone());
+        request.missing = Vec::new();
+        if let Some(package) = &conclusion.package {
+            request.package = Some(package.clone());
+            request.package_expires = self.policy().package_keep.map(|keep| now.saturating_add(keep));
+            kept.package_removed = None;
+            detail.insert("package", json!(package));
+        }
+        if let Some(receipt) = &conclusion.receipt {
+            request.receipt = Some(receipt.clone());
+            detail.insert("receipt", json!(receipt));
+        }
+        let step = match &conclusion.ending {
+            Ending::Counted { missing } => {
+                request.miss(missing, &mut detail);
+                Step::Counted
+            }
+            Ending::Complete => Step::Complete,
+            Ending::Incomplete { missing } => {
+                request.miss(missing, &mut detail);
+                request.not_before = now.saturating_add(retry_after(self.policy(), request.tries));
+                if was_counted {
+                    kept.save(&mut change.tx).await?;
+                    change.record("not_counted", Some(conclusion.request), worker, detail, now);
+                    return Ok(());
+                }
+                Step::Incomplete
+            }
+            Ending::OverLimits => {
+                // Somebody must approve, also where none had to; approvals of another count do not count.
+                request.approvals_needed = request.approvals_needed.max(1);
+                request.approvers.clear();
+                kept.round += 1;
+                Step::OverLimits
+            }
+            Ending::Failed { reason } => {
+                request.reason = Some(reason.clone());
+                detail.insert("reason", json!(reason));
+                Step::Fail
+            }
+        };
+        if was_counted && !matches!(step, Step::Counted | Step::Fail) {
+            return Err(Refusal::State(State::Received).into());
+        }
+        change.step(kept, step, worker, detail, now).await
+    }
+
+    /// Removes sets and shards of passes that have ended, at most `sets_max` sets at a time; true when something is left.
+    pub async fn tidy(&self, sets_max: u32) -> Result<bool> {
+        self.change(async |change| {
+            let tx = &mut change.tx;
+            let sql = format!("SELECT id, sets, removed FROM pass WHERE phase = 'ended' LIMIT 1{}", tx.skip_locked());
+            let Some(row) = tx.row(sql, args![]).await? else { return Ok(false) };
+            let (pass, sets, from) = (row.int("id")?, row.int("sets")?, row.int("removed")?);
+            let to = sets.min(from.saturating_add(sets_max.max(1).into()));
+            for table in ["shard", "shard_set"] {
+                let sql = format!("DELETE FROM {table} WHERE pass = $1 AND number > $2 AND number <= $3");
+                tx.run(sql, args![pass, from, to]).await?;
+            }
+            if to == sets {
+                tx.run("DELETE FROM pass WHERE id = $1", args![pass]).await?;
+            } else {
+                tx.run("UPDATE pass SET removed = $2 WHERE id = $1", args![pass, to]).await?;
+            }
+            Ok(true)
+        })
+        .await
+    }
+}
+
+/// When a request that was tried so often is tried again.
+fn retry_after(policy: &Policy, tries: u32) -> Duration {
+    let doubled = 1 << tries.saturating_sub(1).min(16);
+    policy.retry.saturating_mul(doubled).min(RETRY_MAX)
+}
+
+/// Whoever locks several requests locks them in this order, so that nobody waits for the other.
+fn in_order(mut ids: Vec<RequestId>) -> Vec<RequestId> {
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
+impl crate::Request {
+    /// Keeps what is missing, as far as there is room.
+    fn miss(&mut self, missing: &[Missing], detail: &mut Detail) {
+        self.missing = missing.iter().take(Missing::KEPT_MAX).cloned().collect();
+        detail.insert("missing", json!(missing.len()));
     }
 }
 

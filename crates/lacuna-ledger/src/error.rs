@@ -40,9 +40,14 @@ pub enum Error {
 pub struct Cause(pub(crate) String);
 
 /// A [`std::result::Result`] with this crate's [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// The connection is gone.
+    pub(crate) fn lost() -> Self {
+        Self::Unavailable(Cause("the connection was lost".into()))
+    }
+
     /// Whether the same call may succeed later, with nothing changed.
     pub fn is_retriable(&self) -> bool {
         match self {
@@ -55,5 +60,57 @@ impl Error {
             | Self::Configuration(_)
             | Self::Database(_) => false,
         }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        // Its text alone: what a database says beside it may repeat values.
+        let cause = Cause(error.to_string());
+        match error {
+            sqlx::Error::Database(error) => match kind(error.as_ref()) {
+                Said::Busy => Self::Busy,
+                Said::Unavailable => Self::Unavailable(cause),
+                Said::Damaged => Self::Corrupt("the database's file"),
+                Said::Other => Self::Database(cause),
+            },
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed => Self::Unavailable(cause),
+            sqlx::Error::Configuration(_) => Self::Configuration(cause.0),
+            _ => Self::Database(cause),
+        }
+    }
+}
+
+/// What a database's error code means here.
+enum Said {
+    Busy,
+    Unavailable,
+    Damaged,
+    Other,
+}
+
+fn kind(error: &dyn sqlx::error::DatabaseError) -> Said {
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+        // An extended result code: its low byte is the code itself. https://www.sqlite.org/rescode.html
+        return match code.parse::<u32>().map(|code| code & 0xff) {
+            Ok(5 | 6) => Said::Busy,
+            Ok(10 | 13 | 14) => Said::Unavailable,
+            Ok(11 | 26) => Said::Damaged,
+            _ => Said::Other,
+        };
+    }
+    // https://www.postgresql.org/docs/current/errcodes-appendix.html
+    match code.as_ref() {
+        "40001" | "40P01" | "55P03" => Said::Busy,
+        "53300" | "57P01" | "57P02" | "57P03" => Said::Unavailable,
+        "XX001" | "XX002" => Said::Damaged,
+        code if code.starts_with("08") || code.starts_with("53") => Said::Unavailable,
+        _ => Said::Other,
     }
 }

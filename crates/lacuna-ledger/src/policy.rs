@@ -34,6 +34,8 @@ pub struct Policy {
     pub standing: Duration,
     /// How long a package is kept; for ever when absent.
     pub package_keep: Option<Duration>,
+    /// Whether changes of state go into the outbox; off where nobody collects them, so that it does not grow.
+    pub notices: bool,
 }
 
 impl Default for Policy {
@@ -47,6 +49,7 @@ impl Default for Policy {
             grace: Duration::days(30),
             standing: Duration::days(90),
             package_keep: Some(Duration::days(30)),
+            notices: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Clock, Counts, Error, Missing, State, Subject};
+use crate::{Clock, Counts, Error, Missing, PassId, State, Subject};
 
 /// The id of a request: a UUID that sorts by the time of its receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ pub struct NewRequest {
 }
 
 /// A request as it is kept. Its identifiers are not in it: [`Ledger::subject`](crate::Ledger::subject) has them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// Its id.
     pub id: RequestId,
@@ -111,7 +111,9 @@ pub struct Request {
     pub package_expires: Option<OffsetDateTime>,
     /// Where its receipt is.
     pub receipt: Option<String>,
-    /// How often it was tried.
+    /// The pass it rides on.
+    pub pass: Option<PassId>,
+    /// How often a pass took it.
     pub tries: u32,
     /// When it ended.
     pub ended: Option<OffsetDateTime>,
@@ -169,6 +171,14 @@ impl Lane {
             Self::Batch => "batch",
             Self::OnDemand => "on_demand",
         }
+    }
+}
+
+impl FromStr for Lane {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        [Self::Batch, Self::OnDemand].into_iter().find(|lane| lane.as_str() == text).ok_or(Error::Corrupt("a lane"))
     }
 }
 

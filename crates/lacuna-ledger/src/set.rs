@@ -4,7 +4,9 @@
 
 use time::{Duration, OffsetDateTime};
 
-use crate::{Actor, Fence, Ledger, PassClaim, PassId, Result};
+use crate::pass::led;
+use crate::sql::{Row, Tx, args, group};
+use crate::{Actor, Error, Fence, Ledger, PassClaim, PassId, Phase, Result};
 
 /// The number of a set within its pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,6 +84,8 @@ pub struct SetStatus {
     pub shards: u64,
     /// Where it stands.
     pub state: SetState,
+    /// The worker that had it last.
+    pub worker: Option<String>,
     /// Its result, when it is done.
     pub result: Option<SetResult>,
 }
@@ -103,15 +107,62 @@ pub struct PassProgress {
     pub bytes_done: u64,
 }
 
+/// Sets that are claimed at a time at most.
+const CLAIM_MAX: u32 = 500;
+
 impl Ledger {
     /// Adds sets to the plan of a pass, and answers with their numbers. Called as often as needed.
-    pub async fn plan_sets(&self, claim: &PassClaim, sets: &[NewSet], now: OffsetDateTime) -> Result<Vec<SetId>> {
-        todo!()
+    pub async fn plan_sets(
+        &self,
+        claim: &PassClaim,
+        sets: &[NewSet],
+        lease: Duration,
+        now: OffsetDateTime,
+    ) -> Result<Vec<SetId>> {
+        self.change(async |change| {
+            let first = planned(&led(change, claim).await?, claim)?.int("sets")? + 1;
+            let (mut rows, mut shards) = (Vec::new(), Vec::new());
+            for (number, set) in (first..).zip(sets) {
+                let bytes = set.shards.iter().map(|shard| shard.size).sum::<u64>();
+                let source = set.source.as_str();
+                rows.push(args![
+                    claim.pass,
+                    number,
+                    source,
+                    set.shards.len() as u64,
+                    bytes,
+                    0_i64,
+                    0_i64,
+                    0_i64,
+                    0_i64,
+                    0_i64
+                ]);
+                shards.extend(set.shards.iter().zip(0_i64..).map(|(shard, position)| {
+                    args![claim.pass, number, position, shard.path.as_str(), shard.etag.as_str(), shard.size]
+                }));
+            }
+            const SET: &str =
+                "shard_set (pass, number, source, shards, bytes, free, fence, rows_read, bytes_read, matched)";
+            change.tx.insert(SET, rows, "").await?;
+            change.tx.insert("shard (pass, number, position, path, etag, size)", shards, "").await?;
+            let numbers: Vec<_> = (first..).take(sets.len()).collect();
+            let sql = "UPDATE pass SET sets = $2, lease = $3 WHERE id = $1";
+            let last = first - 1 + i64::try_from(sets.len()).unwrap_or(i64::MAX);
+            change.tx.run(sql, args![claim.pass, last, now.saturating_add(lease)]).await?;
+            Ok(numbers.into_iter().map(SetId).collect())
+        })
+        .await
     }
 
     /// The plan is whole: the pass is searched from here on, and the claim has ended.
-    pub async fn plan_done(&self, claim: &PassClaim, now: OffsetDateTime) -> Result<()> {
-        todo!()
+    pub async fn plan_done(&self, claim: &PassClaim) -> Result<()> {
+        self.change(async |change| {
+            planned(&led(change, claim).await?, claim)?;
+            let sql = "UPDATE pass SET phase = 'searching', leader = NULL, lease = 0 WHERE id = $1";
+            change.tx.run(sql, args![claim.pass]).await?;
+            Ok(())
+        })
+        .await
     }
 
     /// Claims at most `sets_max` sets of a pass that nobody has, or whose lease ran out. No set is held twice.
@@ -123,42 +174,180 @@ impl Ledger {
         lease: Duration,
         now: OffsetDateTime,
     ) -> Result<Vec<SetClaim>> {
-        todo!()
+        self.change(async |change| {
+            let tx = &mut change.tx;
+            let phase = tx.row("SELECT phase FROM pass WHERE id = $1", args![pass]).await?;
+            if !phase.is_some_and(|row| row.text("phase").is_ok_and(|phase| phase == Phase::Searching.as_str())) {
+                return Ok(Vec::new());
+            }
+            let sql = format!(
+                "SELECT number, source, free, fence FROM shard_set WHERE pass = $1 AND free <= $2 ORDER BY free, number
+                    LIMIT $3{}",
+                tx.skip_locked()
+            );
+            let rows = tx.rows(sql, args![pass, now, sets_max.min(CLAIM_MAX)]).await?;
+            if rows.is_empty() {
+                return Ok(Vec::new());
+            }
+            let numbers: Vec<_> = rows.iter().map(|row| row.int("number")).collect::<Result<_>>()?;
+            let sql = format!(
+                "UPDATE shard_set SET free = $1, fence = fence + 1, worker = $2 WHERE pass = $3 AND number IN {}",
+                group(3, numbers.len())
+            );
+            let mut values = args![now.saturating_add(lease), worker.name.as_str(), pass];
+            values.extend(numbers.iter().flat_map(|number| args![*number]));
+            tx.run(sql, values).await?;
+            let mut claims = rows.iter().map(|row| SetClaim::read(pass, row)).collect::<Result<Vec<_>>>()?;
+            claims.sort_by_key(|claim| claim.set);
+            for (set, shard) in shards(tx, pass, &numbers).await? {
+                if let Ok(at) = claims.binary_search_by_key(&set, |claim| claim.set) {
+                    claims[at].shards.push(shard);
+                }
+            }
+            Ok(claims)
+        })
+        .await
     }
 
-    /// Says that the worker lives, and for how long again. Answers with the sets that it no longer holds.
-    pub async fn renew_sets(
-        &self,
-        claims: &[SetClaim],
-        lease: Duration,
-        now: OffsetDateTime,
-    ) -> Result<Vec<(PassId, SetId)>> {
-        todo!()
+    /// Says that the worker lives, and for how long again. Answers with the sets that it no longer holds: taken over, or done.
+    pub async fn renew_sets(&self, claims: &[SetClaim], lease: Duration, now: OffsetDateTime) -> Result<Vec<SetId>> {
+        let sql = "UPDATE shard_set SET free = $4 WHERE pass = $1 AND number = $2 AND fence = $3 AND free IS NOT NULL";
+        self.change(async |change| {
+            let mut lost = Vec::new();
+            for claim in in_order(claims) {
+                let values = args![claim.pass, claim.set.0, claim.fence.0, now.saturating_add(lease)];
+                if change.tx.run(sql, values).await? == 0 {
+                    lost.push(claim.set);
+                }
+            }
+            Ok(lost)
+        })
+        .await
     }
 
     /// Hands sets back, so that others may have them at once. Those that are no longer held are left alone.
     pub async fn release_sets(&self, claims: &[SetClaim]) -> Result<()> {
-        todo!()
+        let sql = "UPDATE shard_set SET free = 0, fence = fence + 1
+            WHERE pass = $1 AND number = $2 AND fence = $3 AND free IS NOT NULL";
+        self.change(async |change| {
+            for claim in in_order(claims) {
+                change.tx.run(sql, args![claim.pass, claim.set.0, claim.fence.0]).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
-    /// Records what came of a set; [`Fenced`](crate::Error::Fenced) when it is no longer held. The same claim with the same
-    /// reference may say so again.
-    pub async fn finish_set(&self, claim: &SetClaim, result: &SetResult, now: OffsetDateTime) -> Result<()> {
-        todo!()
+    /// Records what came of a set; [`Error::Fenced`] when it is no longer held. The same claim with the same reference may say so again.
+    pub async fn finish_set(&self, claim: &SetClaim, result: &SetResult) -> Result<()> {
+        const UPDATE: &str =
+            "UPDATE shard_set SET free = NULL, reference = $4, rows_read = $5, bytes_read = $6, matched = $7
+            WHERE pass = $1 AND number = $2 AND fence = $3 AND free IS NOT NULL";
+        const AGAIN: &str = "SELECT number FROM shard_set
+            WHERE pass = $1 AND number = $2 AND fence = $3 AND free IS NULL AND reference = $4";
+        self.change(async |change| {
+            let mut values = args![claim.pass, claim.set.0, claim.fence.0, result.reference.as_str()];
+            let again = values.clone();
+            values.extend(args![result.rows, result.bytes, result.matched]);
+            let is_recorded = change.tx.run(UPDATE, values).await? == 1 || change.tx.row(AGAIN, again).await?.is_some();
+            if is_recorded { Ok(()) } else { Err(Error::Fenced) }
+        })
+        .await
     }
 
     /// At most `limit` sets of a pass by their number, from the one after `after`.
     pub async fn sets(&self, pass: PassId, after: Option<SetId>, limit: u32) -> Result<Vec<SetStatus>> {
-        todo!()
+        let sql = "SELECT * FROM shard_set WHERE pass = $1 AND number > $2 ORDER BY number LIMIT $3";
+        let after = after.map_or(0, |set| set.0);
+        let rows = self.read().await?.rows(sql, args![pass, after, limit]).await?;
+        rows.iter().map(SetStatus::read).collect()
     }
 
     /// The shards of a set, in the order in which they were planned.
     pub async fn set_shards(&self, pass: PassId, set: SetId) -> Result<Vec<Shard>> {
-        todo!()
+        let all = shards(&mut self.read().await?, pass, &[set.0]).await?;
+        Ok(all.into_iter().map(|(_, shard)| shard).collect())
     }
 
     /// How far a pass is.
     pub async fn progress(&self, pass: PassId) -> Result<PassProgress> {
-        todo!()
+        const SUMS: &str = "SELECT COUNT(*) AS sets, COUNT(reference) AS done,
+            CAST(COALESCE(SUM(CASE WHEN free > 0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS claimed,
+            CAST(COALESCE(SUM(shards), 0) AS BIGINT) AS shards, CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes,
+            CAST(COALESCE(SUM(CASE WHEN free IS NULL THEN bytes ELSE 0 END), 0) AS BIGINT) AS bytes_done
+            FROM shard_set WHERE pass = $1";
+        let row = self.read().await?.one(SUMS, args![pass]).await?;
+        Ok(PassProgress {
+            sets: row.count("sets")?,
+            claimed: row.count("claimed")?,
+            done: row.count("done")?,
+            shards: row.count("shards")?,
+            bytes: row.count("bytes")?,
+            bytes_done: row.count("bytes_done")?,
+        })
+    }
+}
+
+/// Only a pass that is being planned takes sets.
+fn planned<'a>(row: &'a Row, claim: &PassClaim) -> Result<&'a Row> {
+    if claim.phase == Phase::Planning { Ok(row) } else { Err(Error::Fenced) }
+}
+
+/// The shards of some sets, by set and position.
+async fn shards(tx: &mut Tx, pass: PassId, numbers: &[i64]) -> Result<Vec<(SetId, Shard)>> {
+    let sql = format!(
+        "SELECT number, path, etag, size FROM shard WHERE pass = $1 AND number IN {} ORDER BY number, position",
+        group(1, numbers.len())
+    );
+    let mut values = args![pass];
+    values.extend(numbers.iter().flat_map(|number| args![*number]));
+    let rows = tx.rows(sql, values).await?;
+    let shard = |row: &Row| {
+        let shard = Shard { path: row.string("path")?, etag: row.string("etag")?, size: row.count("size")? };
+        Ok((SetId(row.int("number")?), shard))
+    };
+    rows.iter().map(shard).collect()
+}
+
+/// Whoever locks several sets locks them in this order, so that nobody waits for the other.
+fn in_order(claims: &[SetClaim]) -> Vec<&SetClaim> {
+    let mut claims: Vec<_> = claims.iter().collect();
+    claims.sort_by_key(|claim| (claim.pass, claim.set));
+    claims
+}
+
+impl SetClaim {
+    /// From a set's row as it was before it was claimed.
+    fn read(pass: PassId, row: &Row) -> Result<Self> {
+        Ok(Self {
+            pass,
+            set: SetId(row.int("number")?),
+            fence: Fence(row.int("fence")? + 1),
+            source: row.string("source")?,
+            shards: Vec::new(),
+            taken_over: row.int("free")? > 0,
+        })
+    }
+}
+
+impl SetStatus {
+    fn read(row: &Row) -> Result<Self> {
+        let state = match row.maybe_int("free")? {
+            None => SetState::Done,
+            Some(0) => SetState::Planned,
+            Some(_) => SetState::Claimed,
+        };
+        let result = |reference| {
+            let (rows, bytes) = (row.count("rows_read")?, row.count("bytes_read")?);
+            Ok::<_, Error>(SetResult { reference, rows, bytes, matched: row.count("matched")? })
+        };
+        Ok(Self {
+            set: SetId(row.int("number")?),
+            source: row.string("source")?,
+            shards: row.count("shards")?,
+            state,
+            worker: row.maybe_string("worker")?,
+            result: row.maybe_string("reference")?.map(result).transpose()?,
+        })
     }
 }

@@ -3,8 +3,13 @@
 //! Each erasure that is complete has a sequence number. A shard's watermark is the highest one that was applied to it, under its ETag;
 //! another ETag has none.
 
+use std::collections::BTreeMap;
+
 use time::OffsetDateTime;
 
+use crate::hold::Applying;
+use crate::kept::IDS_MAX;
+use crate::sql::{Row, Tx, args, group};
 use crate::{Hold, Ledger, RequestId, Result, Shard, Subject};
 
 /// The number of a standing erasure; 0 is before all.
@@ -30,25 +35,85 @@ pub struct StandingErasure {
     pub holds: Vec<Hold>,
 }
 
+/// Lets erasures stand, each with the next number. Numbers are given in the order of commits: the ledger's row is locked from here on, so
+/// whoever has seen one has seen all before it.
+pub(crate) async fn stand(tx: &mut Tx, erasures: Vec<(RequestId, OffsetDateTime)>) -> Result<()> {
+    if erasures.is_empty() {
+        return Ok(());
+    }
+    let sql = "UPDATE ledger SET last_standing = last_standing + $1 WHERE one = 1 RETURNING last_standing";
+    let count = i64::try_from(erasures.len()).unwrap_or(i64::MAX);
+    let last = tx.one(sql, args![count]).await?.int("last_standing")?;
+    let rows = (last - count + 1..).zip(erasures).map(|(sequence, (id, until))| args![sequence, id, until]).collect();
+    tx.insert("standing (sequence, request, until)", rows, "").await
+}
+
 impl Ledger {
     /// At most `limit` erasures that stand now, from the one after `after`, by number.
     pub async fn standing(&self, after: Sequence, limit: u32, now: OffsetDateTime) -> Result<Vec<StandingErasure>> {
-        todo!()
+        const STANDING: &str =
+            "SELECT standing.sequence, standing.request, standing.until, request.tenant, request.sources,
+            sealed.key_id, sealed.content FROM standing
+            JOIN request ON request.id = standing.request JOIN sealed ON sealed.request = standing.request
+            WHERE standing.sequence > $1 AND standing.until > $2 ORDER BY standing.sequence LIMIT $3";
+        let mut tx = self.read().await?;
+        let rows = tx.rows(STANDING, args![after.0, now, limit]).await?;
+        let ids: Vec<_> = rows.iter().map(|row| row.id("request")).collect::<Result<_>>()?;
+        let holds = Applying::to(&mut tx, &ids).await?;
+        let erasure = |row: &Row| {
+            let request = row.id("request")?;
+            let sources: Vec<String> = row.json("sources")?.unwrap_or_default();
+            Ok(StandingErasure {
+                sequence: Sequence(row.int("sequence")?),
+                request,
+                tenant: Some(row.string("tenant")?).filter(|tenant| !tenant.is_empty()),
+                subject: self.opened(request, row)?,
+                until: row.time("until")?,
+                holds: holds.on(request, &sources),
+                sources,
+            })
+        };
+        rows.iter().map(erasure).collect()
     }
 
     /// The highest number given so far: what a sweep that starts now takes its shards to.
     pub async fn last_sequence(&self) -> Result<Sequence> {
-        todo!()
+        let row = self.read().await?.one("SELECT last_standing FROM ledger WHERE one = 1", args![]).await?;
+        Ok(Sequence(row.int("last_standing")?))
     }
 
     /// For each of these shards of a source, the number up to which standing erasures were applied to this very version of it.
     pub async fn watermarks(&self, source: &str, shards: &[Shard]) -> Result<Vec<Sequence>> {
-        todo!()
+        let mut tx = self.read().await?;
+        let mut known = BTreeMap::new();
+        for chunk in shards.chunks(IDS_MAX) {
+            let sql = format!(
+                "SELECT path, etag, sequence FROM watermark WHERE source = $1 AND path IN {}",
+                group(1, chunk.len())
+            );
+            let mut values = args![source];
+            values.extend(chunk.iter().flat_map(|shard| args![shard.path.as_str()]));
+            for row in tx.rows(sql, values).await? {
+                known.insert(row.string("path")?, (row.string("etag")?, Sequence(row.int("sequence")?)));
+            }
+        }
+        let of = |shard: &Shard| known.get(&shard.path).filter(|(etag, _)| *etag == shard.etag);
+        Ok(shards.iter().map(|shard| of(shard).map_or(Sequence(0), |(_, sequence)| *sequence)).collect())
     }
 
     /// Says that all standing erasures up to `sequence` are applied to these versions of shards. A watermark never goes back under the
     /// same ETag.
     pub async fn advance_watermarks(&self, source: &str, shards: &[Shard], sequence: Sequence) -> Result<()> {
-        todo!()
+        const ADVANCE: &str = "ON CONFLICT (source, path) DO UPDATE SET etag = excluded.etag, sequence =
+            CASE WHEN watermark.etag = excluded.etag AND watermark.sequence > excluded.sequence
+            THEN watermark.sequence ELSE excluded.sequence END";
+        // Each path once, and always in the same order, so that nobody waits for the other.
+        let versions: BTreeMap<_, _> = shards.iter().map(|shard| (&shard.path, &shard.etag)).collect();
+        self.change(async |change| {
+            let row = |(path, etag): (&&String, &&String)| args![source, path.as_str(), etag.as_str(), sequence.0];
+            let rows = versions.iter().map(row).collect();
+            change.tx.insert("watermark (source, path, etag, sequence)", rows, ADVANCE).await
+        })
+        .await
     }
 }

@@ -95,6 +95,9 @@ pub enum Refusal {
     /// Four eyes.
     #[error("nobody approves a request of their own")]
     OwnRequest,
+    /// A requester takes back requests of their own.
+    #[error("requesters take back requests of their own only")]
+    OthersRequest,
     /// One approver counts once.
     #[error("this approver has approved already")]
     ApprovedAlready,
@@ -173,6 +176,30 @@ pub fn next(state: State, kind: Kind, step: Step, role: Role) -> Result<State, R
         (Step::Fail, S::Received | S::Running | S::Verifying | S::Incomplete) => Ok(S::Failed),
         (Step::Expire, S::Received | S::AwaitingApproval) => Ok(S::Expired),
         _ => Err(Refusal::State(state)),
+    }
+}
+
+impl Step {
+    /// What the audit chain says of it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Schedule => "scheduled",
+            Self::Counted => "counted",
+            Self::Approve { .. } => "approved",
+            Self::Deny => "denied",
+            Self::Cancel => "cancelled",
+            Self::Extend => "extended",
+            Self::Pause => "paused",
+            Self::Resume => "resumed",
+            Self::Force => "forced",
+            Self::Start => "started",
+            Self::Verify => "verifying",
+            Self::Complete => "completed",
+            Self::Incomplete => "incomplete",
+            Self::OverLimits => "over_limits",
+            Self::Fail => "failed",
+            Self::Expire => "expired",
+        }
     }
 }
 

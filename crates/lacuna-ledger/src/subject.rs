@@ -1,9 +1,8 @@
 //! The person whom a request is about.
 
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::Secret;
+use crate::{Error, Result, Secret};
 
 /// One `kind=value` of a person. The value never prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +34,33 @@ impl Subject {
     }
 }
 
-/// How identifiers are written before they are encrypted.
-#[derive(Serialize, Deserialize)]
-struct Written<'a> {
-    kind: &'a str,
-    value: &'a str,
+impl Subject {
+    /// A JSON array of pairs; wiped by whoever encrypts it.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let pairs: Vec<_> = self.identifiers.iter().map(|one| (&one.kind, one.value.expose())).collect();
+        // Pairs of strings always serialise.
+        serde_json::to_vec(&pairs).unwrap_or_default()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let pairs: Vec<(String, String)> =
+            serde_json::from_slice(bytes).map_err(|_| Error::Corrupt("decrypted identifiers"))?;
+        Ok(Self::new(pairs.into_iter().map(|(kind, value)| Identifier::new(kind, value))))
+    }
+
+    /// Whether a text that is kept holds one of the identifiers. Values that are parts of ordinary words do not count.
+    pub(crate) fn is_named_in(&self, text: &str) -> bool {
+        let text = Zeroizing::new(text.to_lowercase());
+        self.identifiers.iter().any(|identifier| {
+            let value = Zeroizing::new(identifier.value.expose().trim().to_lowercase());
+            if value.chars().count() < NAMED_CHARS_MIN {
+                !value.is_empty() && *value == *text
+            } else {
+                text.contains(value.as_str())
+            }
+        })
+    }
 }
+
+/// A shorter value names nobody within a text.
+const NAMED_CHARS_MIN: usize = 4;

@@ -1,0 +1,150 @@
+//! Opening a database, and bringing its tables up to date.
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool};
+
+use super::Tx;
+use crate::{Error, Result};
+
+/// The tables, step by step. A step that was released never changes.
+const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "ledger", include_str!("../../migrations/0001_ledger.sql"))];
+
+/// How long SQLite waits for another process that writes, and either waits for a connection.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Connections that read at a time from SQLite, and all of them to PostgreSQL.
+const CONNECTIONS: u32 = 8;
+
+/// A database.
+#[derive(Clone, Debug)]
+pub(crate) enum Db {
+    /// One connection writes: writers of this process wait in line instead of colliding.
+    Sqlite {
+        write: SqlitePool,
+        read: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+impl Db {
+    pub(crate) async fn open(url: &str) -> Result<Self> {
+        let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Self::postgres(url).await?
+        } else {
+            Self::sqlite(Path::new(url.strip_prefix("sqlite://").unwrap_or(url))).await?
+        };
+        db.migrate().await?;
+        Ok(db)
+    }
+
+    async fn sqlite(path: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A commit is on the disk before it is reported.
+            .synchronous(SqliteSynchronous::Full)
+            // What is deleted is overwritten.
+            .pragma("secure_delete", "ON")
+            .busy_timeout(WAIT)
+            .foreign_keys(false)
+            .optimize_on_close(true, 1000)
+            .disable_statement_logging();
+        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(WAIT * 6);
+        let write = pool(1).connect_with(options.clone()).await?;
+        let read = pool(CONNECTIONS).connect_lazy_with(options.pragma("query_only", "ON"));
+        Ok(Self::Sqlite { write, read })
+    }
+
+    async fn postgres(url: &str) -> Result<Self> {
+        // The text of a URL that cannot be read may hold a password.
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|_| Error::Configuration("the ledger's URL cannot be read".into()))?
+            .application_name("lacuna")
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT * 6).connect_with(options);
+        Ok(Self::Postgres(pool.await?))
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        let adapt = |sql: &'static str| match self {
+            Self::Sqlite { .. } => sql.replace("BYTEA", "BLOB").replace("/*CLUSTERED*/", "WITHOUT ROWID"),
+            Self::Postgres(_) => sql.to_owned(),
+        };
+        let migrations = MIGRATIONS.map(|(version, name, sql)| {
+            let sql = AssertSqlSafe(adapt(sql)).into_sql_str();
+            Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+        });
+        let migrator = Migrator::with_migrations(migrations.to_vec());
+        let migrated = match self {
+            Self::Sqlite { write, .. } => migrator.run(write).await,
+            Self::Postgres(pool) => migrator.run(pool).await,
+        };
+        migrated.map_err(|error| match error {
+            sqlx::migrate::MigrateError::Execute(error) => error.into(),
+            error => Error::Configuration(format!("the ledger's tables cannot be brought up to date: {error}")),
+        })
+    }
+
+    /// Begins a transaction that writes.
+    pub(crate) async fn write(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Begins a transaction that only reads, and sees one moment of the database.
+    pub(crate) async fn read(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
+            Self::Postgres(pool) => {
+                Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?)
+            }
+        })
+    }
+
+    /// Sees to it that nothing deleted is left in the database's files.
+    pub(crate) async fn scrub(&self) -> Result<()> {
+        match self {
+            Self::Sqlite { write, .. } => {
+                // `secure_delete` has overwritten it in the pages; older copies of those are in the WAL.
+                let mut connection = write.acquire().await?;
+                let row = connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+                let busy: i64 = sqlx::Row::try_get(&row, 0)?;
+                if busy == 0 { Ok(()) } else { Err(Error::Busy) }
+            }
+            Self::Postgres(pool) => {
+                pool.execute("VACUUM sealed").await?;
+                pool.execute("VACUUM identifier").await?;
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    pub(crate) async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
