@@ -1,4 +1,4 @@
-//! The engine: stores, keys and budgets, and the one function that runs a job.
+//! The engine: stores, keys and budgets, and the one function that runs a job from its plan to its outcome.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cpu::Cpu;
 use crate::origin::Budget;
-use crate::run::Run;
 use crate::search::Workshop;
 use crate::{Job, Outcome, Reporter};
 
@@ -74,6 +73,14 @@ pub enum Error {
     /// A package could not be made from what was found.
     #[error("the package cannot be made")]
     Package(#[source] lacuna_export::Error),
+    /// What a worker kept of its search cannot be used.
+    #[error("{path}: what was found in a set of shards cannot be used: {reason}")]
+    Kept {
+        /// Where it lies.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A temporary file could not be written.
     #[error("cannot write temporary files")]
     Temp(#[source] std::io::Error),
@@ -117,7 +124,7 @@ impl Engine {
     /// Runs `job` to its end, or until `cancel` asks to stop: then what was begun is finished or left as it was, and the
     /// outcome says `interrupted`. `reporter` counts meanwhile.
     pub async fn run(&self, job: Job, reporter: &Reporter, cancel: &CancellationToken) -> Result<Outcome, Error> {
-        Run::prepare(self, &job, reporter, cancel)?.run().await
+        self.pass(&job, reporter, cancel)?.run().await
     }
 }
 

@@ -2,7 +2,6 @@
 //! its shard, never "no tombstone".
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use futures::TryStreamExt as _;
 use lacuna_erase::tombstone::{self, ShardVersion, Tombstone};
@@ -20,8 +19,17 @@ const ATTEMPTS_MAX: u32 = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Tombstones {
     known: HashMap<String, BlobInfo>,
-    /// Those of versions that are there no more, as far as the run came across them.
-    stale: Mutex<Vec<Held>>,
+}
+
+/// What a tombstone says of a version of a shard.
+#[derive(Debug)]
+pub(crate) enum Hidden {
+    /// There is none.
+    Nothing,
+    /// These rows are hidden.
+    Rows(RoaringTreemap),
+    /// It is of this version, which is there no more.
+    Stale(Etag),
 }
 
 /// A tombstone as it was read from the store.
@@ -36,7 +44,7 @@ impl Tombstones {
     pub(crate) async fn list(store: &dyn Store) -> Result<Self, lacuna_store::Error> {
         let listed: Vec<BlobInfo> = store.list(tombstone::PREFIX).try_collect().await?;
         let known = listed.into_iter().map(|info| (info.path.to_string(), info)).collect();
-        Ok(Self { known, stale: Mutex::default() })
+        Ok(Self { known })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -50,41 +58,45 @@ impl Tombstones {
     }
 
     /// The rows of this version of a shard that are hidden.
-    pub(crate) async fn rows_of(
-        &self,
-        store: &dyn Store,
-        shard: &BlobInfo,
-    ) -> Result<Option<RoaringTreemap>, ShardError> {
+    pub(crate) async fn rows_of(&self, store: &dyn Store, shard: &BlobInfo) -> Result<Hidden, ShardError> {
         if !self.known.contains_key(&tombstone::path(shard.path.as_str())) {
-            return Ok(None);
+            return Ok(Hidden::Nothing);
         }
-        match held(store, shard.path.as_str()).await? {
+        Ok(match held(store, shard.path.as_str()).await? {
             Some(held) if held.tombstone.version().etag == shard.etag.as_str() => {
-                Ok(Some(held.tombstone.hidden().clone()))
+                Hidden::Rows(held.tombstone.hidden().clone())
             }
-            Some(held) => {
-                self.stale.lock().unwrap_or_else(PoisonError::into_inner).push(held);
-                Ok(None)
-            }
-            None => Ok(None),
-        }
+            Some(held) => Hidden::Stale(Etag::new(&held.tombstone.version().etag)),
+            None => Hidden::Nothing,
+        })
     }
 
-    /// Takes `requests` out of the tombstones of versions that are there no more: they have searched the newer ones.
-    pub(crate) async fn release(self, store: &dyn Store, requests: &[&str]) -> Result<(), ShardError> {
-        let mut stale = self.stale.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for info in self.known.into_values().filter(|info| info.path.as_str().starts_with(tombstone::SUPERSEDED)) {
-            match read(store, info).await {
-                Err(error) if error.is_gone() || error.is_change() => {}
-                held => stale.push(held?),
-            }
-        }
-        for held in stale {
-            // Where somebody is at it meanwhile, the next run looks again.
-            without(store, &held, requests).await?;
-        }
-        Ok(())
+    /// Those of versions that made room for others'.
+    pub(crate) fn superseded(self) -> Vec<BlobInfo> {
+        let known = self.known.into_values();
+        known.filter(|info| info.path.as_str().starts_with(tombstone::SUPERSEDED)).collect()
     }
+}
+
+/// Takes `requests` out of the tombstones of versions that are there no more: they have searched the newer ones. `stale` are those
+/// that the search came across.
+pub(crate) async fn release(
+    store: &dyn Store,
+    requests: &[&str],
+    stale: &[(String, Etag)],
+    superseded: Vec<BlobInfo>,
+) -> Result<(), ShardError> {
+    for (shard, etag) in stale {
+        forget(store, shard, etag, requests).await?;
+    }
+    for info in superseded {
+        match read(store, info).await {
+            Err(error) if error.is_gone() || error.is_change() => {}
+            // Where somebody is at it meanwhile, the next run looks again.
+            held => without(store, &held?, requests).await.map(drop)?,
+        }
+    }
+    Ok(())
 }
 
 /// The tombstone of this version of a shard, when it has one.

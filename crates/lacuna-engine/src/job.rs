@@ -99,6 +99,36 @@ pub struct Request {
     pub selector: Selector,
     /// What it wants.
     pub action: Action,
+    /// The sources that it is about; all of the job's, when it names none.
+    pub sources: Vec<String>,
+    /// How far its erasure may reach before somebody looks at it.
+    pub limits: EraseLimits,
+    /// Why its subject's rows must stay for now. They are counted, kept and named in the receipt; an export still holds them.
+    pub held: Option<String>,
+    /// The head of the ledger's chain, for its receipt.
+    pub chain_head: Option<String>,
+}
+
+/// How much an erasure may match before it stops and is looked at. What a source keeps by configuration does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EraseLimits {
+    /// Rows in all sources together.
+    pub max_rows: Option<u64>,
+    /// Shards with any of them.
+    pub max_shards: Option<u64>,
+    /// The part of any one source's rows, between 0 and 1.
+    pub max_share: Option<f64>,
+    /// What somebody saw and approved: up to so many rows in so many shards, nothing above counts.
+    pub approved: Option<Reach>,
+}
+
+/// How far an erasure reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Rows in all sources together.
+    pub rows: u64,
+    /// Shards with any of them.
+    pub shards: u64,
 }
 
 /// What a request wants.
@@ -134,6 +164,34 @@ pub struct ExportOptions {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(transparent)]
 pub struct RequestId(String);
+
+impl Request {
+    /// A request without limits, holds or a ledger.
+    pub fn new(id: RequestId, selector: Selector, action: Action) -> Self {
+        let (sources, limits) = (Vec::new(), EraseLimits::default());
+        Self { id, selector, action, sources, limits, held: None, chain_head: None }
+    }
+
+    /// Whether it is about this source.
+    pub(crate) fn is_about(&self, source: &Source) -> bool {
+        self.sources.is_empty() || self.sources.contains(&source.name)
+    }
+
+    /// Whether it wants a package.
+    pub(crate) fn exports(&self) -> bool {
+        matches!(self.action, Action::Export(_))
+    }
+
+    /// Whether it changes shards.
+    pub(crate) fn changes(&self) -> bool {
+        matches!(self.action, Action::Erase(EraseMode::Hide | EraseMode::Now))
+    }
+
+    /// Whether it is about an erasure, a dry run among them: then hidden rows count, too.
+    pub(crate) fn erases(&self) -> bool {
+        matches!(self.action, Action::Erase(_))
+    }
+}
 
 impl OnErase {
     /// Whether erased rows stay, and only their identifying columns go.

@@ -2,9 +2,11 @@
 //!
 //! A [`Job`] is the requests of any number of people over any number of shards, worked through in one pass. [`Engine::run`]
 //! does one and returns what happened as a value; the command line, the worker and the portal are thin callers of it.
+//! A [`Pass`] is the same job in steps that any number of workers share: plan, search a set of shards, finish.
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on fails"))]
 
+mod account;
 mod cat;
 mod check;
 mod commit;
@@ -20,13 +22,13 @@ mod journal;
 mod origin;
 mod outcome;
 mod package;
+mod pass;
 mod plan;
 mod problem;
 mod progress;
 mod purge;
 mod receipt;
 mod rows;
-mod run;
 mod seal;
 mod search;
 mod spool;
@@ -37,10 +39,11 @@ pub mod verify;
 pub use check::SourceCheck;
 pub use engine::{Engine, Error, Settings};
 pub use job::{
-    Action, EmptyShards, EraseMode, ExportOptions, FormatChoice, Job, OnErase, Poison, Request, RequestId, Source,
-    TextOptions,
+    Action, EmptyShards, EraseLimits, EraseMode, ExportOptions, FormatChoice, Job, OnErase, Poison, Reach, Request,
+    RequestId, Source, TextOptions,
 };
-pub use outcome::{Blocked, Outcome, Problem, RequestOutcome, Retained, SourceOutcome};
+pub use outcome::{Blocked, Outcome, Problem, RequestOutcome, RequestSource, Retained, SourceOutcome, Stopped};
+pub use pass::{Counts, Pass, SetFound, SetSize, ShardSet};
 pub use progress::{Phase, Progress, Reporter};
 pub use purge::{PurgeOptions, PurgeOutcome, PurgedRequest};
 pub use receipt::{OldVersions, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState};

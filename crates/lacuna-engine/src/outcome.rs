@@ -1,6 +1,6 @@
 //! What a job did, as values: the `--json` document is made of these.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::RequestId;
 use crate::copies::OldBytes;
@@ -56,7 +56,7 @@ pub struct SourceOutcome {
 }
 
 /// A shard, or a whole source, that could not be worked on.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The shard's path; the source's glob when it is about all shards.
     pub shard: String,
@@ -108,8 +108,20 @@ pub struct RequestOutcome {
     pub request: RequestId,
     /// Rows that belong to it.
     pub matched: u64,
+    /// Its rows that are out of the bytes, or anonymous in them.
+    pub erased: u64,
+    /// Its rows that tombstones hide until a purge takes them out of the bytes.
+    pub hidden: u64,
+    /// Its rows that stay, as configured or because its subject is held.
+    pub kept: u64,
     /// Whether every shard could be searched (and, for an erasure, changed).
     pub complete: bool,
+    /// Why nothing of it was erased although rows were found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
+    /// The same, source by source: those that were searched for it.
+    #[serde(skip)]
+    pub sources: Vec<RequestSource>,
     /// Where the export package lies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
@@ -119,6 +131,65 @@ pub struct RequestOutcome {
     /// The receipt itself, when it could not be written anywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt_jws: Option<String>,
+}
+
+/// What came of one request in one source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestSource {
+    /// The source's name.
+    pub source: String,
+    /// Rows that were searched.
+    pub rows_scanned: u64,
+    /// Rows that belong to the request.
+    pub matched: u64,
+    /// Shards with any of them.
+    pub shards: u64,
+    /// Rows that are out of the bytes, or anonymous in them.
+    pub erased: u64,
+    /// Rows that tombstones hide.
+    pub hidden: u64,
+    /// Rows that stay.
+    pub kept: u64,
+}
+
+/// Why an erasure did not begin.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "by")]
+pub enum Stopped {
+    /// More rows than it may match.
+    MaxRows {
+        /// What it matched.
+        matched: u64,
+        /// What it may.
+        max: u64,
+    },
+    /// Rows in more shards than it may reach.
+    MaxShards {
+        /// Those with any of its rows.
+        matched: u64,
+        /// What it may.
+        max: u64,
+    },
+    /// A larger part of a source than it may match.
+    MaxShare {
+        /// The source.
+        source: String,
+        /// Its rows there.
+        matched: u64,
+        /// All rows there.
+        rows: u64,
+        /// What part it may.
+        max: f64,
+    },
+    /// The package of the same request is not complete, and what it would hold must stay until it is.
+    Package,
+}
+
+impl Stopped {
+    /// Whether it was a limit: then somebody who approves of it lets it go on.
+    pub fn is_limit(&self) -> bool {
+        !matches!(self, Self::Package)
+    }
 }
 
 impl Outcome {

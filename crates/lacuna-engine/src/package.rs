@@ -100,15 +100,22 @@ impl Press<'_> {
 
     /// Refuses a request whose package is there and complete already: it was handed out.
     pub(crate) async fn check_absent(&self, request: &Request) -> Result<(), Error> {
+        match self.finished(request).await? {
+            None => Ok(()),
+            Some(path) => Err(Error::Configuration(format!(
+                "a finished package is at {}/{path} already: choose another request id",
+                self.store.url(),
+            ))),
+        }
+    }
+
+    /// Where the request's package is, if it is there and complete.
+    pub(crate) async fn finished(&self, request: &Request) -> Result<Option<String>, Error> {
         let package = Package::new(request.selector.tenant.as_ref().map(|tenant| tenant.as_str()), request.id.as_str());
         let path = blob_path(&package.path(package::SUCCESS))?;
         match self.store.head(&path).await {
-            Ok(_) => Err(Error::Configuration(format!(
-                "a finished package is at {}/{} already: choose another request id",
-                self.store.url(),
-                package.root()
-            ))),
-            Err(error) if error.kind == lacuna_store::ErrorKind::NotFound => Ok(()),
+            Ok(_) => Ok(Some(package.root().to_owned())),
+            Err(error) if error.kind == lacuna_store::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::Store { what: "the export destination cannot be read".into(), source }),
         }
     }

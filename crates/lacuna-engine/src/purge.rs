@@ -1,7 +1,7 @@
 //! Takes hidden rows out of the bytes: every shard with a tombstone once, however many requests hid rows in it. What a killed run
 //! left in the middle is finished first.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,10 +31,14 @@ use crate::{Engine, Error, Phase, Reporter, Source, commit};
 const DUE_DAYS: i64 = 30;
 
 /// What a purge does.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PurgeOptions {
     /// Only shards that hide rows of a request whose time is up within this; all, when absent.
     pub due_within: Option<Duration>,
+    /// Requests whose rows must stay in the bytes for now: a shard that hides any of them is left as it is.
+    pub held: BTreeSet<String>,
+    /// The head of the ledger's chain, for receipts.
+    pub chain_head: Option<String>,
 }
 
 /// What a purge came to.
@@ -46,8 +50,13 @@ pub struct PurgeOutcome {
     pub shards_purged: u64,
     /// Shards that are not near their time, and were left.
     pub shards_not_due: u64,
+    /// Shards that hide rows of somebody who is held, and were left.
+    pub shards_held: u64,
     /// Rows that are out of the bytes now.
     pub rows_purged: u64,
+    /// Those rows by source.
+    #[serde(skip)]
+    pub sources: BTreeMap<String, u64>,
     /// Shards that had been purged before, and whose old bytes were looked after now.
     pub shards_looked_after: u64,
     /// Shards whose old bytes are deleted, and kept for a while all the same.
@@ -99,6 +108,7 @@ struct Run<'a> {
 enum Done {
     Purged(usize, Box<Purged>),
     NotDue,
+    Held,
     /// It is of no source that was asked for.
     Elsewhere,
     /// Nothing was begun that must be finished.
@@ -173,7 +183,11 @@ impl Run<'_> {
         outcome.interrupted = self.cancel.is_cancelled();
         let sources: Vec<&Source> = self.sources.iter().map(|prepared| prepared.source).collect();
         let purged: Vec<(&Source, Purged)> = purged.into_iter().map(|(at, purged)| (sources[at], purged)).collect();
-        let (requests, problems) = settle(store, self.key, &purged, |_| true).await;
+        for (source, purged) in &purged {
+            *outcome.sources.entry(source.name.clone()).or_default() += purged.tombstone.hidden().len();
+        }
+        let chain_head = self.options.chain_head.as_deref();
+        let (requests, problems) = settle(store, self.key, &purged, chain_head, |_| true).await;
         outcome.requests = requests;
         outcome.problems.extend(problems);
         Ok(outcome)
@@ -204,6 +218,9 @@ impl Run<'_> {
     async fn purge(&self, held: Held) -> Result<Done, ShardError> {
         let version = held.tombstone.version();
         let Some((at, prepared)) = self.source_of(&version.shard) else { return Ok(Done::Elsewhere) };
+        if held.tombstone.requests().any(|(request, _)| self.options.held.contains(request)) {
+            return Ok(Done::Held);
+        }
         if !self.is_due(&held).await? {
             return Ok(Done::NotDue);
         }
@@ -329,6 +346,7 @@ impl Tally {
                 self.purged.push((at, *purged));
             }
             Ok(Done::NotDue) => self.outcome.shards_not_due += 1,
+            Ok(Done::Held) => self.outcome.shards_held += 1,
             Ok(Done::Elsewhere | Done::Nothing) => {}
             Err((shard, error)) => self.outcome.problems.push(error.into_problem(&shard)),
         }
@@ -340,6 +358,7 @@ pub(crate) async fn settle(
     store: &dyn Store,
     key: &SigningKey,
     purged: &[(&Source, Purged)],
+    chain_head: Option<&str>,
     wanted: impl Fn(&str) -> bool,
 ) -> (Vec<PurgedRequest>, Vec<Problem>) {
     let mut by_request: BTreeMap<&str, Vec<(&Source, &Purged, ReceiptShard)>> = BTreeMap::new();
@@ -353,7 +372,7 @@ pub(crate) async fn settle(
         let rows = lines.iter().filter(|(_, purged, _)| !purged.is_again).map(|(_, _, line)| line.matched).sum();
         let lines: Vec<_> = lines.into_iter().map(|(source, _, line)| (source, line)).collect();
         let mut done = PurgedRequest { request: request.to_owned(), rows, receipt: None, receipt_jws: None };
-        match statement::advance(store, key, request, &lines).await {
+        match statement::advance(store, key, request, &lines, chain_head).await {
             Ok(Ok(path)) => done.receipt = Some(location(store, &path)),
             Ok(Err((jws, error))) => {
                 done.receipt_jws = Some(jws);

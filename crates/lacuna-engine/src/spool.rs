@@ -8,17 +8,25 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lacuna_scan::SelectorIndex;
+use serde::{Deserialize, Serialize};
 use tempfile::SpooledTempFile;
 
 /// Below this a shard's records stay in memory.
 const MEMORY_BYTES: usize = 256 << 10;
 
 /// Consecutive records of one selector: whole lines.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Run {
     selector: SelectorIndex,
     start: u64,
     bytes: u64,
+}
+
+/// How long a part's records are, and where each selector's lie in them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Runs {
+    length: u64,
+    runs: Vec<Run>,
 }
 
 /// The records of one part of a shard, in the order of rows.
@@ -44,6 +52,30 @@ impl Part {
         }
         self.length += bytes;
         Ok(())
+    }
+
+    /// The records' bytes, from the first one on, and whose they are: what [`restore`](Self::restore) takes.
+    pub(crate) fn read(&mut self) -> io::Result<(Runs, impl Read)> {
+        io::Seek::rewind(&mut self.file)?;
+        Ok((Runs { length: self.length, runs: self.runs.clone() }, &mut self.file))
+    }
+
+    /// The part that was read elsewhere. Records of selectors that are `None` now are nobody's.
+    pub(crate) fn restore(
+        temp_dir: &Path,
+        runs: Runs,
+        records: &mut impl Read,
+        selector: impl Fn(SelectorIndex) -> Option<SelectorIndex>,
+    ) -> io::Result<Self> {
+        let mut part = Self::new(temp_dir);
+        part.length = io::copy(&mut records.take(runs.length), &mut part.file)?;
+        let ends = runs.runs.iter().map(|run| run.start.checked_add(run.bytes));
+        if part.length != runs.length || ends.into_iter().any(|end| end.is_none_or(|end| end > part.length)) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        part.runs =
+            runs.runs.into_iter().filter_map(|run| Some(Run { selector: selector(run.selector)?, ..run })).collect();
+        Ok(part)
     }
 
     /// Adds all of `other` behind this.

@@ -8,13 +8,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::engine::TOOL;
+use crate::pass::Searched;
 use crate::plan::OWN_PREFIX;
 use crate::problem::ShardError;
 use crate::receipt::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState};
-use crate::run::Searched;
 use crate::{OnErase, Request, Source, commit, journal, seal, verify};
 
 /// When the run began and ended.
+#[derive(Debug)]
 pub(crate) struct Statement {
     started: OffsetDateTime,
     finished: OffsetDateTime,
@@ -52,6 +53,7 @@ impl Statement {
             finished: rfc3339(self.finished),
             tool: TOOL.into(),
             complete,
+            chain_head: request.chain_head.clone(),
             sources: sources
                 .iter()
                 .map(|(source, searched, shards, index)| ReceiptSource {
@@ -67,7 +69,6 @@ impl Statement {
                         .collect(),
                 })
                 .collect(),
-            chain_head: None,
         }
     }
 }
@@ -95,7 +96,7 @@ async fn create(store: &dyn Store, request: &str, number: u32, jws: &str) -> Res
     commit::create(store, &blob, content, "application/jose").await.map(|_| blob.to_string())
 }
 
-fn receipt_path(request: &str, number: u32) -> Result<BlobPath, lacuna_store::Error> {
+pub(crate) fn receipt_path(request: &str, number: u32) -> Result<BlobPath, lacuna_store::Error> {
     let path = match number {
         1 => format!("{OWN_PREFIX}receipts/{request}.jws"),
         number => format!("{OWN_PREFIX}receipts/{request}.{number}.jws"),
@@ -128,20 +129,42 @@ pub(crate) async fn newest(
     Ok(Some((number, receipt)))
 }
 
-/// Takes over what earlier runs of the same request did: its newest receipt accounts for all of them.
-pub(crate) async fn carry(store: &dyn Store, key: &SigningKey, receipt: &mut Receipt) -> Result<(), ShardError> {
+/// Takes over what earlier runs of the same request did: its newest receipt accounts for all of them. Where this one looked at some
+/// shards only (`is_partial`), what is said of the others holds, too.
+pub(crate) async fn carry(
+    store: &dyn Store,
+    key: &SigningKey,
+    receipt: &mut Receipt,
+    is_partial: bool,
+) -> Result<(), ShardError> {
     let Some((_, earlier)) = newest(store, key, &receipt.request).await? else { return Ok(()) };
     if earlier.subject != receipt.subject {
         return Ok(());
     }
     for source in &mut receipt.sources {
-        let before = earlier.sources.iter().filter(|known| known.source == source.source);
-        let done = before.flat_map(|known| &known.shards).filter(|line| {
-            (line.state == ShardState::Rewritten || line.is_out_of_the_bytes())
-                && !source.shards.iter().any(|own| own.shard == line.shard && own.etag_before == line.etag_before)
-        });
-        let done: Vec<ReceiptShard> = done.cloned().collect();
-        source.shards.splice(0..0, done);
+        for known in earlier.sources.iter().filter(|known| known.source == source.source) {
+            let is_done = |line: &ReceiptShard| line.state == ShardState::Rewritten || line.is_out_of_the_bytes();
+            let is_looked_at = |line: &ReceiptShard| source.shards.iter().any(|own| own.shard == line.shard);
+            let is_same = |line: &ReceiptShard| {
+                source.shards.iter().any(|own| own.shard == line.shard && own.etag_before == line.etag_before)
+            };
+            let lines = known.shards.iter().filter(|line| {
+                (is_done(line) && !is_same(line)) || (is_partial && !is_done(line) && !is_looked_at(line))
+            });
+            let lines: Vec<ReceiptShard> = lines.cloned().collect();
+            source.shards.splice(0..0, lines);
+            if is_partial {
+                source.shards_searched = source.shards_searched.max(known.shards_searched);
+            }
+        }
+    }
+    if is_partial {
+        let others = earlier
+            .sources
+            .into_iter()
+            .filter(|known| !receipt.sources.iter().any(|source| source.source == known.source));
+        let others: Vec<_> = others.collect();
+        receipt.sources.extend(others);
     }
     Ok(())
 }
@@ -153,6 +176,7 @@ pub(crate) async fn advance(
     key: &SigningKey,
     request: &str,
     lines: &[(&Source, ReceiptShard)],
+    chain_head: Option<&str>,
 ) -> Result<Result<String, (String, lacuna_store::Error)>, ShardError> {
     loop {
         let (number, before) = match newest(store, key, request).await? {
@@ -165,6 +189,7 @@ pub(crate) async fn advance(
             receipt_path(request, number).map(|path| path.to_string()).map_err(ShardError::Store)?
         } else {
             receipt.finished = rfc3339(OffsetDateTime::now_utc());
+            receipt.chain_head = chain_head.map(str::to_owned).or(receipt.chain_head);
             let jws = sign(&receipt, key);
             match create(store, request, number + 1, &jws).await {
                 Ok(path) => path,

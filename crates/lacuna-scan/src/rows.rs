@@ -22,6 +22,11 @@ impl Matches {
         self.by_selector.entry(selector).or_default().insert(row);
     }
 
+    /// Notes that `rows` belong to `selector`.
+    pub fn put(&mut self, selector: SelectorIndex, rows: RoaringTreemap) {
+        *self.by_selector.entry(selector).or_default() |= rows;
+    }
+
     /// Notes that `row` belongs to `selector`, for rows that come in ascending order, one selector after the other or mixed.
     pub(crate) fn extend(&mut self, hits: &[Hit], first_row: u64) {
         for same in hits.chunk_by(|a, b| a.selector == b.selector) {

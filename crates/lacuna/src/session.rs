@@ -74,8 +74,7 @@ impl Session {
     pub(crate) async fn run(&self, id: Option<&RequestId>, action: Action, cancel: &CancellationToken) -> Result<Ran> {
         let ids = request_ids(id, self.selectors.len())?;
         let requests = ids.into_iter().zip(&self.selectors);
-        let requests =
-            requests.map(|(id, selector)| Request { id, selector: selector.clone(), action: action.clone() }).collect();
+        let requests = requests.map(|(id, selector)| Request::new(id, selector.clone(), action.clone())).collect();
         let job = Job { sources: self.sources.clone(), requests };
         let reporter = Arc::new(Reporter::default());
         let display = Display::follow(&reporter, self.shows_progress);

@@ -1,13 +1,6 @@
-use lacuna_engine::{Action, EmptyShards, EraseMode, OldVersions, OnErase, Poison, Receipt, ShardState, verify};
+use lacuna_engine::{Action, EmptyShards, EraseMode, OldVersions, OnErase, Poison, ShardState};
 
-use crate::world::{World, erase, find, get, key, mixed, ndjson, parquet, request, source};
-
-async fn receipt(world: &World, outcome: &lacuna_engine::Outcome) -> Receipt {
-    let path = outcome.requests[0].receipt.clone().unwrap();
-    let path = path.split_once("_lacuna").map(|(_, rest)| format!("_lacuna{rest}")).unwrap();
-    let jws = get(world.store.as_ref(), &path).await;
-    verify::receipt(std::str::from_utf8(&jws).unwrap(), &key().verifying_key()).unwrap()
-}
+use crate::world::{World, erase, find, mixed, ndjson, parquet, receipt, request, source};
 
 #[tokio::test]
 async fn erased_rows_are_gone_and_all_others_stay() {

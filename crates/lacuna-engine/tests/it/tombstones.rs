@@ -266,7 +266,10 @@ async fn a_purge_of_what_is_due_leaves_the_rest() {
     world.put("a.ndjson", ndjson(&mixed())).await;
     let sources = vec![source("all", "*.*")];
     world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap();
-    let within = |days: u64| PurgeOptions { due_within: Some(std::time::Duration::from_hours(24 * days)) };
+    let within = |days: u64| PurgeOptions {
+        due_within: Some(std::time::Duration::from_hours(24 * days)),
+        ..PurgeOptions::default()
+    };
     let soon = purge_with(&world, &sources, within(7)).await;
     assert_eq!((soon.shards_purged, soon.shards_not_due), (0, 1));
     assert_eq!(purge_with(&world, &sources, within(31)).await.shards_purged, 1);

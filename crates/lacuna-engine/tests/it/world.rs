@@ -7,8 +7,8 @@ use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::record_batch::RecordBatch;
 use futures::TryStreamExt as _;
 use lacuna_engine::{
-    Action, EmptyShards, Engine, EraseMode, Error, ExportOptions, FormatChoice, Job, OnErase, Outcome, Poison,
-    Reporter, Request, RequestId, Settings, Source,
+    Action, EmptyShards, Engine, EraseMode, Error, ExportOptions, FormatChoice, Job, OnErase, Outcome, Poison, Receipt,
+    Reporter, Request, RequestId, Settings, Source, verify,
 };
 use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Selector, TenantId, TenantRule};
 use lacuna_store::{BlobPath, Condition, Content, MemoryStore, Store, WriteOptions};
@@ -74,6 +74,14 @@ pub async fn get(store: &dyn Store, path: &str) -> Vec<u8> {
     store.read(&info.path, 0..info.size, &info.etag).await.unwrap().to_vec()
 }
 
+/// The receipt of the first request.
+pub async fn receipt(world: &World, outcome: &Outcome) -> Receipt {
+    let path = outcome.requests[0].receipt.clone().unwrap();
+    let path = path.split_once("_lacuna").map(|(_, rest)| format!("_lacuna{rest}")).unwrap();
+    let jws = get(world.store.as_ref(), &path).await;
+    verify::receipt(std::str::from_utf8(&jws).unwrap(), &key().verifying_key()).unwrap()
+}
+
 pub fn key() -> ed25519_dalek::SigningKey {
     ed25519_dalek::SigningKey::from_bytes(&[7; 32])
 }
@@ -107,11 +115,11 @@ pub fn source(name: &str, shards: &str) -> Source {
 
 pub fn request(id: &str, user: &str, action: Action) -> Request {
     let selector = Selector { tenant: Some(TenantId::new("T")), identifiers: vec![Identifier::new("id", user)] };
-    Request { id: RequestId::new(id).unwrap(), selector, action }
+    Request::new(RequestId::new(id).unwrap(), selector, action)
 }
 
 pub fn find(user: &str) -> Request {
-    request("find", user, Action::Discover)
+    request(&format!("find-{user}"), user, Action::Discover)
 }
 
 pub fn export(id: &str, user: &str) -> Request {

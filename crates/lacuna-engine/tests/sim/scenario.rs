@@ -165,7 +165,7 @@ impl Scenario {
 
     async fn request(self, engine: &Engine, id: &str, user: &str, action: Action) -> Option<Outcome> {
         let selector = Selector { tenant: Some(TenantId::new("T")), identifiers: vec![Identifier::new("id", user)] };
-        let request = Request { id: RequestId::new(id).unwrap(), selector, action };
+        let request = Request::new(RequestId::new(id).unwrap(), selector, action);
         let job = Job { sources: vec![self.source()], requests: vec![request] };
         engine.run(job, &Reporter::default(), &CancellationToken::new()).await.ok()
     }

@@ -21,7 +21,7 @@ pub(super) async fn run(args: &PurgeArgs) -> Result<ExitCode> {
     let store = stores::open(&config.store, &environment)?;
     let mut settings = settings(&config, &args.resources, store, epochs);
     settings.signing_key = Some(signing::find_or_make(&config, &environment)?);
-    let options = PurgeOptions { due_within: args.due.map(|days| DAY * days.into()) };
+    let options = PurgeOptions { due_within: args.due.map(|days| DAY * days.into()), ..PurgeOptions::default() };
     let start = Instant::now();
     let outcome = Engine::new(settings)?.purge(&sources, options, &Reporter::default(), &interrupt::watch()).await?;
     let report = PurgeReport { outcome: &outcome, elapsed: start.elapsed() };

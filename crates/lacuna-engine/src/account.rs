@@ -1,0 +1,77 @@
+//! What is known of requests beside the logs: whose rows are still hidden, and what their newest receipts say.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use lacuna_erase::tombstone;
+use lacuna_store::{BlobInfo, Etag};
+
+use crate::engine::location;
+use crate::hidden::{self, Tombstones};
+use crate::problem::{ShardError, chain};
+use crate::{Engine, Error, Receipt, RequestId, statement};
+
+impl Engine {
+    /// The requests with rows that are hidden and still in the bytes, in whatever version of a shard.
+    pub async fn hiding(&self) -> Result<BTreeSet<String>, Error> {
+        let store = self.settings.store.as_ref();
+        let failed = |source| Error::Store { what: "what is hidden cannot be listed".into(), source };
+        let tombstones = Tombstones::list(store).await.map_err(failed)?;
+        let mut reads = futures::stream::iter(tombstones.into_infos())
+            .map(|info| async move {
+                let path = info.path.to_string();
+                match hidden::read(store, info).await {
+                    Err(error) if error.is_gone() => Ok(None),
+                    read => read.map(Some).map_err(|error| Error::Shard { shard: path, reason: chain(&error) }),
+                }
+            })
+            .buffer_unordered(self.shop.requests);
+        let mut requests = BTreeSet::new();
+        while let Some(held) = reads.try_next().await? {
+            requests.extend(held.iter().flat_map(|held| held.tombstone.requests()).map(|(id, _)| id.to_owned()));
+        }
+        Ok(requests)
+    }
+
+    /// Takes `requests` out of what hid rows for them in versions of shards that are there no more: those in `stale`, and those that made
+    /// room for others' in any of `shards`. To be called when the versions that are there now were searched for these requests.
+    pub async fn release(
+        &self,
+        requests: &[&str],
+        stale: &[(String, Etag)],
+        shards: &BTreeSet<String>,
+    ) -> Result<(), Error> {
+        let store = self.settings.store.as_ref();
+        let unlisted = |source| Error::Store { what: "what is hidden cannot be listed".into(), source };
+        let failed = |error: ShardError| Error::Shard { shard: "a tombstone".into(), reason: chain(&error) };
+        let listed: Vec<BlobInfo> = store.list(tombstone::SUPERSEDED).try_collect().await.map_err(unlisted)?;
+        let mut superseded = Vec::new();
+        for info in listed {
+            match hidden::read(store, info).await {
+                Err(error) if error.is_gone() || error.is_change() => {}
+                held => {
+                    let held = held.map_err(failed)?;
+                    if shards.contains(&held.tombstone.version().shard) {
+                        superseded.push(held.info);
+                    }
+                }
+            }
+        }
+        hidden::release(store, requests, stale, superseded).await.map_err(failed)
+    }
+
+    /// The newest receipt of a request, and where it lies.
+    pub async fn receipt(&self, request: &RequestId) -> Result<Option<(String, Receipt)>, Error> {
+        let Some(key) = &self.settings.signing_key else {
+            return Err(Error::Configuration("there is no key to sign with".into()));
+        };
+        let store = self.settings.store.as_ref();
+        let failed =
+            |error: ShardError| Error::Shard { shard: format!("the receipt of {request}"), reason: chain(&error) };
+        let newest = statement::newest(store, key, request.as_str()).await.map_err(failed)?;
+        let Some((number @ 1.., receipt)) = newest else { return Ok(None) };
+        let path =
+            statement::receipt_path(request.as_str(), number).map_err(|error| failed(ShardError::Store(error)))?;
+        Ok(Some((location(store, path.as_str()), receipt)))
+    }
+}

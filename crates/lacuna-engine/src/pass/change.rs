@@ -1,0 +1,223 @@
+//! The erasure of what was found: which requests' rows go, which stay and why, and what came of each shard.
+
+use std::collections::HashMap;
+
+use futures::StreamExt as _;
+use lacuna_scan::SelectorIndex;
+use roaring::RoaringTreemap;
+
+use super::Pass;
+use super::gather::Searched;
+use super::prepared::Prepared;
+use crate::erase::{Eraser, Erasure, Target};
+use crate::outcome::{Blocked, Problem, RequestOutcome, Retained};
+use crate::problem::ShardError;
+use crate::receipt::{OldVersions, Receipt, ReceiptShard, ShardState};
+use crate::search::Question;
+use crate::{Action, EraseMode, Error, OnErase, Phase, Request, journal, plan};
+
+impl Pass<'_> {
+    /// Erases what the requests that erase have matched, but for those that were stopped.
+    pub(super) async fn erase(&self, searched: &mut [Searched], outcomes: &[RequestOutcome]) -> Result<(), Error> {
+        for searched in searched.iter_mut() {
+            searched.targets.iter_mut().for_each(|target| {
+                target.matches.retain(|selector| outcomes[selector as usize].stopped.is_none());
+            });
+            searched.targets.retain(|target| !target.matches.is_empty());
+        }
+        if searched.iter().all(|searched| searched.targets.is_empty()) {
+            return Ok(());
+        }
+        if let Err(error) = self.begin(searched, outcomes).await {
+            for searched in searched {
+                for target in std::mem::take(&mut searched.targets) {
+                    searched
+                        .block(&target, ShardError::Refused(format!("what is begun cannot be written down: {error}")));
+                }
+            }
+            return Ok(());
+        }
+        self.reporter.enter(Phase::Erase);
+        let goes_on = |index: usize| {
+            let request = &self.job.requests[index];
+            request.changes() && request.held.is_none() && outcomes[index].stopped.is_none()
+        };
+        for (prepared, searched) in self.sources.iter().zip(searched) {
+            if searched.targets.is_empty() {
+                continue;
+            }
+            let targets = self.set_apart(prepared, searched);
+            let mut tables = HashMap::new();
+            let mut work = Vec::new();
+            for target in targets {
+                match self.table_above(&target, &mut tables).await {
+                    Ok(None) => work.push(target),
+                    Ok(Some(table)) => {
+                        let why = format!(
+                            "it belongs to a {table} table, whose own log would not know of the change: erase it through {table}"
+                        );
+                        searched.block(&target, ShardError::Refused(why));
+                    }
+                    Err(error) => searched.block(&target, ShardError::Store(error)),
+                }
+            }
+            let question = prepared.erasing(self.engine, self.job, goes_on)?;
+            let erasures = work.into_iter().map(|target| self.erase_shard(prepared, &question, target));
+            let mut erasures = futures::stream::iter(erasures).buffered(self.engine.shop.threads);
+            while let Some((target, erasure)) = erasures.next().await {
+                searched.note(&target, erasure, &self.job.requests);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what stays, as its source or a hold on its subject says, and answers with what goes.
+    fn set_apart(&self, prepared: &Prepared<'_>, searched: &mut Searched) -> Vec<Target> {
+        let targets = std::mem::take(&mut searched.targets);
+        if let OnErase::Keep { reason } = &prepared.source.on_erase {
+            targets.iter().for_each(|target| searched.keep(target, reason, ShardState::Kept));
+            return Vec::new();
+        }
+        let mut left = Vec::new();
+        for mut target in targets {
+            let held: Vec<(SelectorIndex, &str)> = (target.matches.iter())
+                .filter_map(|(selector, _)| Some((selector, self.job.requests[selector as usize].held.as_deref()?)))
+                .collect();
+            for (held, reason) in held {
+                let mut own = target.clone();
+                own.matches.retain(|selector| selector == held);
+                searched.keep(&own, reason, ShardState::Kept);
+            }
+            target.matches.retain(|selector| self.job.requests[selector as usize].held.is_none());
+            if !target.matches.is_empty() {
+                left.push(target);
+            }
+        }
+        left
+    }
+
+    /// Writes down which requests erase, so that whoever purges what a killed run hid knows for whom.
+    async fn begin(&self, searched: &[Searched], outcomes: &[RequestOutcome]) -> Result<(), ShardError> {
+        let Some(key) = &self.engine.settings.signing_key else { return Ok(()) };
+        let store = self.engine.settings.store.as_ref();
+        let requests = self.job.requests.iter().enumerate();
+        for (index, request) in
+            requests.filter(|(index, request)| request.changes() && outcomes[*index].stopped.is_none())
+        {
+            let path = journal::request_path(request.id.as_str());
+            let receipt = self.statement.receipt(request, false, &self.sources_of(index, searched), key);
+            let there = journal::read::<Receipt>(store, &path).await?;
+            let written = journal::write(store, &path, &receipt, there.as_ref().map(|kept| &kept.info)).await;
+            written.map_err(ShardError::Store)?;
+        }
+        Ok(())
+    }
+
+    async fn erase_shard(
+        &self,
+        prepared: &Prepared<'_>,
+        question: &Question,
+        target: Target,
+    ) -> (Target, Result<Erasure, ShardError>) {
+        if self.cancel.is_cancelled() {
+            return (target, Err(ShardError::Cancelled));
+        }
+        let is_now = |selector: SelectorIndex| {
+            matches!(self.job.requests[selector as usize].action, Action::Erase(EraseMode::Now))
+        };
+        let now = target.matches.iter().any(|(selector, _)| is_now(selector));
+        let eraser = Eraser {
+            shop: &self.engine.shop,
+            store: &self.engine.settings.store,
+            source: prepared.source,
+            question,
+            requests: &self.job.requests,
+        };
+        let erasure = eraser.erase(target.clone(), now, self.cancel).await;
+        (target, erasure)
+    }
+
+    /// [`plan::table_above`], once for each folder.
+    async fn table_above(
+        &self,
+        target: &Target,
+        known: &mut HashMap<String, Option<&'static str>>,
+    ) -> Result<Option<&'static str>, lacuna_store::Error> {
+        let path = target.info.path.as_str();
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+        if let Some(table) = known.get(&folder) {
+            return Ok(*table);
+        }
+        let table = plan::table_above(self.engine.settings.store.as_ref(), path).await?;
+        known.insert(folder, table);
+        Ok(table)
+    }
+}
+
+impl Searched {
+    /// Notes a shard that stays as it is.
+    fn keep(&mut self, target: &Target, reason: &str, state: ShardState) {
+        let rows = target.matches.rows().len();
+        self.outcome.kept.push(Blocked { shard: target.info.path.to_string(), rows, reason: reason.to_owned() });
+        self.stays(target, Some(reason), state);
+    }
+
+    /// Notes a shard that could not be changed.
+    fn block(&mut self, target: &Target, error: ShardError) {
+        let problem = error.into_problem(target.info.path.as_str());
+        self.stays(target, Some(&problem.reason), ShardState::Blocked);
+        self.outcome.problems.push(problem);
+        target.matches.iter().for_each(|(selector, _)| self.blocked[selector as usize] = true);
+    }
+
+    /// Notes a shard whose bytes are as they were.
+    fn stays(&mut self, target: &Target, reason: Option<&str>, state: ShardState) {
+        for (selector, rows) in target.matches.iter() {
+            self.receipts[selector as usize].push(ReceiptShard {
+                shard: target.info.path.to_string(),
+                state,
+                reason: reason.map(str::to_owned),
+                etag_before: target.info.etag.to_string(),
+                etag_after: None,
+                sha256_before: None,
+                sha256_after: None,
+                rows_before: target.rows,
+                matched: rows.len(),
+                rows_after: target.rows,
+                old_versions: OldVersions::Unchanged,
+                gone_by: None,
+            });
+        }
+    }
+
+    /// Notes what the erasure of a shard came to.
+    fn note(&mut self, target: &Target, erasure: Result<Erasure, ShardError>, requests: &[Request]) {
+        match erasure {
+            Ok(Erasure::Hidden(target)) => {
+                self.outcome.hidden += target.matches.rows().len();
+                self.stays(&target, None, ShardState::Hidden);
+            }
+            Ok(Erasure::Purged(purged)) => {
+                let mut erased = RoaringTreemap::new();
+                for (request, rows) in purged.tombstone.requests() {
+                    let own = requests.iter().position(|own| own.id.as_str() == request && own.changes());
+                    if let Some(index) = own {
+                        erased |= rows;
+                        self.receipts[index].push(purged.line(rows.len()));
+                    }
+                }
+                self.outcome.erased += erased.len();
+                let shard = target.info.path.as_str();
+                self.outcome.problems.extend(Problem::of_copies(shard, &purged.old));
+                self.outcome.retained.extend(Retained::of_copies(shard, &purged.old));
+                self.purged.push(purged);
+            }
+            Ok(Erasure::NothingLeft) => {
+                let why = "another writer replaced or removed it, and its new version holds none of the rows";
+                self.stays(target, Some(why), ShardState::Verified);
+            }
+            Err(ShardError::Cancelled) => {}
+            Err(error) => self.block(target, error),
+        }
+    }
+}

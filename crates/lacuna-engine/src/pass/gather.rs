@@ -1,0 +1,154 @@
+//! What all sets found, on its way to packages, erasures and receipts: counts by request, shards to change, records in one file.
+
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt as _};
+use lacuna_store::Etag;
+
+use super::Pass;
+use super::found::{FoundShard, SetFound};
+use super::prepared::Prepared;
+use crate::erase::{Purged, Target, blocking};
+use crate::format::ShardFormat;
+use crate::outcome::{Problem, SourceOutcome};
+use crate::problem::ShardError;
+use crate::receipt::ReceiptShard;
+use crate::spool::Spool;
+use crate::{Error, Outcome};
+
+/// What was found in all sources of a job.
+pub(super) struct Gathered {
+    pub(super) sources: Vec<Searched>,
+    pub(super) spool: Arc<Spool>,
+    /// Shards with tombstones of versions that are there no more.
+    pub(super) stale: Vec<(String, Etag)>,
+}
+
+/// What was found in a source, and then what was done there.
+#[derive(Default)]
+pub(crate) struct Searched {
+    pub(crate) outcome: SourceOutcome,
+    /// Each request's rows, by request.
+    pub(super) matched: Vec<u64>,
+    /// Each request's shards with a match, by request.
+    pub(super) shards: Vec<Vec<lacuna_export::manifest::Shard>>,
+    pub(super) shards_searched: u64,
+    pub(super) targets: Vec<Target>,
+    /// Each request's shards for its receipt, by request.
+    pub(crate) receipts: Vec<Vec<ReceiptShard>>,
+    /// Requests with a shard that could not be changed, by request.
+    pub(super) blocked: Vec<bool>,
+    /// Shards whose hidden rows are out of the bytes, other requests' among them.
+    pub(super) purged: Vec<Purged>,
+}
+
+impl Pass<'_> {
+    /// Brings the job to its end with what was found in all of its sets: writes packages, then erases, then writes receipts. The sets
+    /// come source after source and in their order, as [`plan`](Self::plan) cut them: a package's records keep it.
+    pub async fn finish(self, found: impl Stream<Item = Result<SetFound, Error>>) -> Result<Outcome, Error> {
+        self.tombstones().await?;
+        let mut gathered = Gathered::new(&self)?;
+        let mut found = std::pin::pin!(found);
+        while let Some(found) = found.next().await {
+            let found = found?;
+            let index = self.sources.iter().position(|prepared| prepared.source.name == found.source);
+            let index = index.ok_or(Error::Defect("a set of shards is of a source that the job lacks"))?;
+            gathered.take(&self, index, found).await?;
+        }
+        self.conclude(gathered).await
+    }
+}
+
+impl Gathered {
+    /// Nothing yet.
+    pub(super) fn new(pass: &Pass<'_>) -> Result<Self, Error> {
+        let requests = pass.job.requests.len();
+        let sources = pass.sources.iter().map(|prepared| Searched {
+            outcome: SourceOutcome {
+                source: prepared.source.name.clone(),
+                searched: prepared.is_searchable(),
+                ..SourceOutcome::default()
+            },
+            matched: vec![0; requests],
+            shards: vec![Vec::new(); requests],
+            receipts: vec![Vec::new(); requests],
+            blocked: vec![false; requests],
+            ..Searched::default()
+        });
+        let spool = Spool::new(&pass.engine.shop.temp_dir).map_err(Error::Temp)?;
+        Ok(Self { sources: sources.collect(), spool: Arc::new(spool), stale: Vec::new() })
+    }
+
+    /// Adds what was found in shards of source `index`.
+    pub(super) async fn take(&mut self, pass: &Pass<'_>, index: usize, found: SetFound) -> Result<(), Error> {
+        let (searched, prepared) = (&mut self.sources[index], &pass.sources[index]);
+        let outcome = &mut searched.outcome;
+        let counts = &found.counts;
+        searched.shards_searched += counts.shards_searched;
+        outcome.shards += counts.shards;
+        outcome.shards_matched += found.shards.len() as u64;
+        outcome.rows_scanned += counts.rows_scanned;
+        outcome.bytes_read += counts.bytes_read;
+        outcome.bytes_decompressed += counts.effort.bytes_decompressed;
+        outcome.pages_decoded += counts.effort.pages_decoded;
+        outcome.rows_decoded += counts.effort.rows_decoded;
+        outcome.matched += counts.matched;
+        outcome.problems.extend(found.problems);
+        self.stale.extend(found.stale);
+        for shard in found.shards {
+            searched.take(pass, prepared, shard);
+        }
+        if let Some(records) = found.records
+            && prepared.question.collects()
+        {
+            let spool = self.spool.clone();
+            blocking(move || spool.append(index, records)).await.map_err(temp)?;
+        }
+        Ok(())
+    }
+
+    /// Notes sources where there was nothing to search: that is not the same as to find nothing.
+    pub(super) fn note_empty(&mut self, pass: &Pass<'_>) {
+        for (prepared, searched) in pass.sources.iter().zip(&mut self.sources) {
+            let outcome = &mut searched.outcome;
+            if outcome.searched && outcome.shards == 0 && outcome.problems.is_empty() && !pass.is_partial {
+                outcome.problems.push(Problem {
+                    shard: prepared.source.shards.clone(),
+                    reason: format!(
+                        "no blob in {} matches it, so nothing was searched",
+                        pass.engine.settings.store.url()
+                    ),
+                });
+            }
+        }
+    }
+}
+
+impl Searched {
+    fn take(&mut self, pass: &Pass<'_>, prepared: &Prepared<'_>, shard: FoundShard) {
+        let FoundShard { info, rows, poisoned, mut matches } = shard;
+        for (selector, own) in matches.iter() {
+            self.matched[selector as usize] += own.len();
+            self.shards[selector as usize].push(lacuna_export::manifest::Shard {
+                shard: info.path.to_string(),
+                etag: info.etag.to_string(),
+                rows_scanned: rows,
+                matched: own.len(),
+            });
+        }
+        matches.retain(|selector| pass.job.requests[selector as usize].changes());
+        // What was searched has a format.
+        if !matches.is_empty()
+            && let Ok(format) = ShardFormat::of(prepared.source, info.path.as_str())
+        {
+            self.targets.push(Target { info, format, rows, matches, poisoned });
+        }
+    }
+}
+
+fn temp(error: ShardError) -> Error {
+    match error {
+        ShardError::Temp(error) => Error::Temp(error),
+        _ => Error::Defect("writing a temporary file"),
+    }
+}

@@ -1,0 +1,104 @@
+//! Where what was found in a set waits until its pass is finished: below `_lacuna/passes/`, beside the logs that it is of.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Seek as _, Write as _};
+
+use futures::TryStreamExt as _;
+use lacuna_store::{BlobInfo, BlobPath, Content, ErrorKind};
+use tempfile::NamedTempFile;
+
+use super::found::SetFound;
+use super::{Pass, wire};
+use crate::engine::Engine;
+use crate::erase::blocking;
+use crate::plan::OWN_PREFIX;
+use crate::{Error, commit};
+
+/// Bytes read at a time.
+const WINDOW_BYTES: u64 = 4 << 20;
+
+impl Pass<'_> {
+    /// Keeps what was found in set `set` of the pass `pass`; answers with where. What another worker has kept of the same set counts as
+    /// well, and stays.
+    pub async fn keep(&self, pass: &str, set: &str, found: SetFound) -> Result<String, Error> {
+        let path = blob_path(format!("{}{set}", folder(pass)))?;
+        let failed = |source| Error::Store { what: "what was found cannot be kept".into(), source };
+        let store = self.engine.settings.store.as_ref();
+        let staging = store.staging_dir().unwrap_or(&self.engine.shop.temp_dir);
+        let file = NamedTempFile::new_in(staging).map_err(Error::Temp)?;
+        let requests = wire::requests(self.job);
+        let write = move || wire::write(found, requests, BufWriter::with_capacity(1 << 20, &file)).map(|()| file);
+        let file = blocking(write).await.map_err(|_| Error::Defect("writing what was found"))?;
+        let content = Content::File(file.path().to_owned());
+        match commit::create(store, &path, content, "application/octet-stream").await {
+            Err(error) if error.kind != ErrorKind::AlreadyExists => Err(failed(error)),
+            _ => Ok(path.to_string()),
+        }
+    }
+
+    /// What was kept at `path`, as far as it is about the job's requests.
+    pub async fn load(&self, path: &str) -> Result<SetFound, Error> {
+        let store = self.engine.settings.store.as_ref();
+        let failed = |source| Error::Store { what: "what was found cannot be read".into(), source };
+        let broken = |reason: String| Error::Kept { path: path.to_owned(), reason };
+        let info = store.head(&blob_path(path.to_owned())?).await.map_err(failed)?;
+        let mut file = tempfile::tempfile_in(&self.engine.shop.temp_dir).map_err(Error::Temp)?;
+        let mut at = 0;
+        while at < info.size {
+            let range = at..info.size.min(at + WINDOW_BYTES);
+            at = range.end;
+            let bytes = store.read(&info.path, range, &info.etag).await.map_err(failed)?;
+            file.write_all(&bytes).map_err(Error::Temp)?;
+        }
+        let size = info.size;
+        let sealed = move || {
+            file.rewind()?;
+            let is_sealed = wire::sealed(&mut BufReader::with_capacity(1 << 20, &file), size)?;
+            file.rewind()?;
+            Ok((file, is_sealed))
+        };
+        let (file, is_sealed): (File, bool) = blocking(sealed).await.map_err(|error| broken(error.to_string()))?;
+        if !is_sealed {
+            return Err(broken("it is not as it was written".into()));
+        }
+        let mut input = BufReader::with_capacity(1 << 20, file);
+        wire::read(self.job, &self.engine.shop.temp_dir, &mut input, size).map_err(|error| broken(error.to_string()))
+    }
+}
+
+impl Engine {
+    /// Removes all that was kept of a pass, once it has ended: it holds personal data.
+    pub async fn forget_pass(&self, pass: &str) -> Result<(), Error> {
+        let store = self.settings.store.as_ref();
+        let failed = |source| Error::Store { what: "what a pass kept cannot be removed".into(), source };
+        let prefix = folder(pass);
+        let kept: Vec<BlobInfo> = store.list(&prefix).try_collect().await.map_err(failed)?;
+        for info in kept {
+            commit::drop_record(store, &info).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// The passes of which anything is kept.
+    pub async fn kept_passes(&self) -> Result<Vec<String>, Error> {
+        let store = self.settings.store.as_ref();
+        let failed = |source| Error::Store { what: "what passes kept cannot be listed".into(), source };
+        let (mut passes, all) = (Vec::new(), format!("{OWN_PREFIX}passes/"));
+        let mut listing = store.list(&all);
+        while let Some(info) = listing.try_next().await.map_err(failed)? {
+            let pass = info.path.as_str()[all.len()..].split('/').next().unwrap_or_default();
+            if passes.last().is_none_or(|last| last != pass) {
+                passes.push(pass.to_owned());
+            }
+        }
+        Ok(passes)
+    }
+}
+
+fn folder(pass: &str) -> String {
+    format!("{OWN_PREFIX}passes/{pass}/")
+}
+
+fn blob_path(path: String) -> Result<BlobPath, Error> {
+    BlobPath::new(path).map_err(|error| Error::Configuration(format!("the place for what was found {error}")))
+}

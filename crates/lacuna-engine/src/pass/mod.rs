@@ -1,0 +1,142 @@
+//! A job in steps: what to look for is compiled once, shards are searched set by set, and what was found is brought to its end. The
+//! command line takes all steps in one process ([`Engine::run`]); workers share them.
+
+mod change;
+mod finish;
+mod found;
+mod gather;
+mod keep;
+mod limits;
+mod prepared;
+mod prove;
+mod publish;
+mod search;
+mod shard_set;
+mod wire;
+
+use std::collections::HashSet;
+
+use futures::StreamExt as _;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+pub use self::found::{Counts, SetFound};
+pub(crate) use self::gather::Searched;
+pub use self::shard_set::{SetSize, ShardSet};
+
+use self::gather::Gathered;
+use self::prepared::Prepared;
+use crate::hidden::Tombstones;
+use crate::package::Press;
+use crate::statement::Statement;
+use crate::{Engine, Error, Job, Outcome, Phase, Reporter};
+
+/// A job under way.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    engine: &'a Engine,
+    job: &'a Job,
+    sources: Vec<Prepared<'a>>,
+    reporter: &'a Reporter,
+    cancel: &'a CancellationToken,
+    statement: Statement,
+    tombstones: OnceCell<Tombstones>,
+    /// Whether only some of the shards are looked at, because the others were searched for the same requests before.
+    is_partial: bool,
+}
+
+impl Engine {
+    /// Takes up `job`: compiles what to look for, and refuses what cannot be right before anything is read.
+    ///
+    /// Whoever takes up the same job can search any of its sets and finish it. A step that is asked to stop by `cancel` leaves
+    /// nothing half done; `reporter` counts meanwhile.
+    pub fn pass<'a>(
+        &'a self,
+        job: &'a Job,
+        reporter: &'a Reporter,
+        cancel: &'a CancellationToken,
+    ) -> Result<Pass<'a>, Error> {
+        let wrong = |what: &str| Err(Error::Configuration(what.to_owned()));
+        if job.requests.is_empty() || job.sources.is_empty() {
+            return wrong("a job needs a request and a source");
+        }
+        if job.requests.iter().any(|request| request.selector.identifiers.is_empty()) {
+            return wrong("a request names no identifier");
+        }
+        let exports = job.requests.iter().any(|request| request.exports());
+        let changes = job.requests.iter().any(|request| request.changes());
+        if exports && self.settings.export.is_none() {
+            return wrong("there is no destination for the export");
+        }
+        if (exports || changes) && self.settings.signing_key.is_none() {
+            return wrong("there is no key to sign with");
+        }
+        // The same id may stand twice only for a request that exports first and then erases.
+        let mut ids = HashSet::new();
+        if !job.requests.iter().all(|request| ids.insert((&request.id, request.exports()))) {
+            return wrong("two requests have the same id");
+        }
+        let sources = job.sources.iter().map(|source| Prepared::new(self, job, source));
+        let sources = sources.collect::<Result<Vec<_>, _>>()?;
+        for (index, request) in job.requests.iter().enumerate() {
+            if !sources.iter().any(|source| source.searchable[index]) {
+                return Err(Error::Configuration(format!(
+                    "no source maps a kind of identifier that request {} names",
+                    request.id
+                )));
+            }
+        }
+        let (statement, tombstones) = (Statement::begin(), OnceCell::new());
+        Ok(Pass { engine: self, job, sources, reporter, cancel, statement, tombstones, is_partial: false })
+    }
+}
+
+impl Pass<'_> {
+    /// The same for some shards only, where all others were searched for these requests before: receipts say so of both.
+    #[must_use]
+    pub fn of_some_shards(mut self) -> Self {
+        self.is_partial = true;
+        self
+    }
+
+    /// All steps, one source after the other. What was found goes from memory to its end, without a detour.
+    pub(crate) async fn run(self) -> Result<Outcome, Error> {
+        if let Some(press) = self.press() {
+            for request in self.job.requests.iter().filter(|request| request.exports()) {
+                press.check_absent(request).await?;
+            }
+        }
+        self.reporter.enter(Phase::Search);
+        self.tombstones().await?;
+        let mut gathered = Gathered::new(&self)?;
+        for (index, prepared) in self.sources.iter().enumerate() {
+            if !prepared.is_searchable() {
+                continue;
+            }
+            let mut answers = std::pin::pin!(self.search(prepared, self.list(prepared)));
+            while let Some(found) = answers.next().await {
+                gathered.take(&self, index, found?).await?;
+                if self.cancel.is_cancelled() {
+                    break;
+                }
+            }
+        }
+        self.conclude(gathered).await
+    }
+
+    /// Where all tombstones were when this was first asked.
+    async fn tombstones(&self) -> Result<&Tombstones, Error> {
+        let list = || Tombstones::list(self.engine.settings.store.as_ref());
+        let failed = |source| Error::Store { what: "what is hidden cannot be listed".into(), source };
+        self.tombstones.get_or_try_init(list).await.map_err(failed)
+    }
+
+    fn press(&self) -> Option<Press<'_>> {
+        Some(Press {
+            cpu: &self.engine.shop.cpu,
+            temp_dir: &self.engine.shop.temp_dir,
+            store: self.engine.settings.export.as_deref()?,
+            key: self.engine.settings.signing_key.as_ref()?,
+        })
+    }
+}

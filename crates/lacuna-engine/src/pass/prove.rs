@@ -1,0 +1,85 @@
+//! Receipts of what a job did, and what other requests are told whose rows went with it.
+
+use super::Pass;
+use super::gather::Searched;
+use crate::engine::location;
+use crate::outcome::RequestOutcome;
+use crate::problem::ShardError;
+use crate::receipt::Receipt;
+use crate::{Source, commit, journal, purge, statement};
+
+impl Pass<'_> {
+    pub(super) async fn write_receipts(
+        &self,
+        searched: &mut [Searched],
+        interrupted: bool,
+        outcomes: &mut [RequestOutcome],
+    ) {
+        let Some(key) = &self.engine.settings.signing_key else { return };
+        let store = self.engine.settings.store.as_ref();
+        for (index, request) in self.job.requests.iter().enumerate() {
+            // A run that was stopped before its erasures began has nothing to state.
+            let begun = searched.iter().any(|searched| !searched.receipts[index].is_empty());
+            if !request.changes() || outcomes[index].stopped.is_some() || (interrupted && !begun) {
+                continue;
+            }
+            let sources = self.sources_of(index, searched);
+            let mut receipt = self.statement.receipt(request, outcomes[index].complete, &sources, key);
+            if let Err(error) = statement::carry(store, key, &mut receipt, self.is_partial).await {
+                outcomes[index].complete = false;
+                receipt.complete = false;
+                searched[0].outcome.problems.push(error.into_problem("an earlier receipt of the same request"));
+            }
+            let jws = statement::sign(&receipt, key);
+            match statement::write(store, request.id.as_str(), &jws).await {
+                Ok(path) => outcomes[index].receipt = Some(location(store, &path)),
+                Err(error) => {
+                    // The erasure is done and must not go unproved: the receipt goes out with the outcome.
+                    outcomes[index].complete = false;
+                    outcomes[index].receipt_jws = Some(jws);
+                    let problem = ShardError::Store(error).into_problem("the receipt");
+                    searched[0].outcome.problems.push(problem);
+                }
+            }
+        }
+    }
+
+    /// Tells other requests, whose rows went with this job's, and removes what is not needed any more.
+    pub(super) async fn settle_others(&self, searched: &mut [Searched], outcomes: &[RequestOutcome]) {
+        let (store, Some(key)) = (self.engine.settings.store.as_ref(), &self.engine.settings.signing_key) else {
+            return;
+        };
+        // What could not be written down must be found again by the next run.
+        if outcomes.iter().any(|outcome| outcome.receipt_jws.is_some()) {
+            return;
+        }
+        let mut purged = Vec::new();
+        for (prepared, searched) in self.sources.iter().zip(searched.iter_mut()) {
+            purged.extend(std::mem::take(&mut searched.purged).into_iter().map(|purged| (prepared.source, purged)));
+        }
+        let is_other = |request: &str| self.job.requests.iter().all(|own| own.id.as_str() != request);
+        let chain_head = self.job.requests.iter().find_map(|request| request.chain_head.as_deref());
+        let (_, problems) = purge::settle(store, key, &purged, chain_head, is_other).await;
+        for request in self.job.requests.iter().filter(|request| request.changes()) {
+            let begun = journal::read::<Receipt>(store, &journal::request_path(request.id.as_str())).await;
+            if let Ok(Some(begun)) = begun
+                && let Err(error) = commit::drop_record(store, &begun.info).await
+            {
+                tracing::warn!(%error, "a record of what was begun could not be removed");
+            }
+        }
+        if let Some(searched) = searched.first_mut() {
+            searched.outcome.problems.extend(problems);
+        }
+    }
+
+    /// The sources that a request was searched for in, for its receipt.
+    pub(super) fn sources_of<'s>(
+        &'s self,
+        request: usize,
+        searched: &'s [Searched],
+    ) -> Vec<(&'s Source, &'s Searched, u64, usize)> {
+        let sources = self.sources.iter().zip(searched).filter(|(prepared, _)| prepared.searchable[request]);
+        sources.map(|(prepared, searched)| (prepared.source, searched, searched.shards_searched, request)).collect()
+    }
+}

@@ -1,0 +1,114 @@
+//! The packages of the requests that export.
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use lacuna_export::manifest::Excluded;
+use lacuna_scan::SelectorIndex;
+
+use super::Pass;
+use super::gather::{Gathered, Searched};
+use crate::engine::location;
+use crate::outcome::RequestOutcome;
+use crate::package::Contents;
+use crate::spool::Spool;
+use crate::{Action, Error, Phase, Source};
+
+/// Packages written at a time.
+const PACKAGES_AT_ONCE: usize = 8;
+
+impl Pass<'_> {
+    /// Writes the packages. One that is complete already was handed out, and stays as it is.
+    pub(super) async fn publish(&self, gathered: &Gathered, outcomes: &mut [RequestOutcome]) -> Result<(), Error> {
+        let Some(press) = self.press() else { return Ok(()) };
+        self.reporter.enter(Phase::Package);
+        let press = &press;
+        let packages = (0..self.job.requests.len()).map(|index| {
+            let complete = outcomes[index].complete;
+            async move {
+                match self.contents(index, &gathered.sources, &gathered.spool, complete) {
+                    Some(contents) if !self.cancel.is_cancelled() => match press.finished(contents.request).await? {
+                        Some(path) => Ok(Some((path, true))),
+                        None => press.publish(contents).await.map(|path| Some((path, complete))),
+                    },
+                    _ => Ok(None),
+                }
+            }
+        });
+        let packages = packages.collect::<Vec<_>>();
+        let written: Vec<Option<(String, bool)>> = futures::stream::iter(packages)
+            .buffered(self.engine.shop.requests.min(PACKAGES_AT_ONCE))
+            .try_collect()
+            .await?;
+        for (outcome, written) in outcomes.iter_mut().zip(written) {
+            if let Some((path, complete)) = written {
+                outcome.package = Some(location(press.store, &path));
+                outcome.complete = complete;
+            }
+        }
+        Ok(())
+    }
+
+    /// What goes into the package of request `index`, if it exports.
+    fn contents<'c>(
+        &'c self,
+        index: usize,
+        searched: &[Searched],
+        spool: &'c Arc<Spool>,
+        complete: bool,
+    ) -> Option<Contents<'c>> {
+        let request = &self.job.requests[index];
+        let Action::Export(options) = request.action else { return None };
+        let mut contents = Contents {
+            request,
+            selector: SelectorIndex::try_from(index).unwrap_or(SelectorIndex::MAX),
+            format: options.format,
+            sources: &self.job.sources,
+            spool,
+            searched: Vec::new(),
+            excluded: Vec::new(),
+            complete,
+        };
+        for (at, (prepared, searched)) in self.sources.iter().zip(searched).enumerate() {
+            let source = prepared.source;
+            if prepared.searchable[index] {
+                contents.searched.push((at, manifest_source(source, searched, index)));
+            } else {
+                contents.excluded.push(Excluded {
+                    source: source.name.clone(),
+                    product: source.product.clone(),
+                    data_type: source.data_type.clone(),
+                    reason: excluded(request.is_about(source)).into(),
+                });
+            }
+        }
+        Some(contents)
+    }
+}
+
+/// Why a source is not in a package, in words for the person.
+fn excluded(is_about: bool) -> &'static str {
+    match is_about {
+        true => "It does not hold any of the kinds of identifiers that the request gave.",
+        false => "The request is about other sources.",
+    }
+}
+
+fn manifest_source(source: &Source, searched: &Searched, request: usize) -> lacuna_export::manifest::Source {
+    let problems = searched.outcome.problems.iter();
+    lacuna_export::manifest::Source {
+        source: source.name.clone(),
+        product: source.product.clone(),
+        data_type: source.data_type.clone(),
+        shards_scanned: searched.shards_searched,
+        rows_scanned: searched.outcome.rows_scanned,
+        matched: searched.matched[request],
+        shards: searched.shards[request].clone(),
+        problems: problems
+            .map(|problem| lacuna_export::manifest::Problem {
+                shard: problem.shard.clone(),
+                reason: problem.reason.clone(),
+            })
+            .collect(),
+    }
+}

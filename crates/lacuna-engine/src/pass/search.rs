@@ -1,0 +1,167 @@
+//! The search of shards of one source, for all requests of the job.
+
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt as _};
+use lacuna_store::BlobInfo;
+
+use super::Pass;
+use super::found::{FoundShard, SetFound};
+use super::prepared::Prepared;
+use super::shard_set::ShardSet;
+use crate::format::ShardFormat;
+use crate::hidden::Hidden;
+use crate::origin::Origin;
+use crate::outcome::Problem;
+use crate::plan;
+use crate::problem::ShardError;
+use crate::search::{Answer, search};
+use crate::{Error, Source};
+
+/// How often a shard that changes under the search is searched again.
+const ATTEMPTS_MAX: u32 = 3;
+
+impl<'a> Pass<'a> {
+    /// Searches exactly these shards, each as it is now. To search a set again comes to the same; `None` when it was stopped.
+    pub async fn search_set(&self, set: &ShardSet) -> Result<Option<SetFound>, Error> {
+        let prepared = self.sources.iter().find(|prepared| prepared.source.name == set.source);
+        let Some(prepared) = prepared else {
+            return Err(Error::Configuration(format!(
+                "a set of shards is of source `{}`, which the job lacks",
+                set.source
+            )));
+        };
+        self.tombstones().await?;
+        let mut all = SetFound::new(&set.source);
+        let shards = futures::stream::iter(set.shards.iter().cloned().map(Ok));
+        let mut answers = std::pin::pin!(self.search(prepared, shards));
+        while let Some(found) = answers.next().await {
+            all.append(found?).map_err(Error::Temp)?;
+            if self.cancel.is_cancelled() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(all))
+    }
+
+    /// The shards of a source. Ends where the listing fails.
+    pub(super) fn list<'s>(
+        &'s self,
+        prepared: &'s Prepared<'a>,
+    ) -> impl Stream<Item = Result<BlobInfo, lacuna_store::Error>> + Send + 's {
+        let store = self.engine.settings.store.as_ref();
+        let until_error = |failed: &mut bool, item: Result<BlobInfo, _>| {
+            let next = (!*failed).then_some(item);
+            *failed |= next.as_ref().is_some_and(Result::is_err);
+            std::future::ready(next)
+        };
+        plan::shards(store, &prepared.source.shards, prepared.glob.clone()).scan(false, until_error)
+    }
+
+    /// Searches these shards, as many at a time as there is room for; what was found comes shard by shard, in their order.
+    pub(super) fn search<'s>(
+        &'s self,
+        prepared: &'s Prepared<'a>,
+        shards: impl Stream<Item = Result<BlobInfo, lacuna_store::Error>> + Send + 's,
+    ) -> impl Stream<Item = Result<SetFound, Error>> + Send + 's {
+        let is_near = self.engine.settings.store.staging_dir().is_some();
+        shards
+            .map(|info| async {
+                let info = match info {
+                    Ok(info) => info,
+                    Err(error) => return Ok(SetFound::unlisted(prepared.source, error)),
+                };
+                self.reporter.listed(info.size);
+                self.search_shard(prepared, info).await
+            })
+            .buffered(self.engine.shop.at_once(is_near))
+    }
+
+    async fn search_shard(&self, prepared: &Prepared<'a>, mut info: BlobInfo) -> Result<SetFound, Error> {
+        let mut found = SetFound::new(&prepared.source.name);
+        found.counts.shards = 1;
+        match self.attempts(prepared, &mut info, &mut found).await {
+            Ok(answer) => self.note(found, info, answer),
+            Err(ShardError::Cancelled) => Ok(found),
+            // Temporary files are one place for all shards: what fails here fails everywhere.
+            Err(ShardError::Temp(error)) => Err(Error::Temp(error)),
+            Err(error) => {
+                self.reporter.searched(0, 0);
+                found.problems.push(error.into_problem(info.path.as_str()));
+                Ok(found)
+            }
+        }
+    }
+
+    /// Searches a shard; when it changes meanwhile, its new version.
+    async fn attempts(
+        &self,
+        prepared: &Prepared<'a>,
+        info: &mut BlobInfo,
+        found: &mut SetFound,
+    ) -> Result<Answer, ShardError> {
+        let format = ShardFormat::of(prepared.source, info.path.as_str()).map_err(ShardError::Refused)?;
+        let store = &self.engine.settings.store;
+        let tombstones = self.tombstones().await.map_err(|_| ShardError::Panicked)?;
+        for _ in 0..ATTEMPTS_MAX {
+            let origin = Origin::Blob(store.clone(), info.clone());
+            let hidden = tombstones.rows_of(store.as_ref(), info).await;
+            let hidden = match hidden.map_err(|error| ShardError::Tombstone(Box::new(error)))? {
+                Hidden::Rows(rows) => Some(Arc::new(rows)),
+                Hidden::Stale(etag) => {
+                    found.stale.push((info.path.to_string(), etag));
+                    None
+                }
+                Hidden::Nothing => None,
+            };
+            let (shop, question, reporter) = (&self.engine.shop, &prepared.question, Some(self.reporter));
+            match search(shop, &origin, &format, question, hidden.as_ref(), reporter, self.cancel).await {
+                Err(error) if error.is_change() => {}
+                Err(error) if error.is_gone() => {
+                    let why = "it was listed and is gone: another writer may have moved its records";
+                    return Err(ShardError::Refused(why.into()));
+                }
+                answer => return answer,
+            }
+            *info = store.head(&info.path).await.map_err(ShardError::Store)?;
+        }
+        Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
+    }
+
+    /// What a shard answered, as what was found in a set of one.
+    fn note(&self, mut found: SetFound, info: BlobInfo, answer: Answer) -> Result<SetFound, Error> {
+        let rows = answer.matches.rows().len();
+        self.reporter.searched(answer.rows, rows);
+        let counts = &mut found.counts;
+        counts.shards_searched = 1;
+        counts.rows_scanned = answer.rows;
+        counts.bytes_read = answer.bytes_read;
+        counts.effort = answer.effort;
+        counts.matched = rows;
+        if answer.poisoned > 0 {
+            let first = answer.first_poison.as_deref().unwrap_or("unknown");
+            let reason =
+                format!("{} records cannot be read (the first: {first}); the others were searched", answer.poisoned);
+            found.problems.push(Problem { shard: info.path.to_string(), reason });
+        }
+        if !answer.matches.is_empty() {
+            found.shards.push(FoundShard {
+                info,
+                rows: answer.rows,
+                poisoned: answer.poisoned,
+                matches: answer.matches,
+            });
+        }
+        found.records = Some(answer.records);
+        Ok(found)
+    }
+}
+
+impl SetFound {
+    /// What there is to say of a source that cannot be listed.
+    pub(super) fn unlisted(source: &Source, error: lacuna_store::Error) -> Self {
+        let mut found = Self::new(&source.name);
+        found.problems.push(ShardError::Store(error).into_problem(&source.shards));
+        found
+    }
+}
