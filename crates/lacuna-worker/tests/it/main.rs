@@ -1,0 +1,7 @@
+//! The worker against a real ledger, real shards and real receivers.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod metrics;
+mod notice;
+mod outbox;
