@@ -1,5 +1,7 @@
 //! The arguments: one definition for parsing, help, completions and the man page.
 
+mod ledger;
+
 use std::convert::Infallible;
 use std::path::PathBuf;
 
@@ -8,6 +10,10 @@ use lacuna_scan::Secret;
 
 use crate::config::{MEMORY_MIN, PARALLEL_MAX};
 use crate::units::{bytes, parse_bytes};
+pub(crate) use ledger::{
+    ApproveArgs, Filing, Following, HoldCommand, HoldLiftArgs, HoldListArgs, HoldSetArgs, LedgerCommand,
+    LedgerExportArgs, LedgerVerifyArgs, ListArgs, OneArgs, RequestCommand, SubmitArgs, Wanted,
+};
 
 /// Find, export and erase one person's records in large log shards.
 #[derive(Debug, Parser)]
@@ -27,7 +33,8 @@ Exit codes:
   1    anything else went wrong
   2    the arguments or the configuration cannot be right; nothing was read or changed
   3    incomplete: some shard could not be read or changed; the report names each
-  4    refused: everything that matched is kept (`on_erase = \"keep\"`)
+  4    refused: everything that matched is kept, an approval is missing or denied, or the rules of the ledger say no
+  5    `request list --overdue` found a request past its deadline
   130  stopped by Ctrl-C
 
 `lacuna demo` shows all of it on sample logs.";
@@ -40,7 +47,7 @@ pub(crate) struct Logging {
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
     /// How log lines are written
-    #[arg(long, value_name = "FORMAT", default_value = "text", global = true)]
+    #[arg(long, value_name = "FORMAT", default_value = "pretty", global = true)]
     pub log_format: LogFormat,
 }
 
@@ -48,7 +55,8 @@ pub(crate) struct Logging {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     /// For people
-    Text,
+    #[value(alias = "text")]
+    Pretty,
     /// One JSON object a line
     Json,
 }
@@ -68,6 +76,15 @@ pub(crate) enum Command {
     Erase(EraseArgs),
     /// Take all hidden records out of the logs: every shard once, for all requests
     Purge(PurgeArgs),
+    /// Record requests, decide on them, and follow them
+    #[command(subcommand)]
+    Request(RequestCommand),
+    /// Keep a source or a person's records from erasures, for a reason
+    #[command(subcommand)]
+    Hold(HoldCommand),
+    /// Check and read the record of who did what
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Check a receipt's or a package's signature, and a package's files
     Verify(VerifyArgs),
     /// Write the records of one shard to standard output, one JSON object a line
@@ -81,6 +98,26 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// The subcommand's name, for traces.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Demo(_) => "demo",
+            Self::Sample(_) => "sample",
+            Self::Find(_) => "find",
+            Self::Export(_) => "export",
+            Self::Erase(_) => "erase",
+            Self::Purge(_) => "purge",
+            Self::Request(_) => "request",
+            Self::Hold(_) => "hold",
+            Self::Ledger(_) => "ledger",
+            Self::Verify(_) => "verify",
+            Self::Cat(_) => "cat",
+            Self::Check(_) => "check",
+            Self::Completions(_) => "completions",
+            Self::Man => "man",
+        }
+    }
+
     /// Whether standard output carries one JSON document.
     pub(crate) fn is_json(&self) -> bool {
         match self {
@@ -90,6 +127,11 @@ impl Command {
             Self::Export(args) => args.run.json,
             Self::Erase(args) => args.run.json,
             Self::Purge(args) => args.json,
+            Self::Request(command) => command.acting().json,
+            Self::Hold(command) => command.acting().json,
+            Self::Ledger(LedgerCommand::Verify(args)) => args.acting.json,
+            // Its lines are its output.
+            Self::Ledger(LedgerCommand::Export(_)) => false,
             Self::Verify(args) => args.json,
             Self::Check(args) => args.json,
             Self::Cat(_) | Self::Completions(_) | Self::Man => false,
@@ -183,9 +225,12 @@ pub(crate) struct ExportArgs {
     /// The format of the data files
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub format: PackageFormat,
-    /// The request's id: letters, digits, `-` and `_` [default: a new one]
+    /// The request's id: letters, digits, `-` and `_` [default: a new one; a ledger gives its own]
     #[arg(long, value_name = "ID")]
     pub request_id: Option<String>,
+    /// How it goes through the ledger.
+    #[command(flatten)]
+    pub following: Following,
     /// Common arguments.
     #[command(flatten)]
     pub run: RunArgs,
@@ -224,9 +269,12 @@ pub(crate) struct EraseArgs {
     /// Count, say what would happen, and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// The request's id: letters, digits, `-` and `_` [default: a new one]
+    /// The request's id: letters, digits, `-` and `_` [default: a new one; a ledger gives its own]
     #[arg(long, value_name = "ID")]
     pub request_id: Option<String>,
+    /// How it goes through the ledger.
+    #[command(flatten)]
+    pub following: Following,
     /// Common arguments.
     #[command(flatten)]
     pub run: RunArgs,

@@ -14,9 +14,11 @@ pub enum ExitCode {
     /// Some shard could not be read or changed, so there may be more records than were found, exported or erased. The
     /// report names each with its reason.
     Incomplete = 3,
-    /// The erasure was refused: records matched, and every one of them lies in a source that is kept (`on_erase = "keep"`).
-    /// The receipt says why.
+    /// Refused. An erasure matched, and every record is kept by its source or a hold; the receipt says why. Or the rules of the ledger
+    /// say no: an approval is missing or was denied, a limit is exceeded, the account may not do this, or the request cannot be moved so.
     Refused = 4,
+    /// `request list --overdue` found a request that is past its deadline. Nothing went wrong with the command itself.
+    Overdue = 5,
     /// Stopped by Ctrl-C or a termination signal. What was begun was finished or left as it was, and the report says what
     /// was done; the same command again does the rest.
     Interrupted = 130,

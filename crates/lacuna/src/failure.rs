@@ -29,6 +29,11 @@ impl Failure {
         Self { code: ExitCode::Failed, ..Self::usage(message) }
     }
 
+    /// The rules say no.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self { code: ExitCode::Refused, ..Self::usage(message) }
+    }
+
     /// Stopped by a signal.
     pub(crate) fn interrupted(message: impl Into<String>) -> Self {
         Self { code: ExitCode::Interrupted, ..Self::usage(message) }
@@ -105,6 +110,56 @@ impl From<lacuna_engine::Error> for Failure {
             Some(source) => failure.because(source),
             None => failure,
         }
+    }
+}
+
+impl From<lacuna_ledger::Error> for Failure {
+    fn from(error: lacuna_ledger::Error) -> Self {
+        use lacuna_ledger::Error;
+        let failure = match &error {
+            Error::Refused(refusal) => Self::from(*refusal),
+            Error::NotFound(what) => {
+                Self::usage(error.to_string()).advice(format!("`lacuna {what} list` shows the ids there are."))
+            }
+            Error::Configuration(_) => Self::usage(error.to_string()),
+            Error::Key(_) => Self::usage(error.to_string()).advice(
+                "Identifiers were encrypted with another key: name it in `[ledger] older_subject_keys`, or give back the one \
+                 that was.",
+            ),
+            Error::Busy | Error::Unavailable(_) => Self::other(error.to_string()).advice("The same command may succeed later."),
+            Error::Corrupt(_) => Self::other(error.to_string()).advice("`lacuna ledger verify` says what of it still holds."),
+            Error::Fenced | Error::Database(_) => Self::other(error.to_string()),
+        };
+        match std::error::Error::source(&error) {
+            Some(source) => failure.because(source),
+            None => failure,
+        }
+    }
+}
+
+impl From<lacuna_ledger::Refusal> for Failure {
+    fn from(refusal: lacuna_ledger::Refusal) -> Self {
+        use lacuna_ledger::Refusal;
+        let failure = Self::refused(refusal.to_string());
+        let advice = match refusal {
+            Refusal::Role(_) | Refusal::OthersRequest => "Act as somebody who may, with --as NAME.",
+            Refusal::OwnRequest | Refusal::ApprovedAlready => {
+                "Somebody else must approve it: four eyes see more than two."
+            }
+            Refusal::OtherBody => "Send the same request with the same key, or another request with a key of its own.",
+            Refusal::NamesSubject(_) => "Say it without the identifier.",
+            Refusal::NoReason => "Give one with --reason TEXT.",
+            Refusal::Ended(_)
+            | Refusal::State(_)
+            | Refusal::Kind(_)
+            | Refusal::ExtendedAlready
+            | Refusal::TooLateToExtend
+            | Refusal::Months
+            | Refusal::PausedAlready
+            | Refusal::NotPaused
+            | Refusal::Malformed(_) => return failure,
+        };
+        failure.advice(advice)
     }
 }
 

@@ -8,8 +8,10 @@
 mod args;
 mod commands;
 mod config;
+mod desk;
 mod exit;
 mod failure;
+mod filing;
 mod interrupt;
 mod logging;
 mod nearest;
@@ -38,9 +40,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error, args.iter().any(|arg| arg == "--json")),
     };
-    logging::start(&cli.logging);
+    let said = logging::start(&cli.logging, false);
     let is_json = cli.command.is_json();
-    match commands::run(cli) {
+    let code = match commands::run(cli) {
         Ok(code) => code,
         Err(failure) => {
             output::note(failure.text().trim_end());
@@ -49,7 +51,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             failure.code()
         }
-    }
+    };
+    said.finish();
+    code
 }
 
 /// Says what clap says of the arguments: help and version are no errors.

@@ -6,8 +6,10 @@ use globset::{GlobBuilder, GlobMatcher};
 use lacuna_engine::Source;
 use lacuna_scan::{Identifier, Selector, TenantId, TenantRule};
 
+use crate::args::Who;
 use crate::failure::{Failure, Result};
 use crate::nearest::hint;
+use crate::subjects;
 
 /// Compiles a source's glob: `*` stays within a path segment, `**` does not.
 pub(crate) fn glob(text: &str) -> std::result::Result<GlobMatcher, globset::Error> {
@@ -29,7 +31,7 @@ pub(crate) fn sources(all: &[Source], names: &[String]) -> Result<Vec<Source>> {
 }
 
 /// Brings subject and tenant together, and checks that the sources can be asked for them.
-pub(crate) fn selector(sources: &[Source], tenant: Option<&str>, identifiers: Vec<Identifier>) -> Result<Selector> {
+fn selector(sources: &[Source], tenant: Option<&str>, identifiers: Vec<Identifier>) -> Result<Selector> {
     if identifiers.is_empty() {
         return Err(Failure::usage("nobody is asked for").advice(
             "Give identifiers with --subject KIND=VALUE, or one a line with --subjects FILE (`-` is standard input).",
@@ -53,8 +55,14 @@ pub(crate) fn selector(sources: &[Source], tenant: Option<&str>, identifiers: Ve
     Ok(Selector { tenant, identifiers })
 }
 
+/// Whom the arguments name, person by person. Standard input may be read for it.
+pub(crate) fn selectors(sources: &[Source], who: &Who) -> Result<Vec<Selector>> {
+    let together = selector(sources, who.tenant.as_deref(), subjects::read(who)?)?;
+    Ok(if who.apart { apart(together) } else { vec![together] })
+}
+
 /// Each identifier as a person of its own.
-pub(crate) fn apart(together: Selector) -> Vec<Selector> {
+fn apart(together: Selector) -> Vec<Selector> {
     let Selector { tenant, identifiers } = together;
     identifiers.into_iter().map(|one| Selector { tenant: tenant.clone(), identifiers: vec![one] }).collect()
 }

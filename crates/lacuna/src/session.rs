@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lacuna_engine::{Action, Engine, Job, Outcome, Reporter, Request, RequestId, Settings, Source};
+use lacuna_engine::{Action, Engine, EraseLimits, Job, Outcome, Reporter, Request, RequestId, Settings, Source};
 use lacuna_scan::{Epochs, Selector};
 use lacuna_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use crate::args::{Resources, RunArgs};
 use crate::config::{Config, MEMORY_DEFAULT, REQUESTS_DEFAULT};
 use crate::failure::{Failure, Result};
 use crate::progress::Display;
-use crate::{selection, signing, stores, subjects};
+use crate::{selection, signing, stores};
 
 /// The process's environment variables.
 pub(crate) fn environment(name: &str) -> Option<OsString> {
@@ -27,7 +27,9 @@ pub(crate) struct Session {
     /// The sources that were chosen.
     pub sources: Vec<Source>,
     /// Whom it is about, request by request.
-    selectors: Vec<Selector>,
+    pub selectors: Vec<Selector>,
+    /// How far an erasure may reach.
+    limits: EraseLimits,
     shows_progress: bool,
 }
 
@@ -52,15 +54,15 @@ impl Session {
         let sources = selection::sources(&config.sources, &args.scope.source)?;
         // Everything that needs no one to be asked for is checked before standard input is read.
         let epochs = config.keys.epochs(&environment)?;
-        let together = selection::selector(&sources, args.who.tenant.as_deref(), subjects::read(&args.who)?)?;
-        let selectors = if args.who.apart { selection::apart(together) } else { vec![together] };
+        let selectors = selection::selectors(&sources, &args.who)?;
         let store = stores::open(&config.store, &environment)?;
         let export = export()?;
         let signing_key = if signs { Some(signing::find_or_make(config, &environment)?) } else { None };
         let mut settings = settings(config, &args.resources, store, epochs);
         settings.export = export;
         settings.signing_key = signing_key;
-        Ok(Self { engine: Engine::new(settings)?, sources, selectors, shows_progress: true })
+        let limits = config.erase_limits;
+        Ok(Self { engine: Engine::new(settings)?, sources, selectors, limits, shows_progress: true })
     }
 
     /// Keeps the terminal free of progress bars, for log lines.
@@ -74,7 +76,11 @@ impl Session {
     pub(crate) async fn run(&self, id: Option<&RequestId>, action: Action, cancel: &CancellationToken) -> Result<Ran> {
         let ids = request_ids(id, self.selectors.len())?;
         let requests = ids.into_iter().zip(&self.selectors);
-        let requests = requests.map(|(id, selector)| Request::new(id, selector.clone(), action.clone())).collect();
+        let new = |(id, selector): (RequestId, &Selector)| Request {
+            limits: self.limits,
+            ..Request::new(id, selector.clone(), action.clone())
+        };
+        let requests = requests.map(new).collect();
         let job = Job { sources: self.sources.clone(), requests };
         let reporter = Arc::new(Reporter::default());
         let display = Display::follow(&reporter, self.shows_progress);

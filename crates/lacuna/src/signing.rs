@@ -40,8 +40,7 @@ impl KeyFiles {
                 return Err(Failure::usage(format!("{} exists already, and is left as it is", path.display())));
             }
         }
-        let mut seed = Secret::new([0_u8; 32]);
-        fill(&mut seed)?;
+        let seed = random()?;
         let key = SigningKey::from_bytes(seed.expose());
         // Without the public half, which not every reader of the format takes.
         let pair = KeypairBytes { secret_key: *seed.expose(), public_key: None };
@@ -55,15 +54,15 @@ impl KeyFiles {
     }
 }
 
-fn fill(seed: &mut Secret<[u8; 32]>) -> Result<()> {
+/// 32 random bytes.
+pub(crate) fn random() -> Result<Secret<[u8; 32]>> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| Failure::other("the system has no random numbers").because(&error))?;
-    *seed = Secret::new(bytes);
-    Ok(())
+    Ok(Secret::new(bytes))
 }
 
 /// Writes a file in one step, and only where there is none.
-fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+pub(crate) fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();

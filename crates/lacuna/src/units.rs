@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+use time::format_description::BorrowedFormatItem;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime, UtcOffset};
+
+const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
+const MOMENT: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+
 const UNITS: [(&str, u64); 11] = [
     ("b", 1),
     ("k", 1 << 10),
@@ -65,6 +73,43 @@ pub(crate) fn bytes(number: u64) -> String {
     format!("{value:.1} {}", NAMES[name])
 }
 
+/// Reads `2026-03-01`.
+pub(crate) fn parse_date(text: &str) -> Result<Date, String> {
+    Date::parse(text, DATE).map_err(|_| "is no date; write it as `2026-03-01`".to_owned())
+}
+
+/// Reads `2026-03-01T09:30:00Z`, or `2026-03-01` for that day's beginning in UTC.
+pub(crate) fn parse_moment(text: &str) -> Result<OffsetDateTime, String> {
+    if let Ok(date) = Date::parse(text, DATE) {
+        return Ok(date.midnight().assume_utc());
+    }
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "is no time; write it as `2026-03-01T09:30:00Z`, or the day alone as `2026-03-01`".to_owned())
+}
+
+/// A point in time as `2026-03-01 09:30 UTC`.
+pub(crate) fn moment(time: OffsetDateTime) -> String {
+    let time = time.to_offset(UtcOffset::UTC);
+    time.format(MOMENT).unwrap_or_else(|_| time.unix_timestamp().to_string())
+}
+
+/// A point in time for programs, in RFC 3339.
+pub(crate) fn rfc3339(time: OffsetDateTime) -> Option<String> {
+    time.to_offset(UtcOffset::UTC).replace_nanosecond(0).ok()?.format(&Rfc3339).ok()
+}
+
+/// How far `time` is from `now`: `in 6 days`, `2 hours ago`.
+pub(crate) fn distance(time: OffsetDateTime, now: OffsetDateTime) -> String {
+    let span = (time - now).abs();
+    let (days, hours, minutes) = (span.whole_days(), span.whole_hours(), span.whole_minutes());
+    let text = match (days, hours) {
+        (2.., _) => counted(days.unsigned_abs(), "day"),
+        (_, 2..) => counted(hours.unsigned_abs(), "hour"),
+        _ => counted(minutes.unsigned_abs(), "minute"),
+    };
+    if time < now { format!("{text} ago") } else { format!("in {text}") }
+}
+
 /// A time span as `0.8 s` or `3 min 20 s`.
 pub(crate) fn duration(span: Duration) -> String {
     let seconds = span.as_secs();
@@ -89,6 +134,25 @@ mod tests {
         for broken in ["", "MiB", "1.5GiB", "-1", "12 parsecs", "99999999999999999999", "99999999 TiB"] {
             assert!(parse_bytes(broken).is_err(), "{broken}");
         }
+    }
+
+    #[test]
+    fn times_are_read_and_shown() {
+        let time = parse_moment("2026-03-01T09:30:15+02:00").unwrap();
+        assert_eq!(
+            (moment(time).as_str(), rfc3339(time).unwrap().as_str()),
+            ("2026-03-01 07:30 UTC", "2026-03-01T07:30:15Z")
+        );
+        assert_eq!(moment(parse_moment("2026-03-01").unwrap()), "2026-03-01 00:00 UTC");
+        for wrong in ["", "yesterday", "2026-02-30", "2026-03-01 09:30", "2026-03-01T09:30:00"] {
+            assert!(parse_moment(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_date("2026-2-1").is_err());
+        let from = |hours: i64| distance(time + time::Duration::hours(hours), time);
+        assert_eq!(
+            [from(144), from(47), from(1), from(-3)],
+            ["in 6 days", "in 47 hours", "in 60 minutes", "3 hours ago"]
+        );
     }
 
     #[test]

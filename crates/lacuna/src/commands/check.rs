@@ -15,7 +15,7 @@ use crate::failure::{Failure, Result};
 use crate::session::{environment, settings};
 use crate::signing::KeyFiles;
 use crate::units::counted;
-use crate::{output, selection, signing, stores};
+use crate::{desk, output, selection, signing, stores};
 
 /// Keys shorter than this are easily guessed, in bytes.
 const KEY_BYTES_ADVISED: usize = 16;
@@ -42,6 +42,7 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
     findings.notes.push(format!("{} is well-formed", config.path.display()));
     let sources = selection::sources(&config.sources, &args.scope.source)?;
     let store = check_settings(&config, &mut findings);
+    check_ledger(&config, &mut findings).await;
     findings.warnings.extend(sources.iter().filter_map(warning));
     if let (Some(store), true) = (store, findings.wrong.is_empty()) {
         let epochs = config.keys.epochs(&environment)?;
@@ -83,6 +84,29 @@ fn check_settings(config: &Config, findings: &mut Findings) -> Option<Arc<dyn St
         }
     }
     stores::open(&config.store, &environment).map_err(|failure| findings.wrong.push(failure)).ok()
+}
+
+/// Opens the ledger, and reads the keys of those who are told of changes.
+async fn check_ledger(config: &Config, findings: &mut Findings) {
+    for notice in &config.notices {
+        match notice.receiver(&environment) {
+            Ok(receiver) => findings.notes.push(format!("the key of the receiver `{}` is there", receiver.name)),
+            Err(failure) => findings.wrong.push(failure),
+        }
+    }
+    if config.ledger.is_none() {
+        if !config.notices.is_empty() {
+            findings.warnings.push("`[[notices]]` are of a ledger's requests, and there is no `[ledger]`".to_owned());
+        }
+        return;
+    }
+    match desk::open(config).await {
+        Ok((ledger, _)) => {
+            ledger.close().await;
+            findings.notes.push("the ledger opens".to_owned());
+        }
+        Err(failure) => findings.wrong.push(failure),
+    }
 }
 
 /// What the mapping alone makes questionable.

@@ -1,6 +1,7 @@
 //! `lacuna erase`: the records hidden, or gone from the bytes; and a receipt.
 
 use lacuna_engine::{Action, EraseMode};
+use lacuna_ledger::Kind;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
@@ -8,10 +9,11 @@ use crate::args::EraseArgs;
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::failure::{Failure, Result};
+use crate::filing::Wish;
 use crate::report::{Asked, Report};
 use crate::session::{Session, request_id};
 use crate::units::counted;
-use crate::{interrupt, output, subjects};
+use crate::{filing, interrupt, output, subjects};
 
 pub(super) async fn run(args: &EraseArgs, context: Context) -> Result<ExitCode> {
     let run = &args.run;
@@ -27,7 +29,10 @@ pub(super) async fn run(args: &EraseArgs, context: Context) -> Result<ExitCode> 
     }
     let config = Config::load(&run.scope.config)?;
     let request = request_id(args.request_id.as_deref())?;
-    let session = Session::open(run, &config, || Ok(None), !args.dry_run)?.quiet(context.logs);
+    // A dry run changes nothing, and so needs no record.
+    let records = config.ledger.is_some() && !args.dry_run;
+    filing::check(records, &args.following, request.as_ref())?;
+    let session = Session::open(run, &config, || Ok(None), !args.dry_run && !records)?.quiet(context.logs);
     let cancel = interrupt::watch();
     if !args.dry_run && !run.yes {
         match confirm(&session, &cancel).await? {
@@ -38,6 +43,11 @@ pub(super) async fn run(args: &EraseArgs, context: Context) -> Result<ExitCode> 
             }
             Answer::Interrupted => return Ok(ExitCode::Interrupted),
         }
+    }
+    if records {
+        let sources = filing::named(&session.sources, &run.scope.source);
+        let wish = Wish { kind: Kind::Erase, sources, format: lacuna_export::Format::default(), now: args.now };
+        return wish.file_and_follow(&config, &args.following, &session.selectors, run.json, &cancel).await;
     }
     let (mode, asked) = match (args.dry_run, args.now) {
         (true, _) => (EraseMode::DryRun, Asked::EraseDryRun),

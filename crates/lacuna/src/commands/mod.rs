@@ -7,10 +7,15 @@ mod demo;
 mod erase;
 mod export;
 mod find;
+mod hold;
+mod ledger;
 mod man;
 mod purge;
+mod request;
 mod sample;
 mod verify;
+
+use tracing::Instrument as _;
 
 use crate::args::{Cli, Command};
 use crate::exit::ExitCode;
@@ -34,7 +39,9 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         .enable_all()
         .build()
         .map_err(|error| Failure::other("cannot start").because(&error))?;
-    let code = runtime.block_on(Box::pin(dispatch(cli)));
+    let name = cli.command.name();
+    let span = tracing::info_span!("command", otel.name = format!("lacuna {name}"), command = name);
+    let code = runtime.block_on(Box::pin(dispatch(cli).instrument(span)));
     // An unanswered question may still wait for standard input.
     runtime.shutdown_background();
     code
@@ -49,6 +56,9 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Export(args) => Box::pin(export::run(&args, context)).await,
         Command::Erase(args) => Box::pin(erase::run(&args, context)).await,
         Command::Purge(args) => Box::pin(purge::run(&args)).await,
+        Command::Request(command) => Box::pin(request::run(&command)).await,
+        Command::Hold(command) => Box::pin(hold::run(&command)).await,
+        Command::Ledger(command) => Box::pin(ledger::run(&command)).await,
         Command::Verify(args) => Box::pin(verify::run(&args)).await,
         Command::Cat(args) => Box::pin(cat::run(&args)).await,
         Command::Check(args) => Box::pin(check::run(&args)).await,

@@ -233,6 +233,24 @@ impl<'t> Entry<'t> {
         number
     }
 
+    /// A share of a whole: more than 0, and at most 1.
+    pub(super) fn share(&self, problems: &mut Problems<'_>) -> Option<f64> {
+        let share = match self.value {
+            DeValue::Float(digits) => digits.as_str().replace('_', "").parse::<f64>().ok(),
+            DeValue::Integer(digits) if digits.as_str() == "1" => Some(1.0),
+            DeValue::Integer(_) => None,
+            _ => {
+                self.wrong_type("a share, as `0.01` for a hundredth", problems);
+                return None;
+            }
+        };
+        let share = share.filter(|share| *share > 0.0 && *share <= 1.0);
+        if share.is_none() {
+            self.wrong("must be more than 0 and at most 1, as `0.01` for a hundredth", problems);
+        }
+        share
+    }
+
     /// A number of bytes, with or without a unit, within `range`.
     pub(super) fn size(&self, range: std::ops::RangeInclusive<u64>, problems: &mut Problems<'_>) -> Option<u64> {
         let DeValue::String(text) = self.value else { return self.number(range, problems) };

@@ -6,6 +6,8 @@
 
 mod document;
 mod keys;
+mod ledger;
+mod notices;
 mod run;
 mod secret;
 mod source;
@@ -15,13 +17,16 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use lacuna_engine::Source;
+use lacuna_engine::{EraseLimits, Source};
 use lacuna_scan::Limits;
 
 pub(crate) use document::Problem;
 pub(crate) use keys::Keys;
+pub(crate) use ledger::{Ledger, LedgerUrl, Roles};
+pub(crate) use notices::NoticeConfig;
 pub(crate) use run::{MEMORY_DEFAULT, MEMORY_MIN, PARALLEL_MAX, REQUESTS_DEFAULT, RunDefaults};
 pub(crate) use secret::{Environment, SecretRef};
+pub(crate) use source::SourceHold;
 pub(crate) use store::{Address, Connection, Credential, StoreConfig};
 
 use crate::failure::{Failure, Result};
@@ -45,8 +50,16 @@ pub(crate) struct Config {
     pub limits: Limits,
     /// What a run may use.
     pub run: RunDefaults,
+    /// What an erasure may touch before somebody must look at it.
+    pub erase_limits: EraseLimits,
+    /// The record of requests; without one, commands run on their own.
+    pub ledger: Option<Ledger>,
+    /// Who is told of changes.
+    pub notices: Vec<NoticeConfig>,
     /// The sources, in the file's order.
     pub sources: Vec<Source>,
+    /// Those of them that are kept from every erasure.
+    pub holds: Vec<SourceHold>,
 }
 
 impl Config {
@@ -86,22 +99,52 @@ impl Config {
         let mut root = Table::root(&document);
 
         let store = root.need("store", "where the shards are, as `[store]` with `url`", &mut problems);
-        let store = store.and_then(|entry| store::read(&entry, base, None, &mut problems));
-        let export = root.get("export").and_then(|entry| store::read(&entry, base, store.as_ref(), &mut problems));
+        let store = store.and_then(|entry| {
+            let mut table = entry.table("a table", &mut problems)?;
+            let store = store::read(&mut table, base, None, &mut problems);
+            table.finish(&mut problems);
+            store
+        });
+        let mut keep = None;
+        let export = root.get("export").and_then(|entry| {
+            let mut table = entry.table("a table", &mut problems)?;
+            let export = store::read(&mut table, base, store.as_ref(), &mut problems);
+            keep = ledger::keep(&mut table, &mut problems);
+            table.finish(&mut problems);
+            export
+        });
         let keys_entry = root.get("keys");
         // Asked of the text, not of what was understood: a broken key is one problem, not one for each column as well.
         let has_keys = keys_entry.as_ref().is_some_and(|entry| entry.value.get("pseudonym").is_some());
         let keys = keys::read(keys_entry, base, &mut problems);
-        let limits = run::limits(root.get("limits"), &mut problems);
+        let (limits, erase_limits) = run::limits(root.get("limits"), &mut problems);
         let run = run::read(root.get("run"), base, &mut problems);
         let sources = root.need("source", "what to search, as `[[source]]`", &mut problems);
         let sources = sources.map(|entry| source::read_all(&entry, has_keys, &mut problems)).unwrap_or_default();
+        let (sources, holds) = sources;
+        let mut ledger = root.get("ledger").and_then(|entry| ledger::read(&entry, base, &mut problems));
+        let notices = root.get("notices").map(|entry| notices::read_all(&entry, base, &mut problems));
+        let notices = notices.unwrap_or_default();
+        if let Some(ledger) = &mut ledger {
+            ledger.policy.package_keep = keep;
+            ledger.policy.notices = !notices.is_empty();
+        }
         root.finish(&mut problems);
 
         match (problems.into_found(), store) {
-            (problems, Some(store)) if problems.is_empty() => {
-                Ok(Self { path: path.to_owned(), store, export, keys, limits, run, sources })
-            }
+            (problems, Some(store)) if problems.is_empty() => Ok(Self {
+                path: path.to_owned(),
+                store,
+                export,
+                keys,
+                limits,
+                run,
+                erase_limits,
+                ledger,
+                notices,
+                sources,
+                holds,
+            }),
             (problems, _) => Err(problems),
         }
     }

@@ -1,10 +1,11 @@
-//! `[run]` and `[limits]`: what a run may use, and what a shard may ask for.
+//! `[run]` and `[limits]`: what a run may use, what a shard may ask for, and what an erasure may touch.
 
 use std::path::{Path, PathBuf};
 
+use lacuna_engine::EraseLimits;
 use lacuna_scan::Limits;
 
-use super::document::{Entry, Problems};
+use super::document::{Entry, Problems, Table};
 
 /// The least memory that a run gets along with, in bytes.
 pub(crate) const MEMORY_MIN: u64 = 16 << 20;
@@ -44,7 +45,7 @@ pub(super) fn read(entry: Option<Entry<'_>>, base: &Path, problems: &mut Problem
     RunDefaults { memory, threads, requests, temp_dir }
 }
 
-pub(super) fn limits(entry: Option<Entry<'_>>, problems: &mut Problems<'_>) -> Limits {
+pub(super) fn limits(entry: Option<Entry<'_>>, problems: &mut Problems<'_>) -> (Limits, EraseLimits) {
     // Named one by one, so that a limit that joins them cannot be forgotten here.
     let Limits {
         mut record_bytes_max,
@@ -55,7 +56,9 @@ pub(super) fn limits(entry: Option<Entry<'_>>, problems: &mut Problems<'_>) -> L
         mut columns_max,
         mut expansion_max,
     } = Limits::default();
+    let mut erase = EraseLimits::default();
     if let Some(mut table) = entry.and_then(|entry| entry.table("a table", problems)) {
+        erase = erase_limits(&mut table, problems);
         for (key, limit) in [
             ("record_bytes_max", &mut record_bytes_max),
             ("page_bytes_max", &mut page_bytes_max),
@@ -74,7 +77,7 @@ pub(super) fn limits(entry: Option<Entry<'_>>, problems: &mut Problems<'_>) -> L
         expansion_max = number.unwrap_or(expansion_max);
         table.finish(problems);
     }
-    Limits {
+    let limits = Limits {
         record_bytes_max,
         page_bytes_max,
         message_bytes_max,
@@ -82,5 +85,16 @@ pub(super) fn limits(entry: Option<Entry<'_>>, problems: &mut Problems<'_>) -> L
         nesting_max,
         columns_max,
         expansion_max,
+    };
+    (limits, erase)
+}
+
+/// Reads the limits of erasures out of `[limits]`.
+fn erase_limits(table: &mut Table<'_>, problems: &mut Problems<'_>) -> EraseLimits {
+    EraseLimits {
+        max_rows: table.get("max_rows").and_then(|entry| entry.number(1..=u64::MAX, problems)),
+        max_shards: table.get("max_shards").and_then(|entry| entry.number(1..=u64::MAX, problems)),
+        max_share: table.get("max_share").and_then(|entry| entry.share(problems)),
+        approved: None,
     }
 }

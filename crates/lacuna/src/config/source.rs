@@ -6,7 +6,25 @@ use lacuna_scan::{
     PseudonymLength, TenantId, TenantRule,
 };
 
+use time::Date;
+
 use super::document::{Entry, Problems, Table};
+use crate::units::parse_date;
+
+/// Why a source is kept from every erasure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceHold {
+    /// The source's name.
+    pub source: String,
+    /// What sort of records it has, as `audit`.
+    pub class: String,
+    /// Why it is kept.
+    pub reason: String,
+    /// The law that this rests on.
+    pub legal_basis: String,
+    /// When somebody must look at it again.
+    pub review: Option<Date>,
+}
 
 const FORMATS: [(&str, &str); 5] =
     [("parquet", "parquet"), ("ndjson", "ndjson"), ("json", "json"), ("csv", "csv"), ("arrow", "arrow")];
@@ -14,22 +32,33 @@ const FORMATS: [(&str, &str); 5] =
 /// The data type of sources that name none.
 const DATA_TYPE: &str = "Records";
 
-pub(super) fn read_all(entry: &Entry<'_>, has_keys: bool, problems: &mut Problems<'_>) -> Vec<Source> {
-    let Some(elements) = entry.list("a list of tables: write `[[source]]`, with two brackets", problems) else {
-        return Vec::new();
-    };
+pub(super) fn read_all(
+    entry: &Entry<'_>,
+    has_keys: bool,
+    problems: &mut Problems<'_>,
+) -> (Vec<Source>, Vec<SourceHold>) {
     let mut sources: Vec<Source> = Vec::new();
+    let mut holds = Vec::new();
+    let Some(elements) = entry.list("a list of tables: write `[[source]]`, with two brackets", problems) else {
+        return (sources, holds);
+    };
     for element in elements {
         let Some(mut table) = element.table("a table", problems) else { continue };
-        if let Some(source) = read(&mut table, &sources, has_keys, problems) {
+        if let Some((source, hold)) = read(&mut table, &sources, has_keys, problems) {
             sources.push(source);
+            holds.extend(hold);
         }
         table.finish(problems);
     }
-    sources
+    (sources, holds)
 }
 
-fn read(table: &mut Table<'_>, others: &[Source], has_keys: bool, problems: &mut Problems<'_>) -> Option<Source> {
+fn read(
+    table: &mut Table<'_>,
+    others: &[Source],
+    has_keys: bool,
+    problems: &mut Problems<'_>,
+) -> Option<(Source, Option<SourceHold>)> {
     let name = table.need("name", "what to call the source", problems);
     let name = name.and_then(|entry| {
         let name = entry.words(problems)?;
@@ -57,14 +86,18 @@ fn read(table: &mut Table<'_>, others: &[Source], has_keys: bool, problems: &mut
     let identifiers = identifiers.map(|entry| identifiers_of(&entry, has_keys, problems)).unwrap_or_default();
     let tenant = table.get("tenant").map_or(Some(TenantRule::Single), |entry| tenant(&entry, problems));
     let time = table.get("time").and_then(|entry| single(&entry, problems));
-    let on_erase = on_erase(table, problems);
+    let held = table.get("hold");
+    let (on_erase, hold) = match held {
+        Some(entry) => hold(&entry, table, name.as_deref(), problems).unzip(),
+        None => (on_erase(table, problems), None),
+    };
     let poison = [("refuse", Poison::Refuse), ("keep", Poison::Keep)];
     let poison = table.get("poison").and_then(|entry| entry.choice(&poison, problems)).unwrap_or_default();
     let empty = [("keep", EmptyShards::Keep), ("delete", EmptyShards::Delete)];
     let empty_shards = table.get("empty_shards").and_then(|entry| entry.choice(&empty, problems)).unwrap_or_default();
 
     let name = name?;
-    Some(Source {
+    let source = Source {
         shards: shards?,
         format,
         product: product.unwrap_or_else(|| name.clone()),
@@ -75,7 +108,38 @@ fn read(table: &mut Table<'_>, others: &[Source], has_keys: bool, problems: &mut
         poison,
         empty_shards,
         name,
-    })
+    };
+    Some((source, hold))
+}
+
+/// A hold, and what an erasure does because of it.
+fn hold(
+    entry: &Entry<'_>,
+    source: &mut Table<'_>,
+    name: Option<&str>,
+    problems: &mut Problems<'_>,
+) -> Option<(OnErase, SourceHold)> {
+    for key in ["on_erase", "reason"] {
+        if let Some(other) = source.get(key) {
+            other.wrong("is said by `hold`, which keeps the source from every erasure", problems);
+        }
+    }
+    let mut table =
+        entry.table("`{ class = \"audit\", reason = …, legal_basis = …, review = \"2027-01-31\" }`", problems)?;
+    let class = table.need("class", "what sort of records the source has, as `audit`", problems);
+    let reason = table.need("reason", "why it is kept: receipts tell the person", problems);
+    let legal_basis = table.need("legal_basis", "the law that the hold rests on", problems);
+    let review = table.get("review");
+    table.finish(problems);
+    let review = review.and_then(|entry| {
+        let text = entry.text(problems)?;
+        parse_date(text).map_err(|what| entry.wrong(what, problems)).ok()
+    });
+    let mut words = |entry: Option<Entry<'_>>| entry.and_then(|entry| entry.words(problems)).map(str::to_owned);
+    let (class, reason, legal_basis) = (words(class), words(reason), words(legal_basis));
+    let hold =
+        SourceHold { source: name?.to_owned(), class: class?, reason: reason?, legal_basis: legal_basis?, review };
+    Some((OnErase::Keep { reason: format!("{} ({})", hold.reason, hold.legal_basis) }, hold))
 }
 
 fn glob(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<String> {

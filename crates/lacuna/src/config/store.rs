@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::document::{Entry, Problems};
+use super::document::{Entry, Problems, Table};
 use super::secret::SecretRef;
 
 /// A place that holds blobs, and how to get at it.
@@ -124,14 +124,13 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Reads one of the two tables. What an `az://` export does not say of its account is as in the store.
+/// Reads the keys of one of the two tables. What an `az://` export does not say of its account is as in the store.
 pub(super) fn read(
-    entry: &Entry<'_>,
+    table: &mut Table<'_>,
     base: &Path,
     inherited: Option<&StoreConfig>,
     problems: &mut Problems<'_>,
 ) -> Option<StoreConfig> {
-    let mut table = entry.table("a table", problems)?;
     let place = table.place();
     let url = table.need("url", "`az://CONTAINER` or `file:///PATH`", problems);
     let account = table.get("account");
@@ -141,7 +140,6 @@ pub(super) fn read(
     let sas = table.get("sas");
     let client_id = table.get("client_id");
     let ca_certificate = table.get("ca_certificate");
-    table.finish(problems);
 
     let address = url.as_ref().and_then(|entry| {
         let address = Address::parse(entry.words(problems)?, base);

@@ -40,7 +40,7 @@ fn everything_can_be_said() {
     assert_eq!((config.limits.nesting_max, config.limits.record_bytes_max), (64, 16 << 20));
     assert_eq!((config.run.memory, config.run.threads), (Some(1 << 30), Some(8)));
 
-    let [activity, trail, audit] = config.sources.as_slice() else { panic!("not three sources") };
+    let [activity, trail, audit, signins] = config.sources.as_slice() else { panic!("not four sources") };
     let IdentifierRule::One(user) = &activity.mapping.identifiers[0] else { panic!("not one column") };
     let form = user.pseudonym.unwrap();
     assert_eq!((form.encoding, form.length), (PseudonymEncoding::Hex, PseudonymLength::Bytes16));
@@ -52,6 +52,7 @@ fn everything_can_be_said() {
     assert!(matches!(&trail.mapping.tenant, TenantRule::Fixed(tenant) if tenant.as_str() == "contoso"));
     assert_eq!(audit.format.text.delimiter, Some(b';'));
     assert_eq!(audit.on_erase, OnErase::Keep { reason: "Needed to prove who did what.".into() });
+    assert_eq!(signins.on_erase, OnErase::Keep { reason: "Shows who had access. (GDPR Art. 17(3)(b))".into() });
 }
 
 #[test]
@@ -239,4 +240,65 @@ fn a_mark_at_the_start_is_no_problem() {
     let path = dir.path().join("lacuna.toml");
     std::fs::write(&path, format!("\u{feff}{SMALL}")).unwrap();
     assert_eq!(Config::load(&path).unwrap().sources.len(), 1);
+}
+
+#[test]
+fn a_ledger_says_where_it_is_and_what_requests_are_bound_to() {
+    let config = parse(FULL).unwrap();
+    let ledger = config.ledger.unwrap();
+    assert!(matches!(ledger.url, LedgerUrl::Secret(_)));
+    assert!(ledger.subject_key.is_some() && ledger.hash_key.is_some());
+    assert_eq!(ledger.older_subject_keys.len(), 1);
+    let policy = ledger.policy;
+    let days = time::Duration::days;
+    assert_eq!((policy.approvals, policy.cancel_window), (2, time::Duration::hours(48)));
+    assert_eq!((policy.near_due, policy.grace, policy.standing), (days(5), days(14), days(45)));
+    assert_eq!((policy.package_keep, policy.notices), (Some(days(20)), true));
+    let roles = ledger.roles.unwrap();
+    assert_eq!(roles.names(lacuna_ledger::Role::Approver), ["ben", "carla"]);
+    let limits = config.erase_limits;
+    assert_eq!((limits.max_rows, limits.max_shards, limits.max_share), (Some(1_000_000), Some(500), Some(0.05)));
+    assert_eq!(config.notices.len(), 1);
+    let [hold] = config.holds.as_slice() else { panic!("not one hold") };
+    assert_eq!((hold.source.as_str(), hold.class.as_str()), ("sign-ins", "audit"));
+    assert_eq!(hold.review, Some(time::macros::date!(2027 - 01 - 31)));
+}
+
+#[test]
+fn an_empty_ledger_is_a_file_beside_the_configuration() {
+    let ledger = parse(&format!("{SMALL}[ledger]\n")).unwrap().ledger.unwrap();
+    assert!(matches!(&ledger.url, LedgerUrl::Plain(url) if url == "/etc/lacuna/lacuna-ledger.db"));
+    let policy = lacuna_ledger::Policy { package_keep: None, ..lacuna_ledger::Policy::default() };
+    assert_eq!((ledger.policy, ledger.roles), (policy, None));
+    let config = parse(SMALL).unwrap();
+    assert!(config.ledger.is_none() && config.notices.is_empty());
+    assert_eq!(config.erase_limits, EraseLimits::default());
+}
+
+#[test]
+fn ledger_limits_and_notices_are_checked() {
+    insta::assert_snapshot!(wrong(&format!(
+        "{SMALL}[ledger]\nurl = \"mysql://x\"\nsubject_key = \"hunter2\"\nolder_subject_keys = {{ env = \"A\" }}\n\
+         approvals = 9\ncancel_window_hours = 1000\ngrace_day = 3\nroles = {{ approvers = [\"a\"], requester = \"b\" }}\n\
+         [limits]\nmax_rows = 0\nmax_share = 1.5\nmax_shards = \"many\"\n"
+    )));
+    insta::assert_snapshot!(wrong(&format!(
+        "{SMALL}[ledger]\nurl = \"postgres://lacuna@db/ledger\"\napprovals = 2\nroles = {{ approver = [\"a\"] }}\n"
+    )));
+    let password = wrong(&format!(
+        "{SMALL}[ledger]\nurl = \"postgres://lacuna:hunter2@db/ledger\"\nsubject_key = {{ env = \"K\" }}\n"
+    ));
+    assert!(!password.contains("hunter2"));
+    insta::assert_snapshot!(password);
+    insta::assert_snapshot!(wrong(&format!(
+        "{SMALL}[[notices]]\nname = \"a\"\nurl = \"http://hooks.example.org\"\nsecret = {{ env = \"A\" }}\n\
+         [[notices]]\nname = \"a\"\nurl = \"https://10.0.0.1/\"\nsecrets = {{ env = \"A\" }}\n"
+    )));
+}
+
+#[test]
+fn holds_are_checked() {
+    insta::assert_snapshot!(wrong_source(
+        "on_erase = \"delete\"\nhold = { class = \"audit\", reason = \"\", review = \"soon\", law = \"x\" }\n"
+    ));
 }

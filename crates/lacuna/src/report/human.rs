@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use lacuna_engine::{OnErase, SourceOutcome};
+use lacuna_engine::{OnErase, RequestOutcome, SourceOutcome, Stopped};
 
 use super::{Asked, Report, Table};
 use crate::exit::ExitCode;
@@ -52,6 +52,7 @@ impl Report<'_> {
         for source in &outcome.sources {
             text.push_str(&super::purge::retained(&source.retained));
         }
+        text.push_str(&self.stopped());
         text.push_str(&self.problems());
         if let Some(verdict) = self.verdict() {
             let _ = write!(text, "\n{verdict}\n");
@@ -143,6 +144,18 @@ impl Report<'_> {
         if text.is_empty() { text } else { format!("\nKept:\n{text}") }
     }
 
+    /// Erasures that reach further than the limits allow.
+    fn stopped(&self) -> String {
+        let limits =
+            |request: &RequestOutcome| request.stopped.as_ref().filter(|stopped| stopped.is_limit()).map(reach);
+        let all: Vec<_> = self.ran.outcome.requests.iter().filter_map(limits).collect();
+        let mut text = String::new();
+        for stopped in all.iter().take(REQUESTS_SHOWN) {
+            let _ = writeln!(text, "  {stopped}");
+        }
+        if text.is_empty() { text } else { format!("\nOver the limits, so nothing of it was erased:\n{text}") }
+    }
+
     fn problems(&self) -> String {
         let all: Vec<_> = self
             .ran
@@ -174,8 +187,27 @@ impl Report<'_> {
                 Some("Incomplete: records may be left in what could not be read or changed.")
             }
             (ExitCode::Incomplete, _) => Some("Incomplete: there may be more records in what could not be read."),
+            (ExitCode::Refused, _) if !self.stopped().is_empty() => Some(
+                "Refused: look at what matched, then raise `[limits]`, or record the request and have it approved.",
+            ),
             (ExitCode::Refused, _) => Some("Refused: every record that matched is kept, as configured."),
             _ => None,
         }
+    }
+}
+
+/// How far an erasure would reach, and how far it may.
+fn reach(stopped: &Stopped) -> String {
+    let of = |matched: &u64, what: &str, max: &u64| {
+        format!("{} match, and at most {} may", counted(*matched, what), count(*max))
+    };
+    match stopped {
+        Stopped::MaxRows { matched, max } => of(matched, "record", max),
+        Stopped::MaxShards { matched, max } => of(matched, "shard", max),
+        Stopped::MaxShare { source, matched, rows, max } => {
+            let (matched, rows) = (count(*matched), count(*rows));
+            format!("{matched} of the {rows} records of source `{source}` match, and at most a share of {max} may")
+        }
+        Stopped::Package => "its package is not complete".to_owned(),
     }
 }

@@ -3,11 +3,12 @@
 mod human;
 mod json;
 mod purge;
+pub(crate) mod request;
 mod table;
 #[cfg(test)]
 mod tests;
 
-use lacuna_engine::{OnErase, Source, SourceOutcome};
+use lacuna_engine::{OnErase, RequestOutcome, Source, SourceOutcome, Stopped};
 
 use crate::exit::ExitCode;
 use crate::failure::Result;
@@ -15,6 +16,7 @@ use crate::output;
 use crate::session::Ran;
 
 pub(crate) use purge::PurgeReport;
+pub(crate) use request::{standing, write_filed};
 pub(crate) use table::Table;
 
 /// What was asked for.
@@ -59,17 +61,24 @@ impl Report<'_> {
     /// How the process ends.
     pub(crate) fn code(&self) -> ExitCode {
         let outcome = &self.ran.outcome;
-        let erased: u64 = outcome.sources.iter().map(|source| source.erased + source.hidden).sum();
-        let kept = outcome.sources.iter().any(|source| !source.kept.is_empty());
+        let is_stopped = |request: &RequestOutcome| request.stopped.as_ref().is_some_and(Stopped::is_limit);
         if outcome.interrupted {
             ExitCode::Interrupted
-        } else if !outcome.is_complete() {
+        } else if outcome.requests.iter().any(|request| !request.complete && !is_stopped(request)) {
             ExitCode::Incomplete
-        } else if matches!(self.asked, Asked::Erase | Asked::Hide) && outcome.matched > 0 && erased == 0 && kept {
+        } else if outcome.requests.iter().any(is_stopped) || self.keeps_all() {
             ExitCode::Refused
         } else {
             ExitCode::Done
         }
+    }
+
+    /// Whether an erasure found records and had to leave them all.
+    fn keeps_all(&self) -> bool {
+        let outcome = &self.ran.outcome;
+        let erased: u64 = outcome.sources.iter().map(|source| source.erased + source.hidden).sum();
+        let kept = outcome.sources.iter().any(|source| !source.kept.is_empty());
+        matches!(self.asked, Asked::Erase | Asked::Hide) && outcome.matched > 0 && erased == 0 && kept
     }
 
     /// Whether the report says what an erasure did or would do.

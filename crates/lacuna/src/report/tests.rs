@@ -27,7 +27,19 @@ fn ran(sources: Vec<SourceOutcome>) -> Ran {
     let request = RequestId::new("r-1").unwrap();
     let matched = sources.iter().map(|source| source.matched).sum();
     let complete = sources.iter().all(|source| source.problems.is_empty());
-    let of_request = RequestOutcome { request, matched, complete, package: None, receipt: None, receipt_jws: None };
+    let of_request = RequestOutcome {
+        request,
+        matched,
+        erased: 0,
+        hidden: 0,
+        kept: 0,
+        complete,
+        stopped: None,
+        sources: Vec::new(),
+        package: None,
+        receipt: None,
+        receipt_jws: None,
+    };
     Ran {
         outcome: Outcome { matched, sources, requests: vec![of_request], interrupted: false },
         elapsed: Duration::from_millis(1234),
@@ -116,4 +128,22 @@ fn an_erasure_of_what_is_kept_is_refused() {
     assert!(report.human().ends_with("Refused: every record that matched is kept, as configured.\n"));
     ran.outcome.interrupted = true;
     assert_eq!(Report { asked: Asked::Erase, ran: &ran, sources: &sources }.code(), ExitCode::Interrupted);
+}
+
+#[test]
+fn an_erasure_over_its_limits_is_refused_and_says_by_what() {
+    let mut ran = ran(vec![activity()]);
+    ran.outcome.requests[0].complete = false;
+    ran.outcome.requests[0].stopped = Some(Stopped::MaxRows { matched: 1234, max: 1000 });
+    let sources = [source("activity", OnErase::Delete)];
+    let report = Report { asked: Asked::Hide, ran: &ran, sources: &sources };
+    assert_eq!(report.code(), ExitCode::Refused);
+    let text = report.human();
+    assert!(text.contains("  1,234 records match, and at most 1,000 may\n"), "{text}");
+    assert!(text.contains("have it approved"), "{text}");
+    // A request that is incomplete for another reason comes first.
+    let mut other = ran.outcome.requests[0].clone();
+    other.stopped = None;
+    ran.outcome.requests.push(other);
+    assert_eq!(Report { asked: Asked::Hide, ran: &ran, sources: &sources }.code(), ExitCode::Incomplete);
 }

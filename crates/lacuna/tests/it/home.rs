@@ -56,6 +56,14 @@ impl Home {
         home
     }
 
+    /// The same, and a ledger with these lines in its table.
+    pub(crate) fn with_ledger(lines: &str) -> Self {
+        let home = Self::with_logs();
+        let config = home.read("lacuna.toml");
+        home.write("lacuna.toml", format!("[ledger]\n{lines}\n{config}"));
+        home
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -122,6 +130,7 @@ impl Home {
             .current_dir(self.dir.path())
             .env_remove("AZURE_STORAGE_KEY")
             .env_remove("AZURE_STORAGE_SAS_TOKEN")
+            .env("USER", "tester")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

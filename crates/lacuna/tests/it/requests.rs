@@ -284,3 +284,19 @@ fn cat_stops_when_its_reader_has_seen_enough() {
     let ran = home.run_and_hang_up(&["cat", "activity/long.ndjson"]);
     assert!(ran.ends(0).stderr.is_empty(), "{}", ran.stderr);
 }
+
+#[test]
+fn an_erasure_that_reaches_further_than_the_limits_changes_nothing() {
+    let home = Home::with_logs();
+    let config = home.read("lacuna.toml");
+    home.write("lacuna.toml", format!("[limits]\nmax_rows = 2\n{config}"));
+    let before = home.read("logs/activity/1.ndjson");
+    let erase = ["erase", "--now", "--yes", "--tenant", "contoso", "--subject", ALICE, "--source", "activity"];
+    let ran = home.run(&erase);
+    assert!(ran.ends(4).stdout.contains("3 records match, and at most 2 may"), "{}", ran.stdout);
+    let document = home.run(&[&erase[..], &["--json"]].concat()).ends(4).json();
+    assert_eq!(document["requests"][0]["stopped"], serde_json::json!({ "by": "max-rows", "matched": 3, "max": 2 }));
+    assert_eq!(home.read("logs/activity/1.ndjson"), before);
+    home.write("lacuna.toml", format!("[limits]\nmax_rows = 3\n{config}"));
+    home.run(&erase).ends(0);
+}

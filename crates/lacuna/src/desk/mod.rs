@@ -1,0 +1,93 @@
+//! The ledger, opened as the configuration says, and who acts on it.
+//!
+//! Whoever can read the ledger's keys is trusted: `--as NAME` says on whose behalf, for roles and for the audit chain, and proves
+//! nothing. The portal is where accounts sign in.
+
+mod keys;
+
+use lacuna_ledger::{Actor, Ledger, LedgerConfig, Role};
+
+use crate::config::{self, Config, Environment, LedgerUrl, Roles};
+use crate::failure::{Failure, Result};
+use crate::session::environment;
+
+/// An open ledger, and the account that acts.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    /// The ledger.
+    pub ledger: Ledger,
+    name: String,
+    roles: Option<Roles>,
+}
+
+impl Desk {
+    /// Opens the ledger of `config` for the account `name`; for the system's user when absent.
+    pub(crate) async fn open(config: &Config, name: Option<&str>) -> Result<Self> {
+        let name = match name {
+            Some(name) if name.trim().is_empty() => return Err(Failure::usage("--as gives no name")),
+            Some(name) => name.to_owned(),
+            None => system_user(&environment)?,
+        };
+        let (ledger, roles) = open(config).await?;
+        Ok(Self { ledger, name, roles })
+    }
+
+    /// The account in the first of `roles` that it has.
+    pub(crate) fn actor(&self, roles: &[Role]) -> Result<Actor> {
+        let has = |role: &&Role| self.roles.as_ref().is_none_or(|all| all.names(**role).contains(&self.name));
+        match roles.iter().find(has) {
+            Some(role) => Ok(Actor::new(&self.name, *role)),
+            None => {
+                let wanted = roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" or ");
+                Err(Failure::refused(format!("`{}` is no {wanted} in `[ledger.roles]`", self.name))
+                    .advice("Act as somebody who is, with --as NAME, or add the name to the configuration."))
+            }
+        }
+    }
+}
+
+/// Opens the ledger of `config`; with it, who may act.
+pub(crate) async fn open(config: &Config) -> Result<(Ledger, Option<Roles>)> {
+    let Some(settings) = &config.ledger else {
+        return Err(Failure::usage(format!("{} has no `[ledger]`, so no request is recorded", config.path.display()))
+            .advice("Add a line `[ledger]`; everything in it has a default."));
+    };
+    let ledger = Ledger::open(&ledger_config(config, settings, &environment)?).await?;
+    Ok((ledger, settings.roles.clone()))
+}
+
+fn ledger_config(config: &Config, settings: &config::Ledger, environment: Environment<'_>) -> Result<LedgerConfig> {
+    let url = match &settings.url {
+        LedgerUrl::Plain(url) => url.clone(),
+        LedgerUrl::Secret(secret) => secret.resolve_text(environment)?.expose().clone(),
+    };
+    let keys = keys::read(config, settings, &url, environment)?;
+    Ok(LedgerConfig { url, keys, policy: settings.policy.clone() })
+}
+
+/// The name that the system knows whoever runs this by.
+fn system_user(environment: Environment<'_>) -> Result<String> {
+    ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .filter_map(|name| environment(name)?.into_string().ok())
+        .find(|name| !name.trim().is_empty())
+        .ok_or_else(|| {
+            Failure::usage("the system does not say who acts")
+                .advice("Say it with --as NAME, or set the variable `USER`.")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+
+    #[test]
+    fn the_systems_user_is_who_the_environment_says() {
+        let user = |set: &'static [(&str, &str)]| {
+            system_user(&|name| set.iter().find(|it| it.0 == name).map(|it| OsString::from(it.1)))
+        };
+        assert_eq!(user(&[("LOGNAME", "ann"), ("USER", "")]).unwrap(), "ann");
+        assert!(user(&[]).unwrap_err().text().contains("--as NAME"));
+    }
+}
