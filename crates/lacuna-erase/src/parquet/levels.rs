@@ -101,6 +101,14 @@ impl RowSpan {
         hits.get(hits.partition_point(|&hit| hit < rows.start)).is_some_and(|&hit| hit < rows.end)
     }
 
+    /// Which entries the sorted `hits` have in a page whose every row is one entry.
+    pub(super) fn entries(self, hits: &[u64]) -> impl Iterator<Item = usize> {
+        let rows = self.rows();
+        let hits = &hits[hits.partition_point(|&hit| hit < rows.start)..];
+        let hits = &hits[..hits.partition_point(|&hit| hit < rows.end)];
+        hits.iter().map_while(move |hit| usize::try_from(hit - rows.start).ok())
+    }
+
     /// Which of the page's `count` entries belong to one of the sorted `hits`.
     pub(super) fn mask(self, count: usize, repetition: &[i16], hits: &[u64]) -> Vec<bool> {
         let rows = self.rows();

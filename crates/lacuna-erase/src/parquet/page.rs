@@ -247,6 +247,18 @@ impl<'a> Pages<'a> {
 
     /// The next page, and its header and body.
     pub(super) fn next(&mut self) -> Result<Option<(Page, Bytes)>> {
+        let Some(page) = self.next_head()? else { return Ok(None) };
+        let bytes = self.bytes(page.range())?;
+        Ok(Some((page, bytes)))
+    }
+
+    /// Header and body of the page that came last.
+    pub(super) fn body(&mut self, page: &Page) -> Result<Bytes> {
+        self.bytes(page.range())
+    }
+
+    /// The next page, of which only the header is read.
+    pub(super) fn next_head(&mut self) -> Result<Option<Page>> {
         if self.at >= self.end || self.values_left == Some(0) {
             return Ok(None);
         }
@@ -271,8 +283,7 @@ impl<'a> Pages<'a> {
         if page.is_data() {
             self.values_left = self.values_left.map(|left| left.saturating_sub(page.count as u64));
         }
-        let bytes = self.bytes(range)?;
-        Ok(Some((page, bytes)))
+        Ok(Some(page))
     }
 }
 

@@ -1,81 +1,100 @@
 //! Pages of a changed chunk, made again: the same kind of page, the same encoding, the same codec.
 
-use parquet::data_type::DataType;
+use parquet::basic::Encoding;
+use parquet::schema::types::ColumnDescriptor;
 
-use super::chunk::{Job, Made, PagePlan, Plan, UNUSED, decode_dictionary, edit};
-use super::edit::Edited;
+use super::chunk::{Job, Made, Plan};
+use super::codec::Codec;
+use super::edit::cut;
 use super::footer::malformed;
-use super::levels;
-use super::page::{Kind, Page, Unpacked, data, data_v2, dictionary, header};
+use super::laid::{Laid, blank, lay};
+use super::levels::{self, Levels};
+use super::page::{Kind, Page, data, data_v2, dictionary, header};
 use super::statistics::Delta;
+use super::strike::{cut_indices, indices};
 use super::thrift::{Broken, Struct};
-use super::values::{blank, decode, decode_indices, encode, encode_indices, with_type};
+use super::values::encode_indices;
 use crate::{Error, Result};
+
+/// What a data page holds now.
+pub(super) struct Remade<'a> {
+    pub(super) levels: &'a Levels,
+    pub(super) encoded: &'a [u8],
+    pub(super) delta: &'a Delta,
+    /// The statistics in its header, where they are others: new ones, or none any more.
+    pub(super) statistics: Option<Option<&'a [u8]>>,
+}
 
 /// Makes the `at`th page of a chunk again.
 pub(super) fn make(job: Job<'_>, plan: &Plan, at: usize) -> Result<Made> {
-    with_type!(job.column.physical_type(), T => make_typed::<T>(job, plan, at))
-}
-
-fn make_typed<T: DataType>(job: Job<'_>, plan: &Plan, at: usize) -> Result<Made> {
     let page_plan = &plan.pages[at];
-    let page = page_plan.page;
-    let broken = |broken| malformed(page.offset, broken);
+    let page = &page_plan.page;
     let bytes = job.input.read_at(page.range())?;
-    let mut header = Struct::read(&bytes).map_err(broken)?.0;
     let mut codec = plan.codec;
-    let was = (page.packed, page.unpacked);
-
     if page.kind == Kind::Dictionary {
         let encoded = page.unpack_dictionary(&bytes, &mut codec)?;
-        let mut values = decode_dictionary::<T>(job, page, encoded)?;
-        if !plan.dictionary.moved.is_empty() {
-            let mut moved = plan.dictionary.moved.iter();
-            values.retain(|_| moved.next().is_some_and(|&index| index != UNUSED));
-        }
-        if plan.dictionary.adds_blank {
-            values.push(blank::<T>(job.column, job.limits)?);
-        }
-        let body = encode::<T>(&values, parquet::basic::Encoding::PLAIN, job.column)?;
-        let mut inner = inner(&header, header::DICTIONARY).map_err(broken)?;
-        inner.set_i32(dictionary::NUM_VALUES, fits(values.len())?);
-        if plan.dictionary.adds_blank {
-            inner.remove(dictionary::IS_SORTED);
-        }
-        header.set_inner(header::DICTIONARY, &inner);
-        let packed = codec.pack(&body, was)?;
-        return finish_page(header, page, body.len(), &packed);
+        let laid = lay(encoded, Encoding::PLAIN, page.count, job.column, job.limits, page.offset)?;
+        return make_dictionary(job, plan, page, &laid);
     }
-
     let unpacked = page.unpack(&bytes, &mut codec, job.column)?;
-    let empty = blank::<T>(job.column, job.limits)?;
-    let (levels, encoded, delta) = if page.is_dictionary_encoded() {
+    let max = (job.column.max_rep_level(), job.column.max_def_level());
+    let hits = if page_plan.is_hit { job.hits } else { &[] };
+    let cut = cut(&unpacked.levels, page.count, page_plan.span, hits, job.fate, max);
+    let puts_blanks = cut.delta.blanks > 0;
+    let encoded = if page.is_dictionary_encoded() {
         let width = unpacked.encoded.first().copied().unwrap_or(0);
-        let indices = decode_indices(&unpacked.encoded, unpacked.values, usize::MAX, page.offset)?;
-        let edited = edit_if(job, page_plan, &unpacked, indices, &UNUSED);
-        let moved = |index: u32| match index {
-            UNUSED => plan.dictionary.blank,
-            index => plan.dictionary.moved.get(index as usize).copied().unwrap_or(index),
-        };
-        let indices: Vec<u32> = edited.values.into_iter().map(moved).collect();
-        (edited.levels, encode_indices(&indices, width), edited.delta)
+        let (mut kept, _) = cut_indices(indices(page, &unpacked, usize::MAX)?, &cut.gone, puts_blanks);
+        kept.iter_mut().for_each(|index| *index = plan.dictionary.moved(*index));
+        encode_indices(&kept, width).into()
     } else {
-        let encoded = unpacked.encoded.clone();
-        let values = decode::<T>(encoded, page.encoding, unpacked.values, job.column, job.limits, page.offset)?;
-        let edited = edit_if(job, page_plan, &unpacked, values, &empty);
-        let encoded = encode::<T>(&edited.values, page.encoding, job.column)?.to_vec();
-        (edited.levels, encoded, edited.delta)
+        let laid = lay(unpacked.encoded.clone(), page.encoding, unpacked.values, job.column, job.limits, page.offset)?;
+        let empty = blank(job.column);
+        let (kept, _) = laid.cut(&cut.gone, puts_blanks.then_some(&empty));
+        kept.encode(page.encoding, job.column, job.limits)?
     };
-    let count = if levels.definition.is_empty() && levels.repetition.is_empty() {
-        (page.count as u64).saturating_add_signed(delta.entries)
-    } else {
-        levels.definition.len().max(levels.repetition.len()) as u64
-    };
+    let statistics = page_plan.is_hit.then_some(page_plan.statistics.as_deref());
+    let remade = Remade { levels: &cut.levels, encoded: &encoded, delta: &cut.delta, statistics };
+    remake(job.column, page, page_plan.rows, &bytes, codec, &remade)
+}
+
+/// Makes the dictionary page again, which held the values `laid`.
+pub(super) fn make_dictionary(job: Job<'_>, plan: &Plan, page: &Page, laid: &Laid) -> Result<Made> {
+    let broken = |broken| malformed(page.offset, broken);
+    let bytes = job.input.read_at(page.offset..page.offset + page.header as u64)?;
+    let mut header = Struct::read(&bytes).map_err(broken)?.0;
+    let empty = blank(job.column);
+    let more = plan.dictionary.adds_blank.then_some(empty.as_slice());
+    let values = laid.select(|at| plan.dictionary.keeps(at), more);
+    let mut inner = inner(&header, header::DICTIONARY).map_err(broken)?;
+    inner.set_i32(dictionary::NUM_VALUES, fits(values.len())?);
+    if plan.dictionary.adds_blank {
+        inner.remove(dictionary::IS_SORTED);
+    }
+    header.set_inner(header::DICTIONARY, &inner);
+    let body = values.encode(Encoding::PLAIN, job.column, job.limits)?;
+    let packed = plan.codec.pack(&body, (page.packed, page.unpacked))?;
+    finish_page(header, page, body.len(), &packed)
+}
+
+/// Makes a data page again, of which `bytes` are header and body, and which has so many `rows` now.
+pub(super) fn remake(
+    column: &ColumnDescriptor,
+    page: &Page,
+    rows: u64,
+    bytes: &[u8],
+    codec: Codec,
+    remade: &Remade<'_>,
+) -> Result<Made> {
+    let broken = |broken| malformed(page.offset, broken);
+    let mut header = Struct::read(bytes).map_err(broken)?.0;
+    let was = (page.packed, page.unpacked);
+    let Remade { levels, encoded, delta, .. } = remade;
+    let count = (page.count as u64).saturating_add_signed(delta.entries);
     let count = i32::try_from(count).map_err(|_| broken(Broken::Wrong("a page has too many values")))?;
 
     let is_v1 = matches!(page.kind, Kind::V1 { .. });
-    let repetition = levels::write(&levels.repetition, job.column.max_rep_level(), is_v1);
-    let definition = levels::write(&levels.definition, job.column.max_def_level(), is_v1);
+    let repetition = levels::write(&levels.repetition, column.max_rep_level(), is_v1);
+    let definition = levels::write(&levels.definition, column.max_def_level(), is_v1);
     let mut body = Vec::new();
     let unpacked_length = match page.kind {
         Kind::V2 { packed, .. } => {
@@ -83,26 +102,26 @@ fn make_typed<T: DataType>(job: Job<'_>, plan: &Plan, at: usize) -> Result<Made>
             let nulls = inner.int(data_v2::NUM_NULLS).map_err(broken)?.unwrap_or(0) + delta.nulls;
             inner.set_i32(data_v2::NUM_VALUES, count);
             inner.set_i32(data_v2::NUM_NULLS, i32::try_from(nulls.max(0)).unwrap_or(i32::MAX));
-            inner.set_i32(data_v2::NUM_ROWS, fits(page_plan.rows)?);
+            inner.set_i32(data_v2::NUM_ROWS, fits(rows)?);
             inner.set_i32(data_v2::DEFINITION_LENGTH, fits(definition.len())?);
             inner.set_i32(data_v2::REPETITION_LENGTH, fits(repetition.len())?);
-            restate(&mut inner, data_v2::STATISTICS, page_plan).map_err(broken)?;
+            restate(&mut inner, data_v2::STATISTICS, remade).map_err(broken)?;
             header.set_inner(header::DATA_V2, &inner);
             body.extend(&repetition);
             body.extend(&definition);
             if packed && !encoded.is_empty() {
-                body.extend(codec.pack(&encoded, was)?);
+                body.extend(codec.pack(encoded, was)?);
             } else {
-                body.extend(&encoded);
+                body.extend_from_slice(encoded);
             }
             repetition.len() + definition.len() + encoded.len()
         }
         _ => {
             let mut inner = inner(&header, header::DATA).map_err(broken)?;
             inner.set_i32(data::NUM_VALUES, count);
-            restate(&mut inner, data::STATISTICS, page_plan).map_err(broken)?;
+            restate(&mut inner, data::STATISTICS, remade).map_err(broken)?;
             header.set_inner(header::DATA, &inner);
-            let whole = [repetition, definition, encoded].concat();
+            let whole = [repetition.as_slice(), definition.as_slice(), encoded].concat();
             body = codec.pack(&whole, was)?;
             whole.len()
         }
@@ -110,22 +129,12 @@ fn make_typed<T: DataType>(job: Job<'_>, plan: &Plan, at: usize) -> Result<Made>
     finish_page(header, page, unpacked_length, &body)
 }
 
-/// Applies the job to a page that has matched rows; others pass through.
-fn edit_if<V: Clone>(job: Job<'_>, plan: &PagePlan, unpacked: &Unpacked, values: Vec<V>, blank: &V) -> Edited<V> {
-    if plan.is_hit {
-        return edit(job, plan.span, plan.page.count, unpacked, values, blank);
-    }
-    let delta = Delta::new(job.column.max_rep_level(), job.column.max_def_level());
-    Edited { levels: unpacked.levels.clone(), values, left: Vec::new(), delta }
-}
-
 /// Puts the statistics of a changed page in.
-fn restate(inner: &mut Struct<'_>, id: i16, plan: &PagePlan) -> std::result::Result<(), Broken> {
-    if plan.is_hit {
-        match &plan.statistics {
-            Some(statistics) => inner.set_inner(id, &Struct::whole(statistics)?),
-            None => inner.remove(id),
-        }
+fn restate(inner: &mut Struct<'_>, id: i16, remade: &Remade<'_>) -> std::result::Result<(), Broken> {
+    match remade.statistics {
+        Some(Some(statistics)) => inner.set_inner(id, &Struct::whole(statistics)?),
+        Some(None) => inner.remove(id),
+        None => {}
     }
     Ok(())
 }
@@ -141,7 +150,7 @@ fn fits(size: impl TryInto<i32>) -> Result<i32> {
 }
 
 /// Header and body in one, and the length of both before compression.
-fn finish_page(mut header: Struct<'_>, page: Page, unpacked: usize, body: &[u8]) -> Result<Made> {
+fn finish_page(mut header: Struct<'_>, page: &Page, unpacked: usize, body: &[u8]) -> Result<Made> {
     header.set_i32(header::UNCOMPRESSED_SIZE, fits(unpacked)?);
     header.set_i32(header::COMPRESSED_SIZE, fits(body.len())?);
     if page.crc.is_some() {

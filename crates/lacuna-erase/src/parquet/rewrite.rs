@@ -4,20 +4,23 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use lacuna_scan::{Error as ScanError, Limits};
 use parquet::basic::Repetition;
-use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
+use parquet::schema::types::ColumnDescriptor;
 use rayon::prelude::*;
 use roaring::RoaringTreemap;
 
-use super::chunk::{self, Action, Job, Made, Plan};
+use super::chunk::{Action, Job, Made, Plan};
 use super::edit::Fate;
 use super::footer::{self, Footer, RowGroup, file_meta, malformed};
 use super::index::{Location, shift_offset_index, update_offset_index};
 use super::leaf;
 use super::metadata::{ChangedChunk, NewGroup, new_row_group};
+use super::plan::plan;
 use super::remake;
+use super::shelf::Shelf;
 use super::thrift::{ListWriter, ty};
 use crate::{Change, Error, ReadAt, Result, Rewritten};
 
@@ -25,6 +28,9 @@ use crate::{Change, Error, ReadAt, Result, Rewritten};
 const COPY: u64 = 4 << 20;
 /// Decoded, a page takes a few times its size.
 const DECODED: u64 = 4;
+/// Chunks of up to this many bytes are read at once, as long as those of a row group together take no more than the other.
+const HELD_CHUNK: u64 = 4 << 20;
+const HELD_GROUP: u64 = 16 << 20;
 
 /// Writes the Parquet file `input` to `out` with `change` made to the rows `hits`, which are ordinals over the whole file.
 ///
@@ -112,25 +118,24 @@ struct Writer<'a> {
     at: u64,
     deletes: bool,
     groups: Vec<NewGroup>,
-    /// The row groups that are being written: their matched rows, and how each chunk changes.
-    plans: HashMap<usize, (Vec<u64>, Vec<Option<Plan>>)>,
+    /// The row groups that are being written.
+    plans: HashMap<usize, Planned>,
+}
+
+/// A row group that changes: its matched rows, and how each chunk changes.
+type Planned = (Vec<u64>, Vec<Option<Plan>>);
+
+/// What a row group may hold in memory until it is written, in bytes.
+struct Room {
+    /// For chunks as they are.
+    held: AtomicU64,
+    /// For pages that are made ahead of their turn.
+    ahead: AtomicU64,
 }
 
 impl Source<'_> {
-    fn job<'j>(
-        &'j self,
-        group: &'j RowGroup<'j>,
-        column: &'j ColumnDescPtr,
-        at: usize,
-        hits: &'j [u64],
-        fate: Fate,
-    ) -> Job<'j> {
-        let (input, limits, rows) = (self.input, self.limits, group.rows);
-        Job { input, limits, column, chunk: &group.chunks[at], rows, hits, fate }
-    }
-
     /// Looks through the chunks that change, as many at a time as fit in memory.
-    fn plan_group(&self, group: &RowGroup<'_>) -> Result<(Vec<u64>, Vec<Option<Plan>>)> {
+    fn plan_group(&self, group: &RowGroup<'_>) -> Result<Planned> {
         let mut iter = self.hits.iter();
         iter.advance_to(group.first_row);
         let hits = iter.map_while(|hit| hit.checked_sub(group.first_row).filter(|&row| row < group.rows));
@@ -138,20 +143,20 @@ impl Source<'_> {
 
         let page = self.limits.page_bytes_max as u64;
         let budget = page.saturating_mul(DECODED);
-        let ahead = AtomicU64::new(page);
+        let room = Room { held: HELD_GROUP.into(), ahead: page.into() };
         let mut plans: Vec<Option<Plan>> = Vec::with_capacity(group.chunks.len());
         while plans.len() < group.chunks.len() {
             let first = plans.len();
             let mut taken = 0_u64;
             let fits = group.chunks[first..].iter().take_while(|chunk| {
                 let is_first = taken == 0;
-                // A chunk is never held whole: its dictionary and one page at most.
+                // A chunk is never held whole: its dictionary and a window of pages at most.
                 let need = chunk.uncompressed.min(page.saturating_mul(2)).saturating_mul(DECODED);
                 taken = taken.saturating_add(need.max(1));
                 is_first || taken <= budget
             });
             let columns = first..first + fits.count();
-            let planned = columns.into_par_iter().map(|at| self.plan_chunk(group, at, &hits, &ahead));
+            let planned = columns.into_par_iter().map(|at| self.plan_chunk(group, at, &hits, &room));
             for plan in planned.collect::<Vec<_>>() {
                 plans.push(plan?);
             }
@@ -159,15 +164,21 @@ impl Source<'_> {
         Ok((hits, plans))
     }
 
-    fn plan_chunk(&self, group: &RowGroup<'_>, at: usize, hits: &[u64], ahead: &AtomicU64) -> Result<Option<Plan>> {
+    fn plan_chunk(&self, group: &RowGroup<'_>, at: usize, hits: &[u64], room: &Room) -> Result<Option<Plan>> {
         let Some(fate) = self.fates[at] else { return Ok(None) };
         let column = self.footer.schema.column(at);
-        let job = self.job(group, &column, at, hits, fate);
-        let planned = chunk::plan(job).and_then(|mut plan| {
-            plan.make_ahead(job, ahead)?;
-            Ok(Some(plan))
-        });
-        planned.map_err(|error| placed(error, group, at, &column))
+        let chunk = &group.chunks[at];
+        let length = chunk.pages.end - chunk.pages.start;
+        let take = |left: u64| left.checked_sub(length);
+        let fits = length <= HELD_CHUNK && room.held.fetch_update(Relaxed, Relaxed, take).is_ok();
+        let held = if fits { Some(self.input.read_at(chunk.pages.clone())?) } else { None };
+        let shelf = Shelf::new(self.input, chunk.pages.start, held.clone());
+        let (limits, rows, column, ahead) = (self.limits, group.rows, &column, &room.ahead);
+        let job = Job { input: &shelf, limits, column, chunk, rows, hits, fate, ahead };
+        match plan(job) {
+            Ok(plan) => Ok(Some(Plan { held, ..plan })),
+            Err(error) => Err(placed(error, group, at, column)),
+        }
     }
 
     /// Up to which page, from `at` on, pages are worked on together.
@@ -193,19 +204,45 @@ impl Writer<'_> {
             new.is_changed = matched > 0;
             new.is_gone = self.deletes && matched > 0 && matched == old.rows;
         }
-        for part in parts(self.source.footer)? {
+        let parts = parts(self.source.footer)?;
+        let mut seen = vec![false; self.groups.len()];
+        let is_first = |&(_, part): &(usize, &Part)| {
+            let group = &self.groups[part.group];
+            group.is_changed && !group.is_gone && !std::mem::replace(&mut seen[part.group], true)
+        };
+        let turns: Vec<(usize, usize)> =
+            parts.iter().enumerate().filter(is_first).map(|(at, part)| (at, part.group)).collect();
+        // While one row group is written, the next one is looked through.
+        let mut turns = turns.into_iter();
+        let mut written = 0;
+        loop {
+            let next = turns.next();
+            let end = next.map_or(parts.len(), |(at, _)| at);
+            let source = self.source;
+            let plan = || next.map(|(_, group)| source.plan_group(&source.footer.row_groups[group]));
+            let (done, planned) = rayon::join(|| self.write_parts(&parts[written..end]), plan);
+            done?;
+            let (Some((_, group)), Some(planned)) = (next, planned) else { break };
+            self.plans.insert(group, planned?);
+            written = end;
+        }
+        self.write_indexes()?;
+        self.write_footer()
+    }
+
+    fn write_parts(&mut self, parts: &[Part]) -> Result<()> {
+        for part in parts {
             let group = &self.groups[part.group];
             if group.is_gone {
                 continue;
             }
             if !group.is_changed || self.source.fates[part.column].is_none() {
-                self.copy_part(&part)?;
+                self.copy_part(part)?;
             } else if !part.is_bloom {
-                self.change_part(&part)?;
+                self.change_part(part)?;
             }
         }
-        self.write_indexes()?;
-        self.write_footer()
+        Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -214,11 +251,11 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn copy(&mut self, range: Range<u64>) -> Result<()> {
+    fn copy(&mut self, input: &dyn ReadAt, range: Range<u64>) -> Result<()> {
         let mut at = range.start;
         while at < range.end {
             let end = range.end.min(at + COPY);
-            let bytes = self.source.input.read_at(at..end)?;
+            let bytes = input.read_at(at..end)?;
             self.write(&bytes)?;
             at = end;
         }
@@ -227,7 +264,7 @@ impl Writer<'_> {
 
     fn copy_part(&mut self, part: &Part) -> Result<()> {
         let start = self.at;
-        self.copy(part.range.clone())?;
+        self.copy(self.source.input, part.range.clone())?;
         let chunk = &mut self.groups[part.group].chunks[part.column];
         if part.is_bloom {
             chunk.bloom = Some(start..self.at);
@@ -279,19 +316,30 @@ impl Writer<'_> {
             column_index: plan.column_index.take(),
             offset_index: None,
         };
+        let source = self.source;
+        let shelf = Shelf::new(source.input, old.chunks[column].pages.start, plan.held.take());
+        let job = Job {
+            input: &shelf,
+            limits: source.limits,
+            column: &descriptor,
+            chunk: &old.chunks[column],
+            rows: old.rows,
+            hits,
+            fate,
+            ahead: &AtomicU64::new(0),
+        };
         let start = self.at;
         let mut locations = Vec::new();
         let mut rows = 0;
         let mut at = 0;
         while at < plan.pages.len() {
             let window = self.source.window(plan, at);
-            let source = self.source;
             let held = &*plan;
             let made = (at..window).into_par_iter().map(|at| {
                 if !held.is_to_make(at) {
                     return Ok(None);
                 }
-                let made = remake::make(source.job(old, &descriptor, column, hits, fate), held, at);
+                let made = remake::make(job, held, at);
                 made.map(Some).map_err(|error| placed(error, old, column, &descriptor))
             });
             let made: Vec<Result<Option<Made>>> = made.collect();
@@ -310,7 +358,7 @@ impl Writer<'_> {
                     }
                     (Action::Make, Some(Made { bytes, unpacked })) => {
                         if let Some(range) = pending.take() {
-                            self.copy(range)?;
+                            self.copy(&shelf, range)?;
                         }
                         self.write(&bytes)?;
                         (bytes.len() as u64, unpacked)
@@ -321,7 +369,7 @@ impl Writer<'_> {
                             Some(copied) if copied.end == range.start => copied.end = range.end,
                             _ => {
                                 if let Some(before) = pending.replace(range.clone()) {
-                                    self.copy(before)?;
+                                    self.copy(&shelf, before)?;
                                 }
                             }
                         }
@@ -339,7 +387,7 @@ impl Writer<'_> {
                 }
             }
             if let Some(range) = pending {
-                self.copy(range)?;
+                self.copy(&shelf, range)?;
             }
             at = window;
         }

@@ -136,13 +136,20 @@ impl Claims {
         Self { order, claims: vec![Claim::new(Side::Min, min), Claim::new(Side::Max, max)], is_discarded: false }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.claims.is_empty()
-    }
-
     /// Makes all bounds ones that have to be made anew.
     pub(super) fn discard(&mut self) {
         self.is_discarded = true;
+    }
+
+    /// Whether a bound may not hold any more, so that the values that stay must be looked at.
+    pub(super) fn is_shaken(&self, delta: &Delta) -> bool {
+        let is_explained = |claim: &Claim| claim.left > Cause::None;
+        !self.claims.is_empty() && (self.is_discarded || delta.blanks > 0 || self.claims.iter().any(is_explained))
+    }
+
+    /// Whether all bounds hold, whatever other values stay.
+    pub(super) fn are_settled(&self, delta: &Delta) -> bool {
+        !self.is_discarded && delta.blanks == 0 && self.claims.iter().all(|claim| claim.stays >= claim.left)
     }
 
     pub(super) fn stays(&mut self, value: &[u8]) {

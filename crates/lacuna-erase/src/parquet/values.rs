@@ -119,13 +119,6 @@ pub(super) fn encode<T: DataType>(values: &[T::T], encoding: Encoding, column: &
     encoder.flush_buffer().map_err(failed)
 }
 
-/// The value that stands for an erased one where there can be no null: zero, false, the empty string, zero bytes.
-pub(super) fn blank<T: DataType>(column: &ColumnDescPtr, limits: &Limits) -> Result<T::T> {
-    let length = usize::try_from(column.type_length()).unwrap_or(0).max(12);
-    let blank = decode::<T>(vec![0; length].into(), Encoding::PLAIN, 1, column, limits, 0)?;
-    blank.into_iter().next().ok_or_else(|| Error::Unfaithful("a column has no empty value".into()))
-}
-
 /// A value as statistics and Bloom filters hold it.
 pub(super) fn plain<V: AsBytes>(value: &V) -> &[u8] {
     value.as_bytes()
