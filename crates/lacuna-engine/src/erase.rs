@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
+use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_erase::tombstone::{ShardVersion, Tombstone};
-use lacuna_erase::{Change, ReadAt, Rewritten};
+use lacuna_erase::{Change, ReadAt, Rewritten, Survivors};
 use lacuna_scan::{ColumnPath, HeldValue, Limits, Matcher, Matches};
 use lacuna_store::{BlobInfo, Etag, Store};
 use roaring::RoaringTreemap;
@@ -16,12 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::copies::OldBytes;
 use crate::format::ShardFormat;
-use crate::hashing::Hashing;
+use crate::hashing::{Hashing, Seams};
 use crate::hidden::{self, Held};
 use crate::journal::{self, Intent, Kept};
 use crate::origin::{FileAt, Origin};
 use crate::problem::ShardError;
-use crate::receipt::{OldVersions, ReceiptShard, ShardState};
+use crate::receipt::{OldVersions, ProvedSurvivors, ReceiptShard, ShardState};
 use crate::rows::held_values;
 use crate::seal::hex;
 use crate::search::{Question, Workshop, search};
@@ -62,6 +64,8 @@ pub(crate) struct Purged {
     pub(crate) old: OldBytes,
     /// Whether the rows were out of the bytes before, and only old ones were left.
     pub(crate) is_again: bool,
+    /// What was proved of the rows that stay.
+    pub(crate) survivors: Option<ProvedSurvivors>,
     /// What stays beside the logs until the receipts are written.
     pub(crate) leftovers: Vec<BlobInfo>,
 }
@@ -101,6 +105,7 @@ impl Purged {
             rows_before: self.tombstone.version().rows,
             matched,
             rows_after: self.rows_after,
+            survivors: self.survivors.clone(),
             old_versions,
             gone_by,
         }
@@ -259,21 +264,24 @@ impl Purge<'_> {
         let before = self.fetch(shard).await?;
         let erased = Arc::new(self.erased(format, tombstone.hidden(), before.clone()).await?);
         let matcher = if self.question.matcher.is_empty() { &erased } else { &self.question.matcher };
-        let (file, rewritten, sha256_before, sha256_after) =
-            self.rewrite(format, tombstone.hidden().clone(), matcher.clone(), before).await?;
-        self.check(tombstone, format, &erased, &file, rewritten).await?;
+        let written = self.rewrite(format, tombstone.hidden().clone(), matcher.clone(), before.clone()).await?;
+        // What is written is on its way to the disk while it is checked.
+        let (survivors, ()) =
+            futures::try_join!(self.check(tombstone, format, &erased, &before, &written), self.settle(&written.file))?;
+        let Written { file, sha256_before, sha256_after, seams, .. } = written;
 
         let rows_after = self.rows_after(tombstone);
         let is_emptied = rows_after == 0 && self.source.empty_shards == EmptyShards::Delete;
         let after = (!is_emptied).then(|| sha256_after.clone());
-        let intent = Intent::new(tombstone, Some(sha256_before), after, rows_after)?;
+        let survivors = survivors.map(ProvedSurvivors::from);
+        let intent = Intent::new(tombstone, Some(sha256_before), after, rows_after, survivors)?;
         let intended = self.intend(shard, &intent).await?;
         let etag_after = match is_emptied {
             true => {
                 commit::delete(self.store.as_ref(), shard).await.map_err(ShardError::Store)?;
                 None
             }
-            false => Some(self.commit(shard, file, &sha256_after).await?.etag),
+            false => Some(self.commit(shard, file, &sha256_after, seams, before).await?.etag),
         };
         self.finish(Kept { record: intent, info: intended }, tombstone.clone(), etag_after).await
     }
@@ -299,7 +307,7 @@ impl Purge<'_> {
     /// The shard was removed by another writer, before its hidden rows were out of the bytes: old ones may hold them still.
     pub(crate) async fn removed_by_others(&self, held: Held) -> Result<Purged, ShardError> {
         let Held { tombstone, info } = held;
-        let mut intent = Intent::new(&tombstone, None, None, 0)?;
+        let mut intent = Intent::new(&tombstone, None, None, 0, None)?;
         let path = journal::intent_path(&tombstone.version().shard, &tombstone.version().etag);
         let there = journal::read::<Intent>(self.store.as_ref(), &path).await?;
         intent.copies = there.as_ref().and_then(|there| there.record.copies.clone());
@@ -323,6 +331,7 @@ impl Purge<'_> {
     ) -> Purged {
         let (sha256_before, sha256_after) = (intent.sha256_before.clone(), intent.sha256_after.clone());
         let (rows_after, is_again) = (intent.rows_after, intent.copies.is_some());
+        let survivors = intent.survivors.clone();
         let (old, record) = copies::clear(self.store.as_ref(), intent, record, etag_after.as_ref()).await;
         let record = record.filter(|_| old.are_gone());
         Purged {
@@ -331,6 +340,7 @@ impl Purge<'_> {
             sha256_before,
             sha256_after,
             rows_after,
+            survivors,
             is_again,
             leftovers: served.into_iter().chain(record).collect(),
             old,
@@ -359,7 +369,14 @@ impl Purge<'_> {
     }
 
     /// Puts the checked bytes in the shard's place, and reads them back.
-    async fn commit(&self, shard: &BlobInfo, file: NamedTempFile, sha256: &str) -> Result<BlobInfo, ShardError> {
+    async fn commit(
+        &self,
+        shard: &BlobInfo,
+        file: NamedTempFile,
+        sha256: &str,
+        seams: Seams,
+        before: FileAt,
+    ) -> Result<BlobInfo, ShardError> {
         let (_, path) = file.keep().map_err(|error| ShardError::Temp(error.error))?;
         let operation = journal::operation(sha256);
         let committed = commit::replace(self.store.as_ref(), shard, path.clone(), operation).await;
@@ -369,11 +386,43 @@ impl Purge<'_> {
             _ => {}
         }
         let committed = committed.map_err(ShardError::Store)?;
-        if sha256_of(self.shop, self.store, &committed).await? == sha256 {
-            Ok(committed)
-        } else {
-            Err(ShardError::Refused("the committed bytes read back differ from the checked ones".into()))
+        // The old file's space is given back when nobody holds it any more, which takes its time.
+        let forget = blocking(move || Ok(drop(before)));
+        match futures::try_join!(self.reads_back(&committed, seams), forget)? {
+            (true, ()) => Ok(committed),
+            (false, ()) => {
+                Err(ShardError::Refused("the committed bytes read back differ from the checked ones".into()))
+            }
         }
+    }
+
+    /// Whether the store gives back the bytes whose hash was taken while they were written: stretch by stretch, side by side.
+    async fn reads_back(&self, committed: &BlobInfo, seams: Seams) -> Result<bool, ShardError> {
+        if committed.size != seams.bytes {
+            return Ok(false);
+        }
+        let (origin, seams) = (Origin::Blob(self.store.clone(), committed.clone()), Arc::new(seams));
+        let (origin, bytes_read) = (&origin, &AtomicU64::new(0));
+        let stretches = futures::stream::iter(0..seams.stretches()).map(|at| {
+            let seams = seams.clone();
+            async move {
+                let start = at as u64 * seams.stride;
+                let range = start..seams.bytes.min(start + seams.stride);
+                let loaded = self.shop.budget.load(origin, range, bytes_read).await?;
+                Ok::<_, ShardError>(self.shop.cpu.run(move || seams.fit(at, &loaded.bytes)).await?)
+            }
+        });
+        let at_once = self.shop.at_once(origin.is_near());
+        stretches.buffer_unordered(at_once).try_fold(true, |all, fits| async move { Ok(all && fits) }).await
+    }
+
+    /// Begins to make the new bytes durable, where the file itself takes the shard's place.
+    async fn settle(&self, file: &NamedTempFile) -> Result<(), ShardError> {
+        if self.store.staging_dir().is_none() {
+            return Ok(());
+        }
+        let file = file.reopen().map_err(ShardError::Temp)?;
+        blocking(move || file.sync_data()).await
     }
 
     /// The shard's bytes as a file: its own where it lies on this machine, else a copy.
@@ -421,7 +470,7 @@ impl Purge<'_> {
         hits: RoaringTreemap,
         matcher: Arc<Matcher>,
         before: FileAt,
-    ) -> Result<(NamedTempFile, Rewritten, String, String), ShardError> {
+    ) -> Result<Written, ShardError> {
         let staging = self.store.staging_dir().unwrap_or(&self.shop.temp_dir);
         let file = NamedTempFile::new_in(staging).map_err(ShardError::Temp)?;
         let out = file.reopen().map_err(ShardError::Temp)?;
@@ -432,13 +481,15 @@ impl Purge<'_> {
             matcher,
             poison_keep: self.source.poison == Poison::Keep,
             limits: self.shop.limits,
+            stride: self.shop.budget.window.min(STRETCH),
         };
         let work = move || {
             let (hashed, written) = rayon::join(|| hash(&before), || job.run(&before, out));
-            written.and_then(|(rewritten, after)| Ok((rewritten, hashed.map_err(ShardError::Temp)?, after)))
+            written
+                .and_then(|(rewritten, after, seams)| Ok((rewritten, hashed.map_err(ShardError::Temp)?, after, seams)))
         };
-        let (rewritten, sha256_before, sha256_after) = self.shop.cpu.run(work).await??;
-        Ok((file, rewritten, sha256_before, sha256_after))
+        let (rewritten, sha256_before, sha256_after, seams) = self.shop.cpu.run(work).await??;
+        Ok(Written { file, rewritten, sha256_before, sha256_after, seams })
     }
 
     fn anonymized_columns(&self) -> Option<Vec<ColumnPath>> {
@@ -452,11 +503,12 @@ impl Purge<'_> {
         tombstone: &Tombstone,
         format: &ShardFormat,
         erased: &Arc<Matcher>,
-        file: &NamedTempFile,
-        rewritten: Rewritten,
-    ) -> Result<(), ShardError> {
+        before: &FileAt,
+        written: &Written,
+    ) -> Result<Option<Survivors>, ShardError> {
         let refuse = |why: String| Err(ShardError::Refused(format!("{why}; the shard was left as it is")));
-        let after = file.reopen().and_then(FileAt::new).map_err(ShardError::Temp)?;
+        let rewritten = written.rewritten;
+        let after = written.file.reopen().and_then(FileAt::new).map_err(ShardError::Temp)?;
         let origin = Origin::File(after.clone());
         let never = CancellationToken::new();
         let answer = search(self.shop, &origin, format, self.question, None, None, &never).await?;
@@ -481,9 +533,41 @@ impl Purge<'_> {
                 return refuse(format!("an identifier would stay in {place}"));
             }
         }
-        Ok(())
+        self.survivors(tombstone, format, before, after).await
+    }
+
+    /// Proves from both files that the other rows stay as they are.
+    async fn survivors(
+        &self,
+        tombstone: &Tombstone,
+        format: &ShardFormat,
+        before: &FileAt,
+        after: FileAt,
+    ) -> Result<Option<Survivors>, ShardError> {
+        if !matches!(format, ShardFormat::Parquet) {
+            return Ok(None);
+        }
+        let (hits, limits) = (tombstone.hidden().clone(), self.shop.limits);
+        let (before, anonymize) = (before.clone(), self.anonymized_columns());
+        let work = move || {
+            let change = anonymize.as_deref().map_or(Change::Delete, Change::Anonymize);
+            lacuna_erase::parquet::survivors(&before, &after, &hits, change, &limits)
+        };
+        Ok(Some(self.shop.cpu.run(work).await??))
     }
 }
+
+/// A shard's new bytes, not in its place yet.
+struct Written {
+    file: NamedTempFile,
+    rewritten: Rewritten,
+    sha256_before: String,
+    sha256_after: String,
+    seams: Seams,
+}
+
+/// How many bytes are read back at a time.
+const STRETCH: u64 = 1 << 20;
 
 /// The SHA-256 of this version of a shard, read from the store.
 pub(crate) async fn sha256_of(shop: &Workshop, store: &Arc<dyn Store>, shard: &BlobInfo) -> Result<String, ShardError> {
@@ -518,15 +602,14 @@ struct Rewrite {
     matcher: Arc<Matcher>,
     poison_keep: bool,
     limits: Limits,
+    /// How far apart the states of the new bytes' hash are kept.
+    stride: u64,
 }
 
 impl Rewrite {
-    fn run(&self, before: &FileAt, out: File) -> Result<(Rewritten, String), ShardError> {
-        let change = match &self.anonymize {
-            Some(columns) => Change::Anonymize(columns),
-            None => Change::Delete,
-        };
-        let mut out = Hashing::new(BufWriter::with_capacity(1 << 20, out));
+    fn run(&self, before: &FileAt, out: File) -> Result<(Rewritten, String, Seams), ShardError> {
+        let change = self.anonymize.as_deref().map_or(Change::Delete, Change::Anonymize);
+        let mut out = Hashing::with_seams(BufWriter::with_capacity(64 << 10, out), self.stride);
         let (hits, limits) = (&self.hits, &self.limits);
         let rewritten = match &self.format {
             ShardFormat::Parquet => lacuna_erase::parquet::rewrite(before, hits, change, limits, &mut out)?,
@@ -536,8 +619,8 @@ impl Rewrite {
                 lacuna_erase::text::rewrite(&mut input, format, hits, change, self.poison_keep, limits, &mut out)?
             }
         };
-        let (_, sha256) = out.finish().map_err(ShardError::Temp)?;
-        Ok((rewritten, sha256))
+        let (sha256, seams) = out.finish_with_seams().map_err(ShardError::Temp)?;
+        Ok((rewritten, sha256, seams))
     }
 }
 
@@ -559,13 +642,14 @@ impl Read for Sequential<'_> {
 
 /// The SHA-256 of a file.
 fn hash(file: &FileAt) -> io::Result<String> {
-    const PIECE: u64 = 1 << 20;
+    const PIECE: usize = 256 << 10;
     let mut hasher = Sha256::new();
-    let mut at = 0;
+    let (mut at, mut buffer) = (0, vec![0; PIECE]);
     while at < file.size() {
-        let end = file.size().min(at + PIECE);
-        hasher.update(&file.read_at(at..end)?);
-        at = end;
+        let piece = usize::try_from(file.size() - at).unwrap_or(PIECE).min(PIECE);
+        file.read_into(at, &mut buffer[..piece])?;
+        hasher.update(&buffer[..piece]);
+        at += piece as u64;
     }
     Ok(hex(&hasher.finalize()))
 }

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::commit;
 use crate::plan::OWN_PREFIX;
 use crate::problem::ShardError;
+use crate::receipt::ProvedSurvivors;
 use crate::seal::hex;
 
 /// A record of the journal may be this large: a receipt of a million shards is not.
@@ -28,6 +29,9 @@ pub(crate) struct Intent {
     /// What takes its place; nothing when the shard is deleted, because no row was left.
     pub(crate) sha256_after: Option<String>,
     pub(crate) rows_after: u64,
+    /// What was proved of the rows that stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) survivors: Option<ProvedSurvivors>,
     /// Once the bytes are in place, and the store was found to keep older ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) copies: Option<Copies>,
@@ -71,9 +75,10 @@ impl Intent {
         sha256_before: Option<String>,
         sha256_after: Option<String>,
         rows_after: u64,
+        survivors: Option<ProvedSurvivors>,
     ) -> Result<Self, ShardError> {
         let tombstone = BASE64_STANDARD.encode(tombstone.encode()?);
-        Ok(Self { tombstone, sha256_before, sha256_after, rows_after, copies: None })
+        Ok(Self { tombstone, sha256_before, sha256_after, rows_after, survivors, copies: None })
     }
 
     /// What the bytes' commit is known by in the store.

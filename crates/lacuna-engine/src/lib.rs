@@ -46,6 +46,8 @@ pub use outcome::{Blocked, Outcome, Problem, RequestOutcome, RequestSource, Reta
 pub use pass::{Counts, Pass, SetFound, SetSize, ShardSet};
 pub use progress::{Phase, Progress, Reporter};
 pub use purge::{PurgeOptions, PurgeOutcome, PurgedRequest};
-pub use receipt::{OldVersions, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState};
+pub use receipt::{
+    OldVersions, ProvedSurvivors, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState,
+};
 pub use seal::SealError;
 pub use standing::{ShardStanding, Standing};

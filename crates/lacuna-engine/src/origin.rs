@@ -74,6 +74,10 @@ impl ReadAt for FileAt {
         self.file.read_exact_at(&mut bytes, range.start)?;
         Ok(bytes.into())
     }
+
+    fn read_into(&self, at: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+        self.file.read_exact_at(buffer, at)
+    }
 }
 
 /// Bounds what all reads together hold in memory, and how many are under way.

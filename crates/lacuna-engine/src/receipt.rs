@@ -1,5 +1,6 @@
 //! The receipt: what an erasure did to each shard, for the person and for whoever checks it later.
 
+use lacuna_erase::Survivors;
 use lacuna_scan::TenantId;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,10 @@ pub struct ReceiptShard {
     pub matched: u64,
     /// Its rows now.
     pub rows_after: u64,
+    /// What was proved of the rows that stay, before the new bytes took the old ones' place. Absent where nothing was replaced, where
+    /// the format needs no such proof, and in receipts of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub survivors: Option<ProvedSurvivors>,
     /// What became of the old bytes: previous versions, snapshots and soft-deleted copies.
     pub old_versions: OldVersions,
     /// The day, in UTC as `YYYY-MM-DD`, by whose end the store drops the last old bytes; only with `retained`.
@@ -90,6 +95,22 @@ impl ReceiptShard {
             ShardState::Blocked => self.old_versions == OldVersions::Held,
             ShardState::Hidden | ShardState::Rewritten | ShardState::Kept => false,
         }
+    }
+}
+
+/// The rows of a shard that stay: they were read from the old bytes, leaving the hidden ones out, and from the new bytes, and were
+/// the same values, nulls and lists in the same order.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct ProvedSurvivors {
+    /// How many they are.
+    pub rows: u64,
+    /// XXH3 with 128 bits, in hexadecimal, over levels and values of all pages that changed. All other pages are the same bytes.
+    pub hash: String,
+}
+
+impl From<Survivors> for ProvedSurvivors {
+    fn from(survivors: Survivors) -> Self {
+        Self { rows: survivors.rows, hash: format!("{:032x}", survivors.hash) }
     }
 }
 

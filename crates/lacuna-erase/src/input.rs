@@ -12,6 +12,13 @@ pub trait ReadAt: Send + Sync {
 
     /// The bytes in `range`; an error when it ends behind the last one.
     fn read_at(&self, range: Range<u64>) -> io::Result<Bytes>;
+
+    /// Fills `buffer` with the bytes from `at` on; an error when there are too few.
+    fn read_into(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let end = at.checked_add(buffer.len() as u64).ok_or(io::ErrorKind::UnexpectedEof)?;
+        buffer.copy_from_slice(&self.read_at(at..end)?);
+        Ok(())
+    }
 }
 
 impl ReadAt for Bytes {

@@ -30,6 +30,15 @@ pub struct Rewritten {
     pub rows_changed: u64,
 }
 
+/// What was proved of the rows that stay, from a shard's old and new bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Survivors {
+    /// How many they are.
+    pub rows: u64,
+    /// XXH3 (128 bits) over the values that had to be decoded to compare them, in their order; all else was the same bytes.
+    pub hash: u128,
+}
+
 /// A place where a shard still holds a wanted value that no row has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Residue {

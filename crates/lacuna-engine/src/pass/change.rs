@@ -184,6 +184,7 @@ impl Searched {
                 rows_before: target.rows,
                 matched: rows.len(),
                 rows_after: target.rows,
+                survivors: None,
                 old_versions: OldVersions::Unchanged,
                 gone_by: None,
             });

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use bytes::Bytes;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::compression::{CodecOptions, create_codec};
-use zstd::bulk::Compressor;
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::{Error, Result};
 
@@ -63,6 +63,7 @@ impl Codec {
         }
         let unpacked = match self {
             Self::None => return if packed.len() == size { Ok(packed.clone()) } else { Err(wrong()) },
+            Self::Bounded(Compression::ZSTD(_)) => unpack_zstd(packed, size, offset)?,
             Self::Bounded(compression) => {
                 let mut out = Vec::new();
                 if let Some(mut codec) = create_codec(*compression, &CodecOptions::default()).map_err(failed)? {
@@ -135,6 +136,18 @@ const GROWS_BY: usize = 2;
 thread_local! {
     /// Made once for a thread: for each page, a context would cost more page faults than bytes.
     static ZSTD: RefCell<[Option<Compressor<'static>>; 2]> = const { RefCell::new([None, None]) };
+    static UNZSTD: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn unpack_zstd(packed: &[u8], size: usize, offset: u64) -> Result<Vec<u8>> {
+    UNZSTD.with_borrow_mut(|decompressor| {
+        let decompressor = match decompressor {
+            Some(decompressor) => decompressor,
+            none => none.insert(Decompressor::new()?),
+        };
+        let unpacked = decompressor.decompress(packed, size);
+        unpacked.map_err(|_| malformed(offset, "a page cannot be decompressed"))
+    })
 }
 
 /// Level 1 takes half the time of level 3, which is tried only where the page was smaller than level 1 makes it.

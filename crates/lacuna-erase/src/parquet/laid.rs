@@ -101,6 +101,11 @@ impl Laid {
         })
     }
 
+    /// All values as they lie here: the same bytes are the same values in the same order.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The values without those at `gone`, which ascend; and those. With `put`, this value takes the place of each.
     pub(super) fn cut(&self, gone: &[usize], put: Option<&[u8]>) -> (Self, Self) {
         let (mut kept, mut left) = (Laying::new(self.layout, self.bytes.len()), Laying::new(self.layout, 0));

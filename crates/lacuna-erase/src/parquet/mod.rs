@@ -35,8 +35,10 @@ mod rewrite;
 mod shelf;
 mod statistics;
 mod strike;
+mod survivors;
 mod thrift;
 mod values;
 
 pub use residue::residue;
 pub use rewrite::rewrite;
+pub use survivors::survivors;

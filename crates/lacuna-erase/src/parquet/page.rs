@@ -209,8 +209,9 @@ impl From<Error> for Stop {
     }
 }
 
-/// How much is read ahead.
+/// How much is read ahead, and where only headers are wanted.
 const WINDOW: u64 = 1 << 20;
+const HEADS_WINDOW: u64 = 4 << 10;
 /// Statistics can make a header long.
 const HEADER_GUESS: u64 = 16 << 10;
 
@@ -224,20 +225,27 @@ pub(super) struct Pages<'a> {
     values_left: Option<u64>,
     window: Bytes,
     window_at: u64,
+    window_length: u64,
 }
 
 impl<'a> Pages<'a> {
     pub(super) fn new(input: &'a dyn ReadAt, limits: &'a Limits, chunk: &Chunk<'_>) -> Self {
         let Range { start, end } = chunk.pages;
         let values_left = chunk.is_padded.then_some(chunk.values);
-        Self { input, limits, at: start, end, values_left, window: Bytes::new(), window_at: start }
+        let (window, window_at, window_length) = (Bytes::new(), start, WINDOW);
+        Self { input, limits, at: start, end, values_left, window, window_at, window_length }
+    }
+
+    /// For whoever wants few bodies: nothing is read ahead.
+    pub(super) fn heads(input: &'a dyn ReadAt, limits: &'a Limits, chunk: &Chunk<'_>) -> Self {
+        Self { window_length: HEADS_WINDOW, ..Self::new(input, limits, chunk) }
     }
 
     /// The bytes of `range`, which is not empty and lies within the chunk.
     fn bytes(&mut self, range: Range<u64>) -> Result<Bytes> {
         let held = self.window_at..self.window_at + self.window.len() as u64;
         if range.start < held.start || range.end > held.end {
-            let end = range.end.max(range.start.saturating_add(WINDOW).min(self.end));
+            let end = range.end.max(range.start.saturating_add(self.window_length).min(self.end));
             self.window = self.input.read_at(range.start..end)?;
             self.window_at = range.start;
         }
@@ -252,6 +260,11 @@ impl<'a> Pages<'a> {
         Ok(Some((page, bytes)))
     }
 
+    /// The header of the page that came last.
+    pub(super) fn header(&mut self, page: &Page) -> Result<Bytes> {
+        self.bytes(page.offset..page.offset + page.header as u64)
+    }
+
     /// Header and body of the page that came last.
     pub(super) fn body(&mut self, page: &Page) -> Result<Bytes> {
         self.bytes(page.range())
@@ -262,7 +275,7 @@ impl<'a> Pages<'a> {
         if self.at >= self.end || self.values_left == Some(0) {
             return Ok(None);
         }
-        let mut guess = HEADER_GUESS;
+        let mut guess = HEADER_GUESS.min(self.window_length);
         let page = loop {
             let end = self.end.min(self.at + guess);
             let bytes = self.bytes(self.at..end)?;

@@ -6,21 +6,22 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use lacuna_scan::{Error as ScanError, FieldTest, Limits, Matcher, Value};
-use parquet::basic::{ConvertedType, LogicalType, Type};
+use parquet::basic::{ConvertedType, Encoding, LogicalType, Type};
 use parquet::bloom_filter::Sbbf;
-use parquet::data_type::DataType;
 use parquet::schema::types::ColumnDescPtr;
+use rayon::prelude::*;
 
 use super::bloom::Bloom;
 use super::codec::Codec;
 use super::footer::{self, Chunk, Footer, chunk_meta, column_chunk, file_meta, malformed};
 use super::index::ColumnIndex;
+use super::laid::{Laid, lay};
 use super::leaf;
 use super::order::{Order, Side, explains};
 use super::page::{Kind, Page, Pages, data, data_v2, header};
 use super::statistics::BOUNDS;
 use super::thrift::{Broken, Struct};
-use super::values::{decode, decode_indices, plain, with_type};
+use super::values::decode_indices;
 use crate::{ReadAt, Residue, Result};
 
 /// Looks for the values that `matcher` wants in the parts of a Parquet file that a search of its rows does not see:
@@ -43,10 +44,12 @@ pub fn residue(input: &dyn ReadAt, matcher: &Matcher, limits: &Limits) -> Result
     for test in matcher.fields().iter().filter(|test| test.is_wanted()) {
         let leaf = leaf::resolve(&footer.schema, test.column())?;
         let column = footer.schema.column(leaf);
-        for group in &footer.row_groups {
+        let groups = footer.row_groups.par_iter().map(|group| {
             let place = format!("row group from row {}, column `{}`", group.first_row, column.path().string());
-            let search = Search { input, limits, test, column: &column, chunk: &group.chunks[leaf], place };
-            found.extend(search.run()?);
+            Search { input, limits, test, column: &column, chunk: &group.chunks[leaf], place }.run()
+        });
+        for places in groups.collect::<Vec<_>>() {
+            found.extend(places?);
         }
         found.extend(in_metadata(input, &footer, leaf, test, limits).map_err(|stop| match stop {
             Stop::Broken(broken) => malformed(start, broken),
@@ -114,12 +117,12 @@ impl Search<'_> {
                 }
             }
         }
-        with_type!(self.column.physical_type(), T => self.suspect_pages::<T>(order, &mut suspects))?;
+        self.suspect_pages(order, &mut suspects)?;
         if suspects.is_empty() {
             return Ok(Vec::new());
         }
         let mut rebuilt = filter.as_ref().map(Bloom::empty);
-        with_type!(self.column.physical_type(), T => self.acquit::<T>(order, &mut suspects, rebuilt.as_mut()))?;
+        self.acquit(order, &mut suspects, rebuilt.as_mut())?;
         let guilty = suspects.into_iter().filter(|suspect| match &suspect.what {
             What::Filtered(needle) => !rebuilt.as_ref().is_some_and(|filter| filter.check(needle.as_slice())),
             What::Entry(_) | What::Bound { .. } => true,
@@ -192,14 +195,15 @@ impl Search<'_> {
     }
 
     /// Page headers and the dictionary.
-    fn suspect_pages<T: DataType>(&self, order: Order, suspects: &mut Vec<Suspect>) -> Result<()> {
+    fn suspect_pages(&self, order: Order, suspects: &mut Vec<Suspect>) -> Result<()> {
         let mut codec = Codec::new(self.chunk.codec);
-        let mut pages = Pages::new(self.input, self.limits, self.chunk);
-        while let Some((page, bytes)) = pages.next()? {
+        let mut pages = Pages::heads(self.input, self.limits, self.chunk);
+        while let Some(page) = pages.next_head()? {
             let broken = |broken| malformed(page.offset, broken);
             if page.kind == Kind::Dictionary {
-                for (at, value) in self.dictionary::<T>(page, &bytes, &mut codec)?.iter().enumerate() {
-                    if self.is_wanted(plain(value)) {
+                let bytes = pages.body(&page)?;
+                for (at, value) in self.dictionary(page, &bytes, &mut codec)?.iter().enumerate() {
+                    if self.is_wanted(value) {
                         suspects.push(Suspect { part: "dictionary", what: What::Entry(at) });
                     }
                 }
@@ -210,6 +214,7 @@ impl Search<'_> {
                 Kind::V2 { .. } => (header::DATA_V2, data_v2::STATISTICS),
                 Kind::Dictionary | Kind::Other => continue,
             };
+            let bytes = pages.header(&page)?;
             let raw = Struct::read(&bytes).map_err(broken)?.0;
             if let Some(inner) = raw.inner(part).map_err(broken)?
                 && let Some(statistics) = inner.inner(id).map_err(broken)?
@@ -220,22 +225,16 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn dictionary<T: DataType>(&self, page: Page, bytes: &Bytes, codec: &mut Codec) -> Result<Vec<T::T>> {
+    fn dictionary(&self, page: Page, bytes: &Bytes, codec: &mut Codec) -> Result<Laid> {
         let encoded = page.unpack_dictionary(bytes, codec)?;
-        let encoding = parquet::basic::Encoding::PLAIN;
-        decode::<T>(encoded, encoding, page.count, self.column, self.limits, page.offset)
+        lay(encoded, Encoding::PLAIN, page.count, self.column, self.limits, page.offset)
     }
 
     /// Takes away the suspects that a row explains, and adds the rows' values to `filter`.
-    fn acquit<T: DataType>(
-        &self,
-        order: Order,
-        suspects: &mut Vec<Suspect>,
-        mut filter: Option<&mut Sbbf>,
-    ) -> Result<()> {
+    fn acquit(&self, order: Order, suspects: &mut Vec<Suspect>, mut filter: Option<&mut Sbbf>) -> Result<()> {
         let mut codec = Codec::new(self.chunk.codec);
         let mut pages = Pages::new(self.input, self.limits, self.chunk);
-        let mut dictionary: Vec<T::T> = Vec::new();
+        let mut dictionary: Option<Laid> = None;
         let mut used: Vec<bool> = Vec::new();
         let mut explain = |value: &[u8]| {
             suspects.retain(|suspect| match &suspect.what {
@@ -249,25 +248,25 @@ impl Search<'_> {
         };
         while let Some((page, bytes)) = pages.next()? {
             if page.kind == Kind::Dictionary {
-                dictionary = self.dictionary::<T>(page, &bytes, &mut codec)?;
-                used = vec![false; dictionary.len()];
+                let entries = dictionary.insert(self.dictionary(page, &bytes, &mut codec)?);
+                used = vec![false; entries.len()];
             }
             if !page.is_data() {
                 continue;
             }
             let unpacked = page.unpack(&bytes, &mut codec, self.column)?;
             if page.is_dictionary_encoded() {
-                for index in decode_indices(&unpacked.encoded, unpacked.values, dictionary.len(), page.offset)? {
+                for index in decode_indices(&unpacked.encoded, unpacked.values, used.len(), page.offset)? {
                     used[index as usize] = true;
                 }
             } else {
                 let (encoded, count) = (unpacked.encoded, unpacked.values);
-                let values = decode::<T>(encoded, page.encoding, count, self.column, self.limits, page.offset)?;
-                values.iter().for_each(|value| explain(plain(value)));
+                let laid = lay(encoded, page.encoding, count, self.column, self.limits, page.offset)?;
+                laid.iter().for_each(&mut explain);
             }
         }
-        for (value, _) in dictionary.iter().zip(&used).filter(|(_, used)| **used) {
-            explain(plain(value));
+        for (value, _) in dictionary.iter().flat_map(Laid::iter).zip(&used).filter(|(_, used)| **used) {
+            explain(value);
         }
         suspects.retain(|suspect| match suspect.what {
             What::Entry(at) => !used.get(at).is_some_and(|&used| used),
@@ -425,7 +424,7 @@ fn in_metadata(
         let mut suspects: Vec<Suspect> = needles
             .map(|bound| Suspect { part: "", what: What::Bound { side: Side::Min, bound, is_exact: true } })
             .collect();
-        with_type!(column.physical_type(), T => search.acquit::<T>(Order::of(&column), &mut suspects, None))?;
+        search.acquit(Order::of(&column), &mut suspects, None)?;
         found.retain(|(_, needle)| {
             suspects.iter().any(|suspect| matches!(&suspect.what, What::Bound { bound, .. } if bound == needle))
         });

@@ -24,8 +24,8 @@ use super::shelf::Shelf;
 use super::thrift::{ListWriter, ty};
 use crate::{Change, Error, ReadAt, Result, Rewritten};
 
-/// How much is copied at a time.
-const COPY: u64 = 4 << 20;
+/// How much is copied at a time: what a processor's cache holds.
+const COPY: usize = 256 << 10;
 /// Decoded, a page takes a few times its size.
 const DECODED: u64 = 4;
 /// Chunks of up to this many bytes are read at once, as long as those of a row group together take no more than the other.
@@ -71,7 +71,7 @@ pub fn rewrite(
 }
 
 /// What happens to matched rows in each leaf column; `None` where nothing does.
-fn fates(footer: &Footer<'_>, change: Change<'_>) -> Result<Vec<Option<Fate>>> {
+pub(super) fn fates(footer: &Footer<'_>, change: Change<'_>) -> Result<Vec<Option<Fate>>> {
     let columns = footer.schema.num_columns();
     match change {
         Change::Delete => Ok(vec![Some(Fate::Delete); columns]),
@@ -252,12 +252,14 @@ impl Writer<'_> {
     }
 
     fn copy(&mut self, input: &dyn ReadAt, range: Range<u64>) -> Result<()> {
+        let length = range.end - range.start;
+        let mut buffer = vec![0; usize::try_from(length).unwrap_or(COPY).min(COPY)];
         let mut at = range.start;
         while at < range.end {
-            let end = range.end.min(at + COPY);
-            let bytes = input.read_at(at..end)?;
-            self.write(&bytes)?;
-            at = end;
+            let piece = usize::try_from(range.end - at).unwrap_or(COPY).min(COPY);
+            input.read_into(at, &mut buffer[..piece])?;
+            self.write(&buffer[..piece])?;
+            at += piece as u64;
         }
         Ok(())
     }

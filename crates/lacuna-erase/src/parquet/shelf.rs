@@ -38,4 +38,14 @@ impl ReadAt for Shelf<'_> {
         }
         self.input.read_at(range)
     }
+
+    fn read_into(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        match &self.held {
+            Some(_) => {
+                buffer.copy_from_slice(&self.read_at(at..at + buffer.len() as u64)?);
+                Ok(())
+            }
+            None => self.input.read_into(at, buffer),
+        }
+    }
 }

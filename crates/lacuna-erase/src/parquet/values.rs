@@ -6,7 +6,7 @@ use parquet::basic::{Encoding, Type};
 use parquet::data_type::{AsBytes, DataType};
 use parquet::decoding::get_decoder;
 use parquet::encoding::get_encoder;
-use parquet::encodings::rle::{RleDecoder, RleEncoder};
+use parquet::encodings::rle::RleDecoder;
 use parquet::schema::types::ColumnDescPtr;
 
 use crate::{Error, Result};
@@ -140,20 +140,78 @@ pub(super) fn decode_indices(encoded: &Bytes, count: usize, entries: usize, offs
     if decoder.get_batch(&mut indices).map_err(|_| short())? != count {
         return Err(short().into());
     }
-    let beyond = || ScanError::malformed(offset, "a dictionary index lies beyond the dictionary");
-    let checked = indices
-        .into_iter()
-        .map(|index| u32::try_from(index).ok().filter(|&index| (index as usize) < entries).ok_or_else(beyond));
-    Ok(checked.collect::<std::result::Result<_, _>>()?)
+    let indices: Vec<u32> = indices.into_iter().map(i32::cast_unsigned).collect();
+    if indices.iter().fold(0, |max, &index| index.max(max)) as usize >= entries {
+        return Err(ScanError::malformed(offset, "a dictionary index lies beyond the dictionary").into());
+    }
+    Ok(indices)
 }
+
+/// The numbers that are packed together.
+const GROUP: usize = 8;
+/// No writer packs more groups behind one header.
+const GROUPS_MAX: usize = 63;
 
 /// Encodes `indices` in `width` bits each, or in more if they need more.
 pub(super) fn encode_indices(indices: &[u32], width: u8) -> Vec<u8> {
-    let needed = indices.iter().max().map_or(0, |max| u32::BITS - max.leading_zeros());
-    let width = width.max(needed.to_le_bytes()[0]);
-    let mut encoder = RleEncoder::new_from_buf(width, vec![width]);
-    indices.iter().for_each(|&index| encoder.put(index.into()));
-    encoder.consume()
+    let max = indices.iter().fold(0, |max, &index| index.max(max));
+    let width = width.max((u32::BITS - max.leading_zeros()).to_le_bytes()[0]);
+    let mut out = Vec::with_capacity(indices.len() * usize::from(width) / 8 + indices.len() / 64 + 16);
+    out.push(width);
+    if width == 0 {
+        push_run(&mut out, 0, indices.len(), 0);
+        return out;
+    }
+    // Where the header of the open stretch of packed groups is, and how many there are.
+    let mut packed: Option<(usize, usize)> = None;
+    let mut rest = indices;
+    while let Some(&first) = rest.first() {
+        let (group, behind) = rest.split_at(rest.len().min(GROUP));
+        if group.len() == GROUP && group.iter().all(|&index| index == first) {
+            let run = GROUP + behind.iter().take_while(|&&index| index == first).count();
+            push_run(&mut out, first, run, width);
+            packed = None;
+            rest = &rest[run..];
+            continue;
+        }
+        let (header, groups) = match packed {
+            Some((header, groups)) if groups < GROUPS_MAX => (header, groups + 1),
+            _ => {
+                out.push(0);
+                (out.len() - 1, 1)
+            }
+        };
+        out[header] = (groups << 1 | 1).to_le_bytes()[0];
+        packed = Some((header, groups));
+        push_group(&mut out, group, width);
+        rest = behind;
+    }
+    out
+}
+
+/// One number, again and again.
+fn push_run(out: &mut Vec<u8>, value: u32, count: usize, width: u8) {
+    let mut header = (count as u64) << 1;
+    while header >= 0x80 {
+        out.push(header.to_le_bytes()[0] | 0x80);
+        header >>= 7;
+    }
+    out.push(header.to_le_bytes()[0]);
+    out.extend_from_slice(&value.to_le_bytes()[..usize::from(width.div_ceil(8))]);
+}
+
+/// Up to eight numbers, the first one in the lowest bits; as many bytes as each has bits.
+fn push_group(out: &mut Vec<u8>, group: &[u32], width: u8) {
+    let width = usize::from(width);
+    let mut bytes = [0_u8; 32 + 8];
+    for (at, &index) in group.iter().enumerate() {
+        let bit = at * width;
+        // The last of eight numbers of 32 bits starts at byte 28.
+        if let Some(word) = bytes.get_mut(bit / 8..bit / 8 + 8).and_then(|word| word.first_chunk_mut::<8>()) {
+            *word = (u64::from_le_bytes(*word) | u64::from(index) << (bit % 8)).to_le_bytes();
+        }
+    }
+    out.extend_from_slice(&bytes[..width]);
 }
 
 #[cfg(test)]
@@ -162,10 +220,13 @@ mod tests {
 
     #[test]
     fn indices_come_back() {
-        for indices in [vec![], vec![0; 100], (0..1000).collect::<Vec<u32>>(), vec![5, 5, 5, 1 << 20]] {
-            for width in [0, 10, 32] {
+        let mixed: Vec<u32> = (0..4000).map(|at| if at % 100 < 37 { 7 } else { at * 13 % 300 }).collect();
+        for indices in
+            [vec![], vec![0; 100], (0..1000).collect(), vec![5, 5, 5, 1 << 20], vec![u32::MAX >> 1; 9], mixed]
+        {
+            for width in [0, 1, 10, 32] {
                 let encoded = Bytes::from(encode_indices(&indices, width));
-                assert_eq!(decode_indices(&encoded, indices.len(), 1 << 21, 0).unwrap(), indices);
+                assert_eq!(decode_indices(&encoded, indices.len(), 1 << 32, 0).unwrap(), indices);
             }
         }
         let encoded = Bytes::from(encode_indices(&[0, 1, 2], 0));

@@ -11,6 +11,7 @@ mod damaged;
 mod real;
 mod residue;
 mod shape;
+mod survivors;
 mod table;
 
 use std::collections::BTreeSet;

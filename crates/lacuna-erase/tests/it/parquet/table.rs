@@ -22,6 +22,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::shape::{assert_same_shape, open};
+use super::survivors::survivors;
 use super::{assert_same, read, rewrite, without};
 
 /// Everything that a generated file depends on.
@@ -254,6 +255,7 @@ proptest! {
         let expected = without(&table, &hits);
         assert_same("rows", &expected, &read(&out).unwrap());
         assert_same_shape("shape", &file, &out, &hits);
+        prop_assert_eq!(survivors(&file, &out, &hits, Change::Delete).unwrap().rows, done.rows_after);
         if hits.is_empty() {
             prop_assert_eq!(&file, &out);
         }
@@ -282,6 +284,7 @@ proptest! {
             ["id", "kind", "fixed", "tags[]", "inner.c", "map{}", "f64", "i64"].map(|path| path.parse().unwrap()).to_vec();
         let (out, done) = rewrite(&file, &hits, Change::Anonymize(&paths)).unwrap();
         prop_assert_eq!((done.rows_before, done.rows_after), (recipe.rows, recipe.rows));
+        prop_assert_eq!(survivors(&file, &out, &hits, Change::Anonymize(&paths)).unwrap().rows, recipe.rows);
 
         let after = read(&out).unwrap();
         assert_same("other rows", &without(&table, &hits), &without(&after, &hits));
