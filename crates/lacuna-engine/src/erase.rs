@@ -387,7 +387,10 @@ impl Purge<'_> {
         }
         let committed = committed.map_err(ShardError::Store)?;
         // The old file's space is given back when nobody holds it any more, which takes its time.
-        let forget = blocking(move || Ok(drop(before)));
+        let forget = blocking(move || {
+            drop(before);
+            Ok(())
+        });
         match futures::try_join!(self.reads_back(&committed, seams), forget)? {
             (true, ()) => Ok(committed),
             (false, ()) => {

@@ -68,10 +68,7 @@ impl<W: Write> Hashing<W> {
     }
 
     fn hash(&mut self, mut bytes: &[u8]) {
-        let stride = self.seams.stride;
-        while stride > 0 {
-            let left = usize::try_from(stride - self.bytes % stride).unwrap_or(usize::MAX);
-            let Some((before, behind)) = bytes.split_at_checked(left) else { break };
+        while let Some((before, behind)) = self.at_seam(bytes) {
             self.hasher.update(before);
             self.bytes += before.len() as u64;
             self.seams.states.push(self.hasher.clone());
@@ -79,6 +76,12 @@ impl<W: Write> Hashing<W> {
         }
         self.hasher.update(bytes);
         self.bytes += bytes.len() as u64;
+    }
+
+    /// `bytes`, which come next, before and behind the next seam; `None` when they do not reach it.
+    fn at_seam<'b>(&self, bytes: &'b [u8]) -> Option<(&'b [u8], &'b [u8])> {
+        let behind_last = self.bytes.checked_rem(self.seams.stride)?;
+        bytes.split_at_checked(usize::try_from(self.seams.stride - behind_last).ok()?)
     }
 }
 
