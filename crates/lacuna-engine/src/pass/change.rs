@@ -209,7 +209,10 @@ impl Searched {
                 }
                 self.outcome.erased += erased.len();
                 let shard = target.info.path.as_str();
-                self.outcome.problems.extend(Problem::of_copies(shard, &purged.old));
+                if let Some(problem) = Problem::of_copies(shard, &purged.old) {
+                    self.outcome.problems.push(problem);
+                    target.matches.iter().for_each(|(selector, _)| self.blocked[selector as usize] = true);
+                }
                 self.outcome.retained.extend(Retained::of_copies(shard, &purged.old));
                 self.purged.push(purged);
             }
