@@ -88,6 +88,11 @@ pub struct ReceiptShard {
 }
 
 impl ReceiptShard {
+    /// Whether the shard's bytes were replaced, verified or not yet.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.state == ShardState::Rewritten || self.is_out_of_the_bytes()
+    }
+
     /// Whether the rows are out of the shard, whatever became of its old bytes.
     pub(crate) fn is_out_of_the_bytes(&self) -> bool {
         match self.state {

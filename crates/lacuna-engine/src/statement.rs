@@ -11,7 +11,7 @@ use crate::engine::TOOL;
 use crate::pass::Searched;
 use crate::plan::OWN_PREFIX;
 use crate::problem::ShardError;
-use crate::receipt::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState};
+use crate::receipt::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource};
 use crate::{OnErase, Request, Source, commit, journal, seal, verify};
 
 /// When the run began and ended.
@@ -143,13 +143,12 @@ pub(crate) async fn carry(
     }
     for source in &mut receipt.sources {
         for known in earlier.sources.iter().filter(|known| known.source == source.source) {
-            let is_done = |line: &ReceiptShard| line.state == ShardState::Rewritten || line.is_out_of_the_bytes();
             let is_looked_at = |line: &ReceiptShard| source.shards.iter().any(|own| own.shard == line.shard);
             let is_same = |line: &ReceiptShard| {
                 source.shards.iter().any(|own| own.shard == line.shard && own.etag_before == line.etag_before)
             };
             let lines = known.shards.iter().filter(|line| {
-                (is_done(line) && !is_same(line)) || (is_partial && !is_done(line) && !is_looked_at(line))
+                (line.is_replaced() && !is_same(line)) || (is_partial && !line.is_replaced() && !is_looked_at(line))
             });
             let lines: Vec<ReceiptShard> = lines.cloned().collect();
             source.shards.splice(0..0, lines);

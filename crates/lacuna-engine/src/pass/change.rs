@@ -75,7 +75,7 @@ impl Pass<'_> {
     fn set_apart(&self, prepared: &Prepared<'_>, searched: &mut Searched) -> Vec<Target> {
         let targets = std::mem::take(&mut searched.targets);
         if let OnErase::Keep { reason } = &prepared.source.on_erase {
-            targets.iter().for_each(|target| searched.keep(target, reason, ShardState::Kept));
+            targets.iter().for_each(|target| searched.keep(target, reason));
             return Vec::new();
         }
         let mut left = Vec::new();
@@ -86,7 +86,7 @@ impl Pass<'_> {
             for (held, reason) in held {
                 let mut own = target.clone();
                 own.matches.retain(|selector| selector == held);
-                searched.keep(&own, reason, ShardState::Kept);
+                searched.keep(&own, reason);
             }
             target.matches.retain(|selector| self.job.requests[selector as usize].held.is_none());
             if !target.matches.is_empty() {
@@ -156,10 +156,10 @@ impl Pass<'_> {
 
 impl Searched {
     /// Notes a shard that stays as it is.
-    fn keep(&mut self, target: &Target, reason: &str, state: ShardState) {
+    fn keep(&mut self, target: &Target, reason: &str) {
         let rows = target.matches.rows().len();
         self.outcome.kept.push(Blocked { shard: target.info.path.to_string(), rows, reason: reason.to_owned() });
-        self.stays(target, Some(reason), state);
+        self.stays(target, Some(reason), ShardState::Kept);
     }
 
     /// Notes a shard that could not be changed.
@@ -199,20 +199,19 @@ impl Searched {
                 self.stays(&target, None, ShardState::Hidden);
             }
             Ok(Erasure::Purged(purged)) => {
+                let shard = target.info.path.as_str();
+                let problem = Problem::of_copies(shard, &purged.old);
                 let mut erased = RoaringTreemap::new();
                 for (request, rows) in purged.tombstone.requests() {
                     let own = requests.iter().position(|own| own.id.as_str() == request && own.changes());
                     if let Some(index) = own {
                         erased |= rows;
                         self.receipts[index].push(purged.line(rows.len()));
+                        self.blocked[index] |= problem.is_some();
                     }
                 }
                 self.outcome.erased += erased.len();
-                let shard = target.info.path.as_str();
-                if let Some(problem) = Problem::of_copies(shard, &purged.old) {
-                    self.outcome.problems.push(problem);
-                    target.matches.iter().for_each(|(selector, _)| self.blocked[selector as usize] = true);
-                }
+                self.outcome.problems.extend(problem);
                 self.outcome.retained.extend(Retained::of_copies(shard, &purged.old));
                 self.purged.push(purged);
             }

@@ -4,7 +4,7 @@
 use super::Pass;
 use super::gather::{Gathered, Searched};
 use crate::outcome::{RequestOutcome, RequestSource, SourceOutcome};
-use crate::receipt::ShardState;
+use crate::receipt::{ReceiptShard, ShardState};
 use crate::{Error, Outcome, hidden};
 
 impl Pass<'_> {
@@ -92,18 +92,17 @@ impl Pass<'_> {
 impl Searched {
     /// What came of one request here.
     fn of_request(&self, index: usize) -> RequestSource {
-        let rows = |states: &[ShardState]| {
-            let lines = self.receipts[index].iter().filter(|line| states.contains(&line.state));
-            lines.map(|line| line.matched).sum()
+        let rows = |counts: fn(&ReceiptShard) -> bool| {
+            self.receipts[index].iter().filter(|line| counts(line)).map(|line| line.matched).sum()
         };
         RequestSource {
             source: self.outcome.source.clone(),
             rows_scanned: self.outcome.rows_scanned,
             matched: self.matched[index],
             shards: self.shards[index].len() as u64,
-            erased: rows(&[ShardState::Rewritten, ShardState::Verified, ShardState::Gone]),
-            hidden: rows(&[ShardState::Hidden]),
-            kept: rows(&[ShardState::Kept]),
+            erased: rows(ReceiptShard::is_replaced),
+            hidden: rows(|line| line.state == ShardState::Hidden),
+            kept: rows(|line| line.state == ShardState::Kept),
         }
     }
 }

@@ -83,6 +83,7 @@ async fn what_a_hold_keeps_is_blocked_until_it_is_lifted() {
     account.hold(SHARD, Some(Hold::Legal));
     let outcome = world.run(vec![source("all", "*.ndjson")], vec![erase("e1", "u3")]).await.unwrap();
     assert!(!outcome.is_complete() && outcome.sources[0].problems[0].reason.contains("legal hold"), "{outcome:?}");
+    assert_eq!(outcome.requests[0].erased, outcome.sources[0].erased, "they are out of the shard all the same");
     let line = receipt(&world, 1).await.sources.remove(0).shards.remove(0);
     assert_eq!((line.state, line.old_versions, line.rows_after), (ShardState::Blocked, OldVersions::Held, 57));
     assert!(has_old_bytes(&account));
