@@ -15,8 +15,7 @@ impl Engine {
     /// The requests with rows that are hidden and still in the bytes, in whatever version of a shard.
     pub async fn hiding(&self) -> Result<BTreeSet<String>, Error> {
         let store = self.settings.store.as_ref();
-        let failed = |source| Error::Store { what: "what is hidden cannot be listed".into(), source };
-        let tombstones = Tombstones::list(store).await.map_err(failed)?;
+        let tombstones = Tombstones::list(store).await.map_err(Error::hidden_unlisted)?;
         let mut reads = futures::stream::iter(tombstones.into_infos())
             .map(|info| async move {
                 let path = info.path.to_string();
@@ -42,9 +41,9 @@ impl Engine {
         shards: &BTreeSet<String>,
     ) -> Result<(), Error> {
         let store = self.settings.store.as_ref();
-        let unlisted = |source| Error::Store { what: "what is hidden cannot be listed".into(), source };
         let failed = |error: ShardError| Error::Shard { shard: "a tombstone".into(), reason: chain(&error) };
-        let listed: Vec<BlobInfo> = store.list(tombstone::SUPERSEDED).try_collect().await.map_err(unlisted)?;
+        let listed: Vec<BlobInfo> =
+            store.list(tombstone::SUPERSEDED).try_collect().await.map_err(Error::hidden_unlisted)?;
         let mut superseded = Vec::new();
         for info in listed {
             match hidden::read(store, info).await {

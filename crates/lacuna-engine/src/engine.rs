@@ -97,6 +97,13 @@ pub enum Error {
     Defect(&'static str),
 }
 
+impl Error {
+    /// Tombstones, intents or what became of them could not be listed.
+    pub(crate) fn hidden_unlisted(source: lacuna_store::Error) -> Self {
+        Self::Store { what: "what is hidden cannot be listed".into(), source }
+    }
+}
+
 /// The least memory that a run can do with.
 const MEMORY_MIN: u64 = 16 << 20;
 

@@ -434,17 +434,7 @@ impl Purge<'_> {
             // Whether it still is the version that was searched is checked when it is replaced.
             return File::open(path).and_then(FileAt::new).map_err(ShardError::Temp);
         }
-        let origin = Origin::Blob(self.store.clone(), info.clone());
-        let mut file = tempfile::tempfile_in(&self.shop.temp_dir).map_err(ShardError::Temp)?;
-        let (mut at, window) = (0, self.shop.budget.window);
-        while at < info.size {
-            let range = at..info.size.min(at + window);
-            at = range.end;
-            let loaded = self.shop.budget.load(&origin, range, &Default::default()).await?;
-            let write = move || file.write_all(&loaded.bytes).map(|()| file);
-            file = blocking(write).await?;
-        }
-        FileAt::new(file).map_err(ShardError::Temp)
+        copied(self.shop, self.store, info).await.and_then(|file| FileAt::new(file).map_err(ShardError::Temp))
     }
 
     /// What the rows that go hold in the columns that identify: what nothing but a row may hold afterwards.
@@ -571,6 +561,21 @@ struct Written {
 
 /// How many bytes are read back at a time.
 const STRETCH: u64 = 1 << 20;
+
+/// The bytes of this version of a blob in a temporary file, within the memory's budget.
+pub(crate) async fn copied(shop: &Workshop, store: &Arc<dyn Store>, info: &BlobInfo) -> Result<File, ShardError> {
+    let origin = Origin::Blob(store.clone(), info.clone());
+    let mut file = tempfile::tempfile_in(&shop.temp_dir).map_err(ShardError::Temp)?;
+    let (mut at, window) = (0, shop.budget.window);
+    while at < info.size {
+        let range = at..info.size.min(at + window);
+        at = range.end;
+        let loaded = shop.budget.load(&origin, range, &Default::default()).await?;
+        let write = move || file.write_all(&loaded.bytes).map(|()| file);
+        file = blocking(write).await?;
+    }
+    Ok(file)
+}
 
 /// The SHA-256 of this version of a shard, read from the store.
 pub(crate) async fn sha256_of(shop: &Workshop, store: &Arc<dyn Store>, shard: &BlobInfo) -> Result<String, ShardError> {

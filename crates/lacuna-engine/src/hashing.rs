@@ -57,6 +57,12 @@ impl<W: Write> Hashing<W> {
         self.finish_with_seams().map(|(sha256, seams)| (seams.bytes, sha256))
     }
 
+    /// The SHA-256 itself.
+    pub(crate) fn seal(mut self) -> io::Result<[u8; 32]> {
+        self.out.flush()?;
+        Ok(self.hasher.finalize().into())
+    }
+
     /// The SHA-256 in hexadecimal, and the seams.
     pub(crate) fn finish_with_seams(mut self) -> io::Result<(String, Seams)> {
         self.out.flush()?;

@@ -158,9 +158,9 @@ impl<'a> Prepared<'a> {
 impl Run<'_> {
     async fn run(&self) -> Result<PurgeOutcome, Error> {
         let store = self.store().as_ref();
-        let failed = |source| Error::Store { what: "what is hidden cannot be listed".into(), source };
-        let intents: Vec<BlobInfo> = store.list(journal::INTENTS).try_collect().await.map_err(failed)?;
-        let tombstones = Tombstones::list(store).await.map_err(failed)?;
+        let intents: Vec<BlobInfo> =
+            store.list(journal::INTENTS).try_collect().await.map_err(Error::hidden_unlisted)?;
+        let tombstones = Tombstones::list(store).await.map_err(Error::hidden_unlisted)?;
         self.reporter.enter(Phase::Erase);
         let mut tally = Tally::default();
         // What was begun comes first: then what is hidden is hidden in versions that are there.

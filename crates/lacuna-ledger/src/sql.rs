@@ -51,11 +51,11 @@ impl Tx {
         let sql = AssertSqlSafe(sql);
         Ok(match self {
             Self::Sqlite(tx) => {
-                let query = sqlx::query_with(sql, value::sqlite(args)?).persistent(prepared);
+                let query = sqlx::query_with(sql, value::arguments::<Sqlite>(args)?).persistent(prepared);
                 tx.execute(query).await?.rows_affected()
             }
             Self::Postgres(tx) => {
-                let query = sqlx::query_with(sql, value::postgres(args)?).persistent(prepared);
+                let query = sqlx::query_with(sql, value::arguments::<Postgres>(args)?).persistent(prepared);
                 tx.execute(query).await?.rows_affected()
             }
         })
@@ -66,11 +66,11 @@ impl Tx {
         let sql = AssertSqlSafe(sql.into());
         Ok(match self {
             Self::Sqlite(tx) => {
-                let rows = tx.fetch_all(sqlx::query_with(sql, value::sqlite(args)?)).await?;
+                let rows = tx.fetch_all(sqlx::query_with(sql, value::arguments::<Sqlite>(args)?)).await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
             Self::Postgres(tx) => {
-                let rows = tx.fetch_all(sqlx::query_with(sql, value::postgres(args)?)).await?;
+                let rows = tx.fetch_all(sqlx::query_with(sql, value::arguments::<Postgres>(args)?)).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })

@@ -83,11 +83,9 @@ impl Wish {
 
     fn request(&self, filing: &Filing, selector: &Selector, number: Option<usize>) -> NewRequest {
         let key = filing.idempotency_key.as_ref();
-        let identifiers = selector.identifiers.iter();
-        let identifiers = identifiers.map(|it| Identifier::new(it.kind.as_str(), it.value.expose().as_str()));
         NewRequest {
             tenant: selector.tenant.as_ref().map(|tenant| tenant.as_str().to_owned()),
-            subject: Subject::new(identifiers),
+            subject: subject(&selector.identifiers),
             kind: self.kind,
             regulation: filing.regulation.as_deref().unwrap_or(REGULATION).to_owned(),
             received: filing.received,
@@ -170,6 +168,11 @@ fn ended(request: &Request) -> ExitCode {
         Some(counts) if counts.matched() > 0 && counts.erased() == 0 && counts.kept() > 0 => ExitCode::Refused,
         _ => ExitCode::Done,
     }
+}
+
+/// The person that these identifiers are of, as the ledger has it.
+pub(crate) fn subject(identifiers: &[lacuna_scan::Identifier]) -> Subject {
+    Subject::new(identifiers.iter().map(|it| Identifier::new(it.kind.as_str(), it.value.expose().as_str())))
 }
 
 /// Whether arguments and ledger fit together: `records` is whether the run goes through one.

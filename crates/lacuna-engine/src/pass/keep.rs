@@ -1,7 +1,7 @@
 //! Where what was found in a set waits until its pass is finished: below `_lacuna/passes/`, beside the logs that it is of.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek as _, Write as _};
+use std::io::{BufReader, BufWriter, Seek as _};
 
 use futures::TryStreamExt as _;
 use lacuna_store::{BlobInfo, BlobPath, Content, ErrorKind};
@@ -10,12 +10,10 @@ use tempfile::NamedTempFile;
 use super::found::SetFound;
 use super::{Pass, wire};
 use crate::engine::Engine;
-use crate::erase::blocking;
+use crate::erase::{blocking, copied};
 use crate::plan::OWN_PREFIX;
+use crate::problem::{ShardError, chain};
 use crate::{Error, commit};
-
-/// Bytes read at a time.
-const WINDOW_BYTES: u64 = 4 << 20;
 
 impl Pass<'_> {
     /// Keeps what was found in set `set` of the pass `pass`; answers with where. What another worker has kept of the same set counts as
@@ -38,18 +36,15 @@ impl Pass<'_> {
 
     /// What was kept at `path`, as far as it is about the job's requests.
     pub async fn load(&self, path: &str) -> Result<SetFound, Error> {
-        let store = self.engine.settings.store.as_ref();
+        let store = &self.engine.settings.store;
         let failed = |source| Error::Store { what: "what was found cannot be read".into(), source };
         let broken = |reason: String| Error::Kept { path: path.to_owned(), reason };
         let info = store.head(&blob_path(path.to_owned())?).await.map_err(failed)?;
-        let mut file = tempfile::tempfile_in(&self.engine.shop.temp_dir).map_err(Error::Temp)?;
-        let mut at = 0;
-        while at < info.size {
-            let range = at..info.size.min(at + WINDOW_BYTES);
-            at = range.end;
-            let bytes = store.read(&info.path, range, &info.etag).await.map_err(failed)?;
-            file.write_all(&bytes).map_err(Error::Temp)?;
-        }
+        let mut file = copied(&self.engine.shop, store, &info).await.map_err(|error| match error {
+            ShardError::Store(source) => failed(source),
+            ShardError::Temp(error) => Error::Temp(error),
+            error => broken(chain(&error)),
+        })?;
         let size = info.size;
         let sealed = move || {
             file.rewind()?;

@@ -127,8 +127,7 @@ impl Pass<'_> {
     /// Where all tombstones were when this was first asked.
     async fn tombstones(&self) -> Result<&Tombstones, Error> {
         let list = || Tombstones::list(self.engine.settings.store.as_ref());
-        let failed = |source| Error::Store { what: "what is hidden cannot be listed".into(), source };
-        self.tombstones.get_or_try_init(list).await.map_err(failed)
+        self.tombstones.get_or_try_init(list).await.map_err(Error::hidden_unlisted)
     }
 
     fn press(&self) -> Option<Press<'_>> {

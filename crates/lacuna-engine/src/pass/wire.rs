@@ -13,10 +13,10 @@ use lacuna_scan::{Effort, Matches, SelectorIndex};
 use lacuna_store::{BlobInfo, BlobPath, Etag};
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::found::{Counts, FoundShard, SetFound};
 use crate::Job;
+use crate::hashing::Hashing;
 use crate::outcome::Problem;
 use crate::spool::{Part, Runs};
 
@@ -61,8 +61,8 @@ pub(super) fn requests(job: &Job) -> Vec<(String, bool)> {
 }
 
 /// Writes what was found for a job with these `requests`.
-pub(super) fn write(mut found: SetFound, requests: Vec<(String, bool)>, out: impl Write) -> io::Result<()> {
-    let mut out = Sealed { out, hasher: Sha256::new() };
+pub(super) fn write(mut found: SetFound, requests: Vec<(String, bool)>, mut out: impl Write) -> io::Result<()> {
+    let mut body = Hashing::new(&mut out);
     let counts = &found.counts;
     let (records, mut bytes) = found.records.as_mut().map(Part::read).transpose()?.unzip();
     let header = Header {
@@ -82,18 +82,18 @@ pub(super) fn write(mut found: SetFound, requests: Vec<(String, bool)>, out: imp
         records,
     };
     let header = serde_json::to_vec(&header)?;
-    out.write_all(MAGIC)?;
-    out.write_all(&(header.len() as u64).to_le_bytes())?;
-    out.write_all(&header)?;
+    body.write_all(MAGIC)?;
+    body.write_all(&(header.len() as u64).to_le_bytes())?;
+    body.write_all(&header)?;
     for (_, rows) in found.shards.iter().flat_map(|shard| shard.matches.iter()) {
-        rows.serialize_into(&mut out)?;
+        rows.serialize_into(&mut body)?;
     }
     if let Some(bytes) = &mut bytes {
-        io::copy(bytes, &mut out)?;
+        io::copy(bytes, &mut body)?;
     }
-    let seal = out.hasher.finalize();
-    out.out.write_all(&seal)?;
-    out.out.flush()
+    let seal = body.seal()?;
+    out.write_all(&seal)?;
+    out.flush()
 }
 
 /// Reads what was found, from bytes whose seal was [checked](sealed). Selectors become those of `job`.
@@ -161,11 +161,11 @@ pub(super) fn read(job: &Job, temp_dir: &Path, input: &mut impl Read, size: u64)
 /// Whether `input`, of `size` bytes, ends with the SHA-256 of what comes before.
 pub(super) fn sealed(input: &mut impl Read, size: u64) -> io::Result<bool> {
     let Some(body) = size.checked_sub(SEAL_BYTES) else { return Ok(false) };
-    let mut hasher = Sealed { out: io::sink(), hasher: Sha256::new() };
-    let copied = io::copy(&mut input.take(body), &mut hasher)?;
+    let mut hashing = Hashing::new(io::sink());
+    let copied = io::copy(&mut input.take(body), &mut hashing)?;
     let mut seal = Vec::new();
     input.read_to_end(&mut seal)?;
-    Ok(copied == body && hasher.hasher.finalize().as_slice() == seal)
+    Ok(copied == body && hashing.seal()?.as_slice() == seal)
 }
 
 impl ShardLine {
@@ -178,23 +178,5 @@ impl ShardLine {
             poisoned: shard.poisoned,
             selectors: shard.matches.iter().map(|(selector, _)| selector).collect(),
         }
-    }
-}
-
-/// Hashes what passes.
-struct Sealed<W> {
-    out: W,
-    hasher: Sha256,
-}
-
-impl<W: Write> Write for Sealed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }

@@ -1,8 +1,6 @@
 //! What statements are given.
 
-use sqlx::postgres::PgArguments;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Arguments as _, Error as SqlError};
+use sqlx::{Arguments as _, Database, Encode, Error as SqlError, Type};
 use time::OffsetDateTime;
 
 use crate::Result;
@@ -108,21 +106,14 @@ pub(crate) fn micros(time: OffsetDateTime) -> i64 {
     i64::try_from(micros).unwrap_or(i64::MAX)
 }
 
-pub(super) fn sqlite(values: Vec<Value>) -> Result<SqliteArguments> {
-    let mut arguments = SqliteArguments::default();
-    for value in values {
-        match value {
-            Value::Int(value) => arguments.add(value),
-            Value::Text(value) => arguments.add(value),
-            Value::Bytes(value) => arguments.add(value),
-        }
-        .map_err(unfit)?;
-    }
-    Ok(arguments)
-}
-
-pub(super) fn postgres(values: Vec<Value>) -> Result<PgArguments> {
-    let mut arguments = PgArguments::default();
+/// The values as a database takes them.
+pub(super) fn arguments<D: Database>(values: Vec<Value>) -> Result<D::Arguments>
+where
+    Option<i64>: Encode<'static, D> + Type<D>,
+    Option<String>: Encode<'static, D> + Type<D>,
+    Option<Vec<u8>>: Encode<'static, D> + Type<D>,
+{
+    let mut arguments = D::Arguments::default();
     for value in values {
         match value {
             Value::Int(value) => arguments.add(value),

@@ -1,6 +1,6 @@
 //! `lacuna hold`: what must not be erased now, and why.
 
-use lacuna_ledger::{Hold, HoldFilter, HoldOn, Identifier, NewHold, Role, Subject};
+use lacuna_ledger::{Hold, HoldFilter, HoldOn, NewHold, Role};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -9,6 +9,7 @@ use crate::config::{Config, SourceHold};
 use crate::desk::{self, Desk};
 use crate::exit::ExitCode;
 use crate::failure::{Failure, Result};
+use crate::filing::subject;
 use crate::report::Table;
 use crate::units::rfc3339;
 use crate::{output, selection, subjects};
@@ -38,9 +39,7 @@ async fn set(args: &HoldSetArgs) -> Result<ExitCode> {
                     "Name a source with --source NAME, or a person with --subject KIND=VALUE or --subjects FILE.",
                 ));
             }
-            let identifiers =
-                identifiers.iter().map(|it| Identifier::new(it.kind.as_str(), it.value.expose().as_str()));
-            HoldOn::Subject { tenant: args.who.tenant.clone(), subject: Subject::new(identifiers) }
+            HoldOn::Subject { tenant: args.who.tenant.clone(), subject: subject(&identifiers) }
         }
     };
     let new = NewHold {
