@@ -1,4 +1,4 @@
-//! Works through the ledger: what is due, what is hidden and must go, what arrived since, and who must be told.
+//! What follows from what the ledger records: who must be told, and what operators count.
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
