@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::azurite::Azurite;
 use crate::places;
+use crate::postgres::{Durability, Postgres};
 
 /// Builds, then runs the benchmarks with `arguments`; end to end unless they say otherwise.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -34,6 +35,11 @@ fn package(arguments: &[String]) -> Result<()> {
     let azurite = if needs_azurite(arguments) { Some(Azurite::start()?) } else { None };
     if let Some(azurite) = &azurite {
         azurite.announce(&mut benches);
+    }
+    let is_ledger = arguments.first().is_some_and(|command| command == "ledger");
+    let postgres = if is_ledger { Some(Postgres::start(Durability::Disk)?) } else { None };
+    if let Some(postgres) = &postgres {
+        postgres.announce(&mut benches);
     }
     ensure!(benches.status()?.success(), "the benchmarks failed");
     Ok(())

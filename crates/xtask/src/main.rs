@@ -6,6 +6,7 @@ mod azurite;
 mod bench;
 mod fuzz;
 mod places;
+mod postgres;
 mod setup;
 mod sim;
 mod steps;
@@ -18,7 +19,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {
-    /// Install what the tests need besides Rust, into the user's cache directory. Does nothing when it is there.
+    /// Install what the tests need besides Rust: Azurite, into the user's cache directory, and PostgreSQL. Does nothing when it is there.
     Setup,
     /// Check format, lints, tests, documentation; starts and stops the servers that the tests talk to.
     Test(steps::Arguments),
@@ -36,7 +37,9 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Task::parse() {
-        Task::Setup => setup::servers().map(|home| println!("ready: {}", home.display())),
+        Task::Setup => setup::servers()
+            .and_then(|home| Ok((home, setup::postgres()?)))
+            .map(|(home, postgres)| println!("ready: {}, {}", home.display(), postgres.display())),
         Task::Test(arguments) => steps::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Sim(arguments) => sim::run(&arguments),

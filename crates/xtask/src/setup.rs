@@ -1,9 +1,10 @@
-//! Installs what the tests need besides Rust: Azurite, and a Node that is new enough for it.
+//! Installs what the tests need besides Rust: Azurite with a Node that is new enough for it, and PostgreSQL.
 //!
-//! Both come by npm, pinned with their checksums in `servers/package-lock.json`, and lie in the user's cache under a name that
+//! PostgreSQL is Debian's. The others come by npm, pinned with their checksums in `servers/package-lock.json`, and lie in the user's cache under a name that
 //! follows from the lock file: a changed lock file is installed anew, an installed one is used as it is. No package's install
 //! script is run.
 
+use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -65,28 +66,61 @@ pub(crate) fn node(home: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Sees to it that there is an npm.
-fn install_npm() -> Result<()> {
-    let there = |program: &str| {
-        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-    };
-    if there("npm") {
-        return Ok(());
+/// Where PostgreSQL's programs are; installs them when they are not.
+pub(crate) fn postgres() -> Result<PathBuf> {
+    if let Some(bin) = postgres_programs() {
+        return Ok(bin);
     }
     const ADVICE: &str =
+        "PostgreSQL is not installed: install it (Debian, Ubuntu: `apt-get install postgresql`), then run this again";
+    let _lock = lock(&places::cache()?.join("setup.lock"))?;
+    if postgres_programs().is_none() {
+        apt_install(&["postgresql"], ADVICE)?;
+    }
+    postgres_programs().context(ADVICE)
+}
+
+/// Of Debian's versions the newest, or else what the search path has.
+fn postgres_programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut versions: Vec<_> = versions
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path().join("bin"))))
+        .collect();
+    versions.sort();
+    let path = env::var_os("PATH").unwrap_or_default();
+    let has_both = |bin: &PathBuf| ["initdb", "postgres"].iter().all(|program| bin.join(program).is_file());
+    versions.into_iter().rev().map(|(_, bin)| bin).chain(env::split_paths(&path)).find(has_both)
+}
+
+/// Sees to it that there is an npm.
+fn install_npm() -> Result<()> {
+    const ADVICE: &str =
         "npm is not installed: install it (Debian, Ubuntu: `apt-get install npm`), then run this again";
-    ensure!(is_root() && there("apt-get"), ADVICE);
-    println!("== setup: apt-get install npm");
-    let apt = |arguments: &[&str]| -> Result<bool> {
-        Ok(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").status()?.success())
-    };
-    let installed =
-        apt(&["update", "-q"])? && apt(&["install", "-q", "-y", "--no-install-recommends", "npm", "nodejs"])?;
-    ensure!(installed && there("npm"), ADVICE);
+    if !is_there("npm") {
+        apt_install(&["npm", "nodejs"], ADVICE)?;
+        ensure!(is_there("npm"), ADVICE);
+    }
     Ok(())
 }
 
-fn is_root() -> bool {
+/// Installs packages where that can be done without asking; an error with `advice` elsewhere.
+fn apt_install(packages: &[&str], advice: &'static str) -> Result<()> {
+    ensure!(is_root() && is_there("apt-get"), advice);
+    println!("== setup: apt-get install {}", packages.join(" "));
+    let apt = |arguments: &[&str]| -> Result<bool> {
+        Ok(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").status()?.success())
+    };
+    let install = [&["install", "-q", "-y", "--no-install-recommends"], packages].concat();
+    ensure!(apt(&["update", "-q"])? && apt(&install)?, advice);
+    Ok(())
+}
+
+fn is_there(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// Whether this runs as root.
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 
 use crate::azurite::Azurite;
 use crate::places;
+use crate::postgres::{Durability, Postgres};
 
 /// What to check.
 #[derive(clap::Args)]
@@ -94,6 +95,8 @@ impl Step {
                 cargo.args(arguments);
                 let azurite = Azurite::start()?;
                 azurite.announce(&mut cargo);
+                let postgres = Postgres::start(Durability::None)?;
+                postgres.announce(&mut cargo);
                 return self.status(&mut cargo);
             }
             Self::Doctest => {
