@@ -152,6 +152,15 @@ CREATE TABLE shard (
     PRIMARY KEY (pass, number, position)
 ) /*CLUSTERED*/;
 
+-- Periodic work that one worker does at a time. `free` is when it may be claimed: 0 when nobody has it.
+CREATE TABLE duty (
+    name TEXT NOT NULL PRIMARY KEY,
+    fence BIGINT NOT NULL,
+    worker TEXT,
+    free BIGINT NOT NULL,
+    done BIGINT
+);
+
 CREATE TABLE standing (
     sequence BIGINT NOT NULL PRIMARY KEY,
     request TEXT NOT NULL UNIQUE,

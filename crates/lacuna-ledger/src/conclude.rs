@@ -37,6 +37,9 @@ pub enum Ending {
     },
     /// Done and proved. An erasure stands from here on.
     Complete,
+    /// The rows of an erasure are hidden, and taken out of the bytes later: it waits as [`Verifying`](State::Verifying), on no pass, for
+    /// [`Ledger::verified`].
+    Hidden,
     /// Not all could be done: tried again, until the deadline.
     Incomplete {
         /// What is missing.
@@ -110,7 +113,8 @@ impl Ledger {
         .await
     }
 
-    async fn conclude_one(
+    /// Writes a conclusion on its request.
+    pub(crate) async fn conclude_one(
         &self,
         change: &mut Change,
         kept: &mut Kept,
@@ -140,6 +144,7 @@ impl Ledger {
                 Step::Counted
             }
             Ending::Complete => Step::Complete,
+            Ending::Hidden => Step::Hide,
             Ending::Incomplete { missing } => {
                 request.miss(missing, &mut detail);
                 request.not_before = now.saturating_add(retry_after(self.policy(), request.tries));

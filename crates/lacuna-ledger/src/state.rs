@@ -19,7 +19,7 @@ pub enum State {
     Scheduled,
     /// In a pass.
     Running,
-    /// Done, and its result is being checked.
+    /// Done, and its result is being checked; or its rows are hidden, and are taken out of the bytes later.
     Verifying,
     /// Done and proved.
     Complete,
@@ -65,6 +65,8 @@ pub enum Step {
     Start,
     /// Its result is being checked.
     Verify,
+    /// Its rows are hidden, and out of the bytes later: it leaves its pass.
+    Hide,
     /// It is done and proved.
     Complete,
     /// Something is missing.
@@ -144,6 +146,7 @@ pub fn next(state: State, kind: Kind, step: Step, role: Role) -> Result<State, R
         | Step::Counted
         | Step::Start
         | Step::Verify
+        | Step::Hide
         | Step::Complete
         | Step::Incomplete
         | Step::OverLimits
@@ -153,7 +156,8 @@ pub fn next(state: State, kind: Kind, step: Step, role: Role) -> Result<State, R
     if !allowed.contains(&role) {
         return Err(Refusal::Role(role));
     }
-    let of_erasures = matches!(step, Step::Counted | Step::Approve { .. } | Step::Force | Step::OverLimits);
+    let of_erasures =
+        matches!(step, Step::Counted | Step::Approve { .. } | Step::Force | Step::Hide | Step::OverLimits);
     if of_erasures && !kind.erases() {
         return Err(Refusal::Kind(kind));
     }
@@ -169,7 +173,7 @@ pub fn next(state: State, kind: Kind, step: Step, role: Role) -> Result<State, R
         (Step::Extend, _) => Ok(state),
         (Step::Force, S::Scheduled) => Ok(state),
         (Step::Start, S::Scheduled | S::Incomplete) => Ok(S::Running),
-        (Step::Verify, S::Running) => Ok(S::Verifying),
+        (Step::Verify, S::Running) | (Step::Hide, S::Running | S::Verifying) => Ok(S::Verifying),
         (Step::Complete, S::Running | S::Verifying) => Ok(S::Complete),
         (Step::Incomplete, S::Running | S::Verifying) => Ok(S::Incomplete),
         (Step::OverLimits, S::Running) => Ok(S::AwaitingApproval),
@@ -194,6 +198,7 @@ impl Step {
             Self::Force => "forced",
             Self::Start => "started",
             Self::Verify => "verifying",
+            Self::Hide => "hidden",
             Self::Complete => "completed",
             Self::Incomplete => "incomplete",
             Self::OverLimits => "over_limits",

@@ -1,0 +1,44 @@
+//! Erasures whose rows are hidden and not out of the bytes yet: they wait for a purge, on no pass.
+
+use time::OffsetDateTime;
+
+use crate::kept::Kept;
+use crate::sql::args;
+use crate::{Actor, Conclusion, Ending, Ledger, Refusal, Request, RequestId, Result, State};
+
+impl Ledger {
+    /// At most `limit` requests that left their pass as [`Ending::Hidden`] and are not [`verified`](Ledger::verified) yet, by id, from the
+    /// one after `after`.
+    pub async fn hidden_requests(&self, after: Option<RequestId>, limit: u32) -> Result<Vec<Request>> {
+        const HIDDEN: &str =
+            "SELECT * FROM request WHERE state = 'verifying' AND pass IS NULL AND id > $1 ORDER BY id LIMIT $2";
+        let mut tx = self.read().await?;
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        let rows = tx.rows(HIDDEN, args![after, limit]).await?;
+        Ok(Kept::all(&mut tx, rows).await?.into_iter().map(|kept| kept.request).collect())
+    }
+
+    /// Says how an erasure ended that was hidden, and how it stands then: [`Ending::Complete`] (it stands from here on) or
+    /// [`Ending::Incomplete`]. The same call again changes nothing.
+    pub async fn verified(&self, conclusion: &Conclusion, worker: &Actor, now: OffsetDateTime) -> Result<Request> {
+        let ends_in = match &conclusion.ending {
+            Ending::Complete => State::Complete,
+            Ending::Incomplete { .. } => State::Incomplete,
+            Ending::Counted { .. } | Ending::Hidden | Ending::OverLimits | Ending::Failed { .. } => {
+                return Err(Refusal::Malformed("what was hidden ends as complete or incomplete").into());
+            }
+        };
+        self.change(async |change| {
+            let mut kept = Kept::lock(&mut change.tx, conclusion.request).await?;
+            let same_receipt = conclusion.receipt.is_none() || kept.request.receipt == conclusion.receipt;
+            if kept.request.state != ends_in || !same_receipt {
+                if kept.request.state != State::Verifying || kept.request.pass.is_some() {
+                    return Err(Refusal::State(kept.request.state).into());
+                }
+                self.conclude_one(change, &mut kept, conclusion, worker, now).await?;
+            }
+            Ok(Kept::load(&mut change.tx, conclusion.request).await?.request)
+        })
+        .await
+    }
+}
