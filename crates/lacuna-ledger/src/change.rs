@@ -48,6 +48,10 @@ impl Change {
             request.ended = Some(now);
             self.ended(request.id, step == Step::Complete && request.kind.erases(), now).await?;
         }
+        if step == Step::Hide {
+            // Every shard that was there was searched for it: what arrives from now on is the sweep's.
+            self.stands(request.id, now).await?;
+        }
         // A pass that was counting what somebody has decided on meanwhile has nothing to do with it any more.
         if request.state.has_ended() || (request.state != from && actor.role != Role::Worker) {
             request.pass = None;
@@ -66,12 +70,19 @@ impl Change {
     async fn ended(&mut self, id: RequestId, erased: bool, now: OffsetDateTime) -> Result<()> {
         let mut keep = now.saturating_add(self.policy.grace);
         if erased {
-            let until = now.saturating_add(self.policy.standing);
-            self.standing.push((id, until));
-            keep = keep.max(until);
+            keep = keep.max(self.stands(id, now).await?);
         }
         self.tx.run("UPDATE sealed SET keep_until = $2 WHERE request = $1", args![id, keep]).await?;
         Ok(())
+    }
+
+    /// Lets an erasure stand, and says until when. One that stands already keeps its number.
+    async fn stands(&mut self, id: RequestId, now: OffsetDateTime) -> Result<OffsetDateTime> {
+        let until = now.saturating_add(self.policy.standing);
+        if self.tx.run("UPDATE standing SET until = $2 WHERE request = $1", args![id, until]).await? == 0 {
+            self.standing.push((id, until));
+        }
+        Ok(until)
     }
 
     /// Counts and announces that a request is in another state.

@@ -141,17 +141,23 @@ impl Ledger {
         .await
     }
 
-    /// Claims a pass that is ready to be finished, or one whose leader's lease ran out. What a lost leader had planned is planned anew.
-    pub async fn claim_pass(&self, worker: &Actor, lease: Duration, now: OffsetDateTime) -> Result<Option<PassClaim>> {
+    /// Claims a pass of a lane that is ready to be finished, or whose leader's lease ran out. What a lost leader had planned is planned anew.
+    pub async fn claim_pass(
+        &self,
+        lane: Lane,
+        worker: &Actor,
+        lease: Duration,
+        now: OffsetDateTime,
+    ) -> Result<Option<PassClaim>> {
         self.change(async |change| {
             let sql = format!(
-                "SELECT * FROM pass WHERE (phase IN ('planning', 'finishing') AND lease <= $1)
+                "SELECT * FROM pass WHERE lane = $2 AND ((phase IN ('planning', 'finishing') AND lease <= $1)
                     OR (phase = 'searching' AND NOT EXISTS
-                        (SELECT 1 FROM shard_set WHERE shard_set.pass = pass.id AND shard_set.free IS NOT NULL))
-                    ORDER BY CASE lane WHEN 'on_demand' THEN 0 ELSE 1 END, id LIMIT 1{}",
+                        (SELECT 1 FROM shard_set WHERE shard_set.pass = pass.id AND shard_set.free IS NOT NULL)))
+                    ORDER BY id LIMIT 1{}",
                 change.tx.skip_locked()
             );
-            let Some(row) = change.tx.row(sql, args![now]).await? else { return Ok(None) };
+            let Some(row) = change.tx.row(sql, args![now, lane.as_str()]).await? else { return Ok(None) };
             let pass = Pass::read(&row)?;
             let phase = if pass.phase == Phase::Planning { Phase::Planning } else { Phase::Finishing };
             if phase == Phase::Planning {
