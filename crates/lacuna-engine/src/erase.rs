@@ -523,7 +523,7 @@ impl Purge<'_> {
             let (format, matcher, after, limits) = (format.clone(), matcher.clone(), after.clone(), self.shop.limits);
             let residue = self.shop.cpu.run(move || residue(&format, &after, &matcher, &limits)).await??;
             if let Some(place) = residue.first() {
-                return refuse(format!("an identifier would stay in {place}"));
+                return Err(ShardError::Residue { place: place.clone() });
             }
         }
         self.survivors(tombstone, format, before, after).await

@@ -1,6 +1,6 @@
 //! What is to be done: sources, requests, and what each request wants.
 
-use lacuna_scan::{ColumnPath, Mapping, Selector};
+use lacuna_scan::{ColumnPath, Kind, Mapping, Selector};
 
 /// The requests of any number of people over these sources, worked through in one pass.
 #[derive(Clone, Debug)]
@@ -170,6 +170,13 @@ impl Request {
     pub fn new(id: RequestId, selector: Selector, action: Action) -> Self {
         let (sources, limits) = (Vec::new(), EraseLimits::default());
         Self { id, selector, action, sources, limits, held: None, chain_head: None }
+    }
+
+    /// Whether it is about this source, and the source maps what it asks by: for a composite, all of its parts.
+    pub fn is_answerable_from(&self, source: &Source) -> bool {
+        let named = |kind: &Kind| self.selector.identifiers.iter().any(|identifier| identifier.kind == *kind);
+        self.is_about(source)
+            && source.mapping.identifiers.iter().any(|rule| rule.fields().iter().all(|field| named(&field.kind)))
     }
 
     /// Whether it is about this source.

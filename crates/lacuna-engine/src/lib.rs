@@ -14,6 +14,7 @@ mod copies;
 mod cpu;
 mod engine;
 mod erase;
+mod expiry;
 mod format;
 mod hashing;
 mod hidden;
@@ -38,6 +39,7 @@ pub mod verify;
 
 pub use check::SourceCheck;
 pub use engine::{Engine, Error, Settings};
+pub use expiry::PackageEnd;
 pub use job::{
     Action, EmptyShards, EraseLimits, EraseMode, ExportOptions, FormatChoice, Job, OnErase, Poison, Reach, Request,
     RequestId, Source, TextOptions,

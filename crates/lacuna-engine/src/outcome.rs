@@ -1,5 +1,8 @@
 //! What a job did, as values: the `--json` document is made of these.
 
+use std::collections::BTreeMap;
+
+use lacuna_store::Etag;
 use serde::{Deserialize, Serialize};
 
 use crate::RequestId;
@@ -53,6 +56,15 @@ pub struct SourceOutcome {
     pub retained: Vec<Retained>,
     /// What could not be read or changed. A request with any is incomplete.
     pub problems: Vec<Problem>,
+    /// The shards that were replaced, by path, each with the version that is in its place; none, when nothing is.
+    #[serde(skip)]
+    pub replaced: BTreeMap<String, Option<Etag>>,
+    /// Shards that another writer changed so often that they were left.
+    #[serde(skip)]
+    pub conflicts: u64,
+    /// Shards that stay as they are, because an erased value was found in the bytes that were to replace them.
+    #[serde(skip)]
+    pub residues: u64,
 }
 
 /// A shard, or a whole source, that could not be worked on.

@@ -25,6 +25,8 @@ pub(crate) enum ShardError {
     Tombstone(#[source] Box<ShardError>),
     #[error("{0}")]
     Refused(String),
+    #[error("an identifier would stay in {place}")]
+    Residue { place: String },
     #[error("changed {attempts} times while it was worked on")]
     KeepsChanging { attempts: u32 },
     #[error("the run was stopped")]
@@ -46,6 +48,11 @@ impl ShardError {
     /// Whether the shard is gone.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self, Self::Store(error) if matches!(error.kind, ErrorKind::NotFound))
+    }
+
+    /// Whether other writers were in the way.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Self::KeepsChanging { .. }) || self.is_change()
     }
 
     /// The line of the outcome.

@@ -1,5 +1,7 @@
 //! The receipt: what an erasure did to each shard, for the person and for whoever checks it later.
 
+use std::collections::BTreeMap;
+
 use lacuna_erase::Survivors;
 use lacuna_scan::TenantId;
 use serde::{Deserialize, Serialize};
@@ -85,6 +87,32 @@ pub struct ReceiptShard {
     /// The day, in UTC as `YYYY-MM-DD`, by whose end the store drops the last old bytes; only with `retained`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_by: Option<String>,
+}
+
+impl Receipt {
+    /// Shards whose rows are not out of the bytes yet, or whose old bytes somebody still holds. Of a shard that was worked on more than
+    /// once, the last line counts.
+    pub fn shards_pending(&self) -> usize {
+        let is_pending = |line: &&ReceiptShard| match line.state {
+            ShardState::Hidden | ShardState::Rewritten | ShardState::Blocked => true,
+            ShardState::Verified | ShardState::Gone | ShardState::Kept => false,
+        };
+        self.sources.iter().map(|source| source.newest().filter(is_pending).count()).sum()
+    }
+}
+
+impl ReceiptSource {
+    /// Rows of the subject that are out of the bytes, or anonymous in them.
+    pub fn rows_erased(&self) -> u64 {
+        self.shards.iter().filter(|line| line.is_replaced()).map(|line| line.matched).sum()
+    }
+
+    /// The last line of each shard.
+    fn newest(&self) -> impl Iterator<Item = &ReceiptShard> {
+        let newest: BTreeMap<&str, &ReceiptShard> =
+            self.shards.iter().map(|line| (line.shard.as_str(), line)).collect();
+        newest.into_values()
+    }
 }
 
 impl ReceiptShard {

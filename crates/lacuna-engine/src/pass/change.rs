@@ -164,6 +164,8 @@ impl Searched {
 
     /// Notes a shard that could not be changed.
     fn block(&mut self, target: &Target, error: ShardError) {
+        self.outcome.conflicts += u64::from(error.is_conflict());
+        self.outcome.residues += u64::from(matches!(error, ShardError::Residue { .. }));
         let problem = error.into_problem(target.info.path.as_str());
         self.stays(target, Some(&problem.reason), ShardState::Blocked);
         self.outcome.problems.push(problem);
@@ -211,6 +213,7 @@ impl Searched {
                     }
                 }
                 self.outcome.erased += erased.len();
+                self.outcome.replaced.insert(shard.to_owned(), purged.etag_after.clone());
                 self.outcome.problems.extend(problem);
                 self.outcome.retained.extend(Retained::of_copies(shard, &purged.old));
                 self.purged.push(purged);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use globset::GlobMatcher;
-use lacuna_scan::{Kind, Matcher, Selector};
+use lacuna_scan::{Matcher, Selector};
 
 use crate::format::ShardFormat;
 use crate::search::Question;
@@ -29,7 +29,7 @@ impl<'a> Prepared<'a> {
             collect: job.requests.iter().map(Request::exports).collect(),
             sees_hidden: sees_hidden(job),
         };
-        let searchable = job.requests.iter().map(|request| is_searchable(source, request)).collect();
+        let searchable = job.requests.iter().map(|request| request.is_answerable_from(source)).collect();
         Ok(Self { source, glob, question, searchable })
     }
 
@@ -66,11 +66,4 @@ fn matcher(engine: &Engine, job: &Job, source: &Source, wanted: impl Fn(usize) -
 
 fn sees_hidden(job: &Job) -> Arc<[bool]> {
     job.requests.iter().map(Request::erases).collect()
-}
-
-/// Whether the request is about the source, and the source maps what it asks by: for a composite, all of its parts.
-fn is_searchable(source: &Source, request: &Request) -> bool {
-    let named = |kind: &Kind| request.selector.identifiers.iter().any(|identifier| identifier.kind == *kind);
-    request.is_about(source)
-        && source.mapping.identifiers.iter().any(|rule| rule.fields().iter().all(|field| named(&field.kind)))
 }

@@ -1,0 +1,76 @@
+//! The end of a package: its time is over, or nobody may have it any more.
+
+use std::collections::BTreeSet;
+
+use futures::TryStreamExt as _;
+use lacuna_export::{Manifest, Package, package};
+use lacuna_scan::TenantId;
+use lacuna_store::{BlobInfo, BlobPath, ErrorKind, Removal, Store};
+
+use crate::{Engine, Error, RequestId, commit};
+
+/// What became of a package that was to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackageEnd {
+    /// Nothing of it is left.
+    Gone,
+    /// Its files are deleted, and the store keeps old bytes of so many of them for a while, or a hold keeps them.
+    Retained(u64),
+}
+
+impl Engine {
+    /// Removes the package of a request, with all old bytes that the store lets go of. What is there no more counts as removed, so this may
+    /// be said again.
+    pub async fn remove_package(&self, tenant: Option<&TenantId>, request: &RequestId) -> Result<PackageEnd, Error> {
+        let Some(store) = self.settings.export.as_deref() else {
+            return Err(Error::Configuration("there is no destination for exports".into()));
+        };
+        let package = Package::new(tenant.map(|tenant| tenant.as_str()), request.as_str());
+        let failed = |source| Error::Store { what: "an expired package cannot be removed".into(), source };
+        let mut kept = 0;
+        for path in files(store, &package).await? {
+            match store.head(&path).await {
+                Ok(file) => commit::drop_record(store, &file).await.map_err(failed)?,
+                Err(error) if error.kind == ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
+            kept += u64::from(!are_old_bytes_gone(store, &path).await.map_err(failed)?);
+        }
+        Ok(if kept == 0 { PackageEnd::Gone } else { PackageEnd::Retained(kept) })
+    }
+}
+
+/// The files that a package has or had. What makes it whole comes first, for half of a package must not look like one; and last the
+/// manifest, which still names what an interrupted removal has deleted and must look after.
+async fn files(store: &dyn Store, package: &Package) -> Result<Vec<BlobPath>, Error> {
+    let failed = |source| Error::Store { what: "an expired package cannot be listed".into(), source };
+    let blob = |path: String| BlobPath::new(path).map_err(|_| Error::Defect("a package's path"));
+    let (success, manifest) = (blob(package.path(package::SUCCESS))?, blob(package.path(package::MANIFEST))?);
+    let listed: Vec<BlobInfo> = store.list(&package.path("")).try_collect().await.map_err(failed)?;
+    let mut files: BTreeSet<BlobPath> = listed.into_iter().map(|file| file.path).collect();
+    for name in [package::README, package::REQUEST_INFO, package::MANIFEST_SIGNATURE] {
+        files.insert(blob(package.path(name))?);
+    }
+    match store.head(&manifest).await {
+        Ok(info) => {
+            let bytes = store.read(&manifest, 0..info.size, &info.etag).await.map_err(failed)?;
+            // One that cannot be read names nothing; what is listed goes all the same.
+            let named = Manifest::from_json(&bytes).map(|manifest| manifest.files).unwrap_or_default();
+            files.extend(named.iter().filter_map(|file| blob(package.path(&file.path)).ok()));
+        }
+        Err(error) if error.kind == ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    files.remove(&success);
+    files.remove(&manifest);
+    Ok([success].into_iter().chain(files).chain([manifest]).collect())
+}
+
+/// Removes what the store keeps of a file that was deleted; whether nothing is left.
+async fn are_old_bytes_gone(store: &dyn Store, path: &BlobPath) -> lacuna_store::Result<bool> {
+    let mut gone = true;
+    for copy in store.old_copies(path).await? {
+        gone &= commit::remove_copy(store, path, &copy).await? == Removal::Removed;
+    }
+    Ok(gone)
+}
