@@ -30,8 +30,8 @@ use post::Door;
 /// The longest that one try may take, connection and answer included.
 pub const TRY_MAX: Duration = Duration::from_secs(10);
 
-/// Delivers notices to all receivers.
-#[derive(Clone, Debug)]
+/// Delivers notices to all receivers; to nobody, by default.
+#[derive(Clone, Debug, Default)]
 pub struct Notifier {
     doors: Arc<[Door]>,
 }

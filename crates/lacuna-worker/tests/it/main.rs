@@ -5,3 +5,8 @@
 mod metrics;
 mod notice;
 mod outbox;
+mod passes;
+mod retention;
+mod shared;
+mod sweeping;
+mod world;

@@ -1,0 +1,34 @@
+//! Why a worker cannot go on.
+
+/// Why a worker stopped in the middle of something. What it was at is in the ledger, and goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] lacuna_ledger::Error),
+    /// The engine failed as a whole; what is wrong with single shards is in the requests.
+    #[error(transparent)]
+    Engine(#[from] lacuna_engine::Error),
+}
+
+/// A [`std::result::Result`] with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Whether another worker has taken over what this one was at: nothing is wrong then.
+    pub(crate) fn is_fenced(&self) -> bool {
+        matches!(self, Self::Ledger(lacuna_ledger::Error::Fenced))
+    }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

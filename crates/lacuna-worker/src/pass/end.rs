@@ -1,0 +1,63 @@
+//! How each request of a pass ended, as the ledger records it.
+
+use lacuna_engine::{Outcome, RequestOutcome, RequestSource};
+use lacuna_ledger::{Conclusion, Counts, Ending, Missing, SourceCounts, Work};
+
+use crate::job::{Composed, Placed};
+
+/// One conclusion for each request of the job.
+pub(super) fn conclusions(composed: &Composed, outcome: &Outcome) -> Vec<Conclusion> {
+    composed.placed.iter().map(|placed| conclusion(placed, outcome)).collect()
+}
+
+fn conclusion(placed: &Placed, outcome: &Outcome) -> Conclusion {
+    let main = &outcome.requests[placed.main];
+    let export = placed.export.map(|at| &outcome.requests[at]);
+    let counts = Counts { sources: main.sources.iter().map(counts).collect() };
+    Conclusion {
+        request: placed.request.request.id,
+        ending: ending(placed, main, export, outcome),
+        counts,
+        package: export.and_then(|export| export.package.clone()),
+        receipt: main.receipt.clone(),
+    }
+}
+
+fn ending(placed: &Placed, main: &RequestOutcome, export: Option<&RequestOutcome>, outcome: &Outcome) -> Ending {
+    if main.stopped.as_ref().is_some_and(lacuna_engine::Stopped::is_limit) {
+        return Ending::OverLimits;
+    }
+    let is_complete = main.complete && export.is_none_or(|export| export.complete);
+    match (placed.request.work, is_complete) {
+        (Work::Count, _) => Ending::Counted { missing: missing(main, outcome) },
+        (Work::Do, true) if placed.hides && main.hidden > 0 => Ending::Hidden,
+        (Work::Do, true) => Ending::Complete,
+        (Work::Do, false) => Ending::Incomplete { missing: missing(main, outcome) },
+    }
+}
+
+fn counts(source: &RequestSource) -> SourceCounts {
+    SourceCounts {
+        source: source.source.clone(),
+        scanned: source.rows_scanned,
+        matched: source.matched,
+        shards: source.shards,
+        erased: source.erased,
+        kept: source.kept,
+    }
+}
+
+/// What could not be searched or changed in the sources that the request was searched for in.
+fn missing(request: &RequestOutcome, outcome: &Outcome) -> Vec<Missing> {
+    let searched = |name: &str| request.sources.iter().any(|source| source.source == name);
+    let problems = outcome.sources.iter().filter(|source| searched(&source.source));
+    let problems = problems.flat_map(|source| source.problems.iter().map(move |problem| (&source.source, problem)));
+    problems
+        .take(Missing::KEPT_MAX)
+        .map(|(source, problem)| Missing {
+            source: source.clone(),
+            shard: problem.shard.clone(),
+            reason: problem.reason.clone(),
+        })
+        .collect()
+}

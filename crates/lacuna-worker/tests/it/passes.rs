@@ -1,0 +1,179 @@
+//! Requests ride on a common pass, to the end that each deserves.
+
+use lacuna_engine::EraseLimits;
+use lacuna_ledger::{Act, Actor, HoldOn, Kind, Lane, NewHold, Policy, Role, State};
+use lacuna_worker::Work;
+use time::Duration;
+
+use crate::world::{World, subject};
+
+#[tokio::test]
+async fn all_due_requests_ride_on_one_pass() {
+    let world = World::new().await;
+    let find = world.submit(Kind::Discover, "u1").await;
+    let export = world.submit(Kind::Export, "u2").await;
+    let erase = world.erase_now("u3").await;
+    let summary = world.only(Work::Requests).await;
+    assert_eq!((summary.passes, summary.sets, summary.requests.complete), (1, 6, 3));
+    assert_eq!(world.request(find).await.counts.unwrap().matched(), 10);
+
+    let exported = world.request(export).await;
+    assert_eq!(exported.state, State::Complete);
+    let packaged = world.packaged().await;
+    assert!(packaged.contains_key(&format!("_/{export}/_SUCCESS")));
+    assert_eq!(packaged[&format!("_/{export}/Office/a.json")].matches("u2").count(), 5);
+
+    let erased = world.request(erase).await;
+    assert_eq!((erased.state, erased.counts.unwrap().erased()), (State::Complete, 10));
+    assert_eq!(world.rows_of("u3").await, 0);
+    assert!(world.receipt(erase).await.complete);
+    let head = world.receipt(erase).await.chain_head.unwrap().parse().unwrap();
+    assert!(world.ledger.verify_chain(&[head]).await.unwrap().broken.is_none());
+
+    // Nothing of the pass is left, and there is nothing more to do.
+    assert!(!world.own().await.iter().any(|path| path.contains("/passes/")), "{:?}", world.own().await);
+    let summary = world.only(Work::Requests).await;
+    assert_eq!((summary.passes, summary.sets), (0, 0));
+}
+
+#[tokio::test]
+async fn what_was_hidden_waits_for_the_purge_and_so_does_its_request() {
+    let world = World::new().await;
+    let both = world.submit(Kind::ExportAndErase, "u4").await;
+    let summary = world.only(Work::Requests).await;
+    assert_eq!((summary.requests.complete, summary.requests.hidden), (0, 1));
+    assert_eq!((world.state(both).await, world.rows_of("u4").await), (State::Verifying, 10));
+    assert!(world.packaged().await.contains_key(&format!("_/{both}/_SUCCESS")));
+    let purge = world.only(Work::Purge).await.purge.unwrap();
+    assert_eq!((purge.shards, purge.rows, purge.complete), (10, 10, 1));
+    let done = world.request(both).await;
+    assert_eq!((done.state, done.counts.unwrap().erased()), (State::Complete, 10));
+    assert_eq!(world.rows_of("u4").await, 0);
+    assert_eq!(world.receipt(both).await.shards_pending(), 0);
+    // Every shard was searched before it was hidden: the sweep has nothing to look at but what the purge wrote.
+    assert_eq!(world.only(Work::Sweep).await.sweep.unwrap().searched, 10);
+}
+
+#[tokio::test]
+async fn erasures_wait_for_their_cancel_window_and_their_approvers() {
+    let policy = Policy { approvals: 1, cancel_window: Duration::DAY, ..Policy::default() };
+    let world = World::with(policy).await;
+    let erase = world.erase_now("u3").await;
+    let summary = world.work().await;
+    assert_eq!((summary.requests.awaiting_approval, world.state(erase).await), (1, State::AwaitingApproval));
+    assert_eq!(world.request(erase).await.counts.unwrap().matched(), 10);
+    assert_eq!(world.rows_of("u3").await, 10);
+    let approver = Actor::new("bob", Role::Approver);
+    world.ledger.act(erase, Act::Approve { force: false }, &approver, world.now()).await.unwrap();
+    world.work().await;
+    assert_eq!((world.state(erase).await, world.rows_of("u3").await), (State::Scheduled, 10));
+    world.wait(Duration::DAY);
+    world.work().await;
+    assert_eq!((world.state(erase).await, world.rows_of("u3").await), (State::Complete, 0));
+}
+
+#[tokio::test]
+async fn an_erasure_that_reaches_too_far_stops_until_somebody_approves() {
+    let mut world = World::new().await;
+    world.limits = EraseLimits { max_rows: Some(9), ..EraseLimits::default() };
+    let erase = world.erase_now("u3").await;
+    world.work().await;
+    assert_eq!((world.state(erase).await, world.rows_of("u3").await), (State::AwaitingApproval, 10));
+    let approver = Actor::new("bob", Role::Approver);
+    world.ledger.act(erase, Act::Approve { force: false }, &approver, world.now()).await.unwrap();
+    world.work().await;
+    assert_eq!((world.state(erase).await, world.rows_of("u3").await), (State::Complete, 0));
+}
+
+#[tokio::test]
+async fn what_is_missing_is_tried_again_until_the_deadline() {
+    let world = World::new().await;
+    world.put("a/broken.ndjson", "{\"UserId\": \n").await;
+    let erase = world.erase_now("u3").await;
+    let summary = world.work().await;
+    assert!(!summary.is_complete());
+    let request = world.request(erase).await;
+    assert_eq!((request.state, request.missing[0].shard.as_str()), (State::Incomplete, "a/broken.ndjson"));
+    // Not before its time.
+    assert_eq!(world.work().await.passes, 0);
+    world.put("a/broken.ndjson", "{\"UserId\":\"u3\"}\n").await;
+    world.wait(Duration::HOUR);
+    world.work().await;
+    assert_eq!((world.state(erase).await, world.rows_of("u3").await), (State::Complete, 0));
+
+    world.put("b/broken.ndjson", "{\"UserId\": \n").await;
+    let late = world.erase_now("u4").await;
+    world.work().await;
+    world.wait(Duration::days(31));
+    let retention = world.only(Work::Retention).await.retention.unwrap();
+    assert_eq!((retention.failed, world.state(late).await), (1, State::Failed));
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_asked_fails_alone() {
+    let world = World::new().await;
+    let mut wrong = world.wish(Kind::Discover, "u1");
+    wrong.subject = lacuna_ledger::Subject::new([lacuna_ledger::Identifier::new("phone", "555")]);
+    let wrong = world.submit_new(wrong).await;
+    let right = world.submit(Kind::Discover, "u1").await;
+    world.work().await;
+    let failed = world.request(wrong).await;
+    assert_eq!((failed.state, world.state(right).await), (State::Failed, State::Complete));
+    assert!(failed.reason.unwrap().contains("no source maps"));
+}
+
+#[tokio::test]
+async fn holds_win_over_erasures_and_what_they_kept_is_made_up_for() {
+    let world = World::new().await;
+    let operator = Actor::new("olga", Role::Operator);
+    let hold =
+        |on, exports| NewHold { on, reason: "a lawsuit".into(), legal_basis: "law 1".into(), review: None, exports };
+    let person = HoldOn::Subject { tenant: None, subject: subject("u3") };
+    let on_person = world.ledger.set_hold(hold(person, true), &operator, world.now()).await.unwrap();
+    let audit = HoldOn::Source { source: "b".into(), class: "audit".into() };
+    world.ledger.set_hold(hold(audit, false), &operator, world.now()).await.unwrap();
+    let held = world.erase_now("u3").await;
+    let free = world.erase_now("u4").await;
+    let export = world.submit(Kind::Export, "u3").await;
+    world.work().await;
+    let request = world.request(held).await;
+    assert_eq!((request.state, request.counts.unwrap().kept()), (State::Complete, 10));
+    assert_eq!(world.rows_of("u3").await, 10);
+    let counts = world.request(free).await.counts.unwrap();
+    assert_eq!((counts.erased(), counts.kept(), world.rows_of("u4").await), (5, 5, 5));
+    let receipt = world.receipt(free).await;
+    let reasons: Vec<_> =
+        receipt.sources.iter().flat_map(|source| &source.shards).filter_map(|line| line.reason.as_deref()).collect();
+    assert!(reasons.iter().all(|reason| *reason == "a lawsuit (law 1)"), "{reasons:?}");
+    // The person's records may not even be exported.
+    let export = world.request(export).await;
+    assert_eq!((export.state, export.missing[0].reason.as_str()), (State::Incomplete, "held: a lawsuit (law 1)"));
+
+    let approver = Actor::new("bob", Role::Approver);
+    world.ledger.lift_hold(on_person.id, "it is settled", &approver, world.now()).await.unwrap();
+    let sweep = world.only(Work::Sweep).await.sweep.unwrap();
+    assert_eq!((sweep.erased, world.rows_of("u3").await), (5, 5), "source b is held still");
+}
+
+#[tokio::test]
+async fn a_request_on_demand_does_not_wait_for_the_common_pass() {
+    let world = World::new().await;
+    let batch = world.submit(Kind::Discover, "u1").await;
+    // Another worker leads the common pass, and is slow.
+    let other = Actor::worker("slow");
+    world.ledger.begin_pass(Lane::Batch, &other, 10, Duration::HOUR, world.now()).await.unwrap().unwrap();
+    let mut urgent = world.wish(Kind::Export, "u2");
+    urgent.lane = Lane::OnDemand;
+    let urgent = world.submit_new(urgent).await;
+    let late = world.submit(Kind::Discover, "u5").await;
+    world.work().await;
+    assert_eq!(world.state(urgent).await, State::Complete);
+    assert_eq!((world.state(batch).await, world.state(late).await), (State::Running, State::Scheduled));
+    // When the slow one has died, its pass is taken over, and the next one takes what came meanwhile.
+    world.wait(Duration::hours(2));
+    let summary = world.work().await;
+    assert_eq!(
+        (summary.passes, world.state(batch).await, world.state(late).await),
+        (2, State::Complete, State::Complete)
+    );
+}

@@ -1,0 +1,98 @@
+//! Any number of workers on one ledger, which may stop or die at any point.
+
+use std::time::Duration;
+
+use lacuna_ledger::{Kind, State};
+use lacuna_worker::{Schedules, Summary, Work};
+use tokio_util::sync::CancellationToken;
+
+use crate::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_workers_share_a_pass_and_nothing_is_done_twice() {
+    let world = World::new().await;
+    let mut requests = vec![world.submit(Kind::Export, "u2").await];
+    for user in ["u3", "u4", "u5"] {
+        requests.push(world.erase_now(user).await);
+    }
+    let workers = ["w1", "w2", "w3"].map(|name| world.worker(name));
+    let never = CancellationToken::new();
+    let rounds = workers.iter().map(|worker| worker.once(&[Work::Requests], &never));
+    let summaries: Vec<Summary> = futures::future::try_join_all(rounds).await.unwrap();
+    // One that came while the others were at the last set may have gone before the end.
+    world.work().await;
+    assert_eq!(summaries.iter().map(|summary| summary.sets).sum::<u64>(), 6);
+    for request in requests {
+        assert_eq!(world.state(request).await, State::Complete);
+    }
+    for (user, rows) in [("u2", 10), ("u3", 0), ("u4", 0), ("u5", 0), ("u6", 10)] {
+        assert_eq!(world.rows_of(user).await, rows, "{user}");
+    }
+    let chain = world.ledger.verify_chain(&[]).await.unwrap();
+    assert!(chain.broken.is_none(), "{chain:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_at_any_point_leaves_what_another_finishes() {
+    for step in 0..60 {
+        let world = World::new().await;
+        let export = world.submit(Kind::Export, "u2").await;
+        let erase = world.erase_now("u3").await;
+        let worker = world.worker("dies");
+        let never = CancellationToken::new();
+        {
+            // Dropped in the middle: nothing is handed back, as when a process is killed.
+            let mut round = Box::pin(worker.once(&Work::ALL, &never));
+            let mut polls = 0;
+            let killed = std::future::poll_fn(|context| {
+                polls += 1;
+                match (polls > step, round.as_mut().poll(context)) {
+                    (true, _) | (_, std::task::Poll::Ready(_)) => std::task::Poll::Ready(()),
+                    (false, std::task::Poll::Pending) => std::task::Poll::Pending,
+                }
+            });
+            killed.await;
+        }
+        // What it held is free when its lease has run out.
+        world.wait(time::Duration::minutes(2));
+        world.work().await;
+        world.wait(time::Duration::hours(2));
+        world.work().await;
+        assert_eq!((world.state(export).await, world.state(erase).await), (State::Complete, State::Complete), "{step}");
+        assert_eq!((world.rows_of("u2").await, world.rows_of("u3").await), (10, 0), "{step}");
+        assert!(world.packaged().await.contains_key(&format!("_/{export}/_SUCCESS")), "{step}");
+        assert!(!world.own().await.iter().any(|path| path.contains("/passes/")), "{step}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_asked_to_stop_hands_back_what_it_holds() {
+    let world = World::new().await;
+    let erase = world.erase_now("u3").await;
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let summary = world.worker("stops").once(&Work::ALL, &stop).await.unwrap();
+    assert!(summary.interrupted);
+    // No time has passed, and the other one need not wait for a lease to run out.
+    world.work().await;
+    assert_eq!(world.state(erase).await, State::Complete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stays_does_what_comes_and_stops_when_asked() {
+    let world = World::new().await;
+    let worker = world.worker("stays");
+    let stop = CancellationToken::new();
+    let mut urgent = world.wish(Kind::Export, "u2");
+    urgent.lane = lacuna_ledger::Lane::OnDemand;
+    let schedules = Schedules::new();
+    let watch = async {
+        let request = world.submit_new(urgent).await;
+        while world.state(request).await != State::Complete {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        stop.cancel();
+    };
+    tokio::join!(worker.serve(&schedules, &stop), watch);
+    assert!(worker.waiting().await.is_some());
+}

@@ -1,0 +1,81 @@
+//! What was erased stays erased, whatever arrives.
+
+use lacuna_ledger::{Kind, State};
+use lacuna_worker::Work;
+use time::Duration;
+
+use crate::world::{World, lines};
+
+#[tokio::test]
+async fn what_arrives_late_is_erased_and_nothing_is_searched_twice() {
+    let world = World::new().await;
+    let erase = world.erase_now("u3").await;
+    world.only(Work::Requests).await;
+    // The pass has searched everything, and knows the versions that it wrote.
+    let sweep = world.only(Work::Sweep).await.sweep.unwrap();
+    assert_eq!((sweep.shards, sweep.searched, sweep.matched), (10, 0, 0));
+
+    world.put("a/late.ndjson", &lines(0..10)).await;
+    let sweep = world.only(Work::Sweep).await.sweep.unwrap();
+    assert_eq!((sweep.searched, sweep.matched, sweep.erased), (1, 1, 1));
+    assert_eq!((world.rows_of("u3").await, world.rows_of("u4").await), (0, 11));
+    let receipt = world.receipt(erase).await;
+    assert!(receipt.sources.iter().flat_map(|source| &source.shards).any(|line| line.shard == "a/late.ndjson"));
+    assert_eq!(receipt.sources.iter().map(|source| source.rows_erased()).sum::<u64>(), 11);
+    // What the sweep wrote is looked at once more, and then no more.
+    assert_eq!(world.only(Work::Sweep).await.sweep.unwrap().searched, 1);
+    assert_eq!(world.only(Work::Sweep).await.sweep.unwrap().searched, 0);
+}
+
+#[tokio::test]
+async fn a_backup_that_is_restored_is_purged_again() {
+    let world = World::new().await;
+    let backup = world.get("b/2.ndjson").await;
+    world.erase_now("u3").await;
+    world.work().await;
+    assert_eq!(world.rows_of("u3").await, 0);
+    world.put("b/2.ndjson", &backup).await;
+    assert_eq!(world.rows_of("u3").await, 1);
+    let sweep = world.only(Work::Sweep).await.sweep.unwrap();
+    assert_eq!((sweep.searched, sweep.erased, world.rows_of("u3").await), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn hidden_rows_that_a_writer_brings_back_are_erased_and_their_request_ends() {
+    let world = World::new().await;
+    let backup = world.get("b/2.ndjson").await;
+    let erase = world.submit(Kind::Erase, "u3").await;
+    world.only(Work::Requests).await;
+    assert_eq!(world.state(erase).await, State::Verifying);
+    // A compaction writes the shard anew: the tombstone is of a version that is gone.
+    world.put("b/2.ndjson", &format!("{backup}{}", lines(10..12))).await;
+    world.work().await;
+    assert_eq!(world.rows_of("u3").await, 0);
+    world.work().await;
+    assert_eq!(world.state(erase).await, State::Complete);
+}
+
+#[tokio::test]
+async fn an_erasure_stands_for_as_long_as_records_may_arrive() {
+    let world = World::new().await;
+    world.erase_now("u3").await;
+    world.work().await;
+    world.wait(Duration::days(91));
+    world.only(Work::Retention).await;
+    world.put("a/late.ndjson", &lines(0..10)).await;
+    let sweep = world.only(Work::Sweep).await.sweep.unwrap();
+    assert_eq!((sweep.searched, world.rows_of("u3").await), (0, 1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_searched_is_tried_again() {
+    let world = World::new().await;
+    world.erase_now("u3").await;
+    world.work().await;
+    world.put("a/late.ndjson", "{\"UserId\": \n").await;
+    let summary = world.only(Work::Sweep).await;
+    assert!(!summary.is_complete());
+    assert_eq!(summary.sweep.unwrap().problems[0].shard, "a/late.ndjson");
+    world.put("a/late.ndjson", "{\"UserId\":\"u3\"}\n").await;
+    assert_eq!(world.only(Work::Sweep).await.sweep.unwrap().erased, 1);
+}
