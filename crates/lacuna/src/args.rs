@@ -1,6 +1,7 @@
 //! The arguments: one definition for parsing, help, completions and the man page.
 
 mod ledger;
+mod worker;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ pub(crate) use ledger::{
     ApproveArgs, Filing, Following, HoldCommand, HoldLiftArgs, HoldListArgs, HoldSetArgs, LedgerCommand,
     LedgerExportArgs, LedgerVerifyArgs, ListArgs, OneArgs, RequestCommand, SubmitArgs, Wanted,
 };
+pub(crate) use worker::{SweepArgs, WorkArgs, WorkerArgs};
 
 /// Find, export and erase one person's records in large log shards.
 #[derive(Debug, Parser)]
@@ -76,6 +78,10 @@ pub(crate) enum Command {
     Erase(EraseArgs),
     /// Take all hidden records out of the logs: every shard once, for all requests
     Purge(PurgeArgs),
+    /// Work through the ledger: all due requests in one pass over the logs, and what follows
+    Worker(WorkerArgs),
+    /// Erase again what arrived, changed or came back since it was erased
+    Sweep(SweepArgs),
     /// Record requests, decide on them, and follow them
     #[command(subcommand)]
     Request(RequestCommand),
@@ -107,6 +113,8 @@ impl Command {
             Self::Export(_) => "export",
             Self::Erase(_) => "erase",
             Self::Purge(_) => "purge",
+            Self::Worker(_) => "worker",
+            Self::Sweep(_) => "sweep",
             Self::Request(_) => "request",
             Self::Hold(_) => "hold",
             Self::Ledger(_) => "ledger",
@@ -118,6 +126,11 @@ impl Command {
         }
     }
 
+    /// Whether it stays until it is stopped, and nobody watches it.
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self, Self::Worker(args) if !args.once)
+    }
+
     /// Whether standard output carries one JSON document.
     pub(crate) fn is_json(&self) -> bool {
         match self {
@@ -127,6 +140,8 @@ impl Command {
             Self::Export(args) => args.run.json,
             Self::Erase(args) => args.run.json,
             Self::Purge(args) => args.json,
+            Self::Worker(args) => args.common.json,
+            Self::Sweep(args) => args.common.json,
             Self::Request(command) => command.acting().json,
             Self::Hold(command) => command.acting().json,
             Self::Ledger(LedgerCommand::Verify(args)) => args.acting.json,

@@ -113,6 +113,15 @@ impl From<lacuna_engine::Error> for Failure {
     }
 }
 
+impl From<lacuna_worker::Error> for Failure {
+    fn from(error: lacuna_worker::Error) -> Self {
+        match error {
+            lacuna_worker::Error::Ledger(error) => error.into(),
+            lacuna_worker::Error::Engine(error) => error.into(),
+        }
+    }
+}
+
 impl From<lacuna_ledger::Error> for Failure {
     fn from(error: lacuna_ledger::Error) -> Self {
         use lacuna_ledger::Error;

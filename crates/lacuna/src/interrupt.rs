@@ -1,11 +1,25 @@
 //! Ctrl-C: the first asks the run to stop cleanly, the second stops at once.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::ExitCode;
 
+/// How long a worker may take to stop: Kubernetes and Azure's container services kill after 30 seconds.
+const GRACE: Duration = Duration::from_secs(25);
+
 /// A token that is cancelled by the first Ctrl-C or termination signal. Needs a runtime to be called in.
 pub(crate) fn watch() -> CancellationToken {
+    watch_for(None)
+}
+
+/// The same for a worker, whose supervisor does not wait for ever: it stops at once when it has not stopped cleanly in time.
+pub(crate) fn watch_service() -> CancellationToken {
+    watch_for(Some(GRACE))
+}
+
+fn watch_for(grace: Option<Duration>) -> CancellationToken {
     let token = CancellationToken::new();
     let cancel = token.clone();
     tokio::spawn(async move {
@@ -16,14 +30,24 @@ pub(crate) fn watch() -> CancellationToken {
         crate::output::note(
             "Stopping cleanly: what was begun is finished or left as it was. Ctrl-C again stops at once.",
         );
-        if signal().await.is_some() {
-            leave();
+        let late = async {
+            match grace {
+                Some(grace) => tokio::time::sleep(grace).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            again = signal() => if again.is_some() { leave() },
+            () = late => leave(),
         }
     });
     token
 }
 
-#[expect(clippy::exit, reason = "the second Ctrl-C asks for exactly this; every step may be killed")]
+#[expect(
+    clippy::exit,
+    reason = "the second Ctrl-C asks for exactly this, and time that is up for no less; every step may be killed"
+)]
 fn leave() {
     std::process::exit(i32::from(ExitCode::Interrupted as u8));
 }

@@ -8,6 +8,7 @@
 mod args;
 mod commands;
 mod config;
+mod crew;
 mod desk;
 mod exit;
 mod failure;
@@ -40,7 +41,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error, args.iter().any(|arg| arg == "--json")),
     };
-    let said = logging::start(&cli.logging, false);
+    let said = logging::start(&cli.logging, cli.command.is_service());
     let is_json = cli.command.is_json();
     let code = match commands::run(cli) {
         Ok(code) => code,

@@ -14,6 +14,7 @@ mod purge;
 mod request;
 mod sample;
 mod verify;
+mod worker;
 
 use tracing::Instrument as _;
 
@@ -56,6 +57,8 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Export(args) => Box::pin(export::run(&args, context)).await,
         Command::Erase(args) => Box::pin(erase::run(&args, context)).await,
         Command::Purge(args) => Box::pin(purge::run(&args)).await,
+        Command::Worker(args) => Box::pin(worker::run(&args)).await,
+        Command::Sweep(args) => Box::pin(worker::sweep(&args)).await,
         Command::Request(command) => Box::pin(request::run(&command)).await,
         Command::Hold(command) => Box::pin(hold::run(&command)).await,
         Command::Ledger(command) => Box::pin(ledger::run(&command)).await,

@@ -14,6 +14,7 @@ mod source;
 mod store;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,7 @@ pub(crate) use run::{MEMORY_DEFAULT, MEMORY_MIN, PARALLEL_MAX, REQUESTS_DEFAULT,
 pub(crate) use secret::{Environment, SecretRef};
 pub(crate) use source::SourceHold;
 pub(crate) use store::{Address, Connection, Credential, StoreConfig};
+pub(crate) use worker::WorkerConfig;
 
 use crate::failure::{Failure, Result};
 use document::{Problems, Table};
@@ -56,6 +58,8 @@ pub(crate) struct Config {
     pub ledger: Option<Ledger>,
     /// Who is told of changes.
     pub notices: Vec<NoticeConfig>,
+    /// When a worker does what.
+    pub worker: WorkerConfig,
     /// The sources, in the file's order.
     pub sources: Vec<Source>,
     /// Those of them that are kept from every erasure.
@@ -125,6 +129,7 @@ impl Config {
         let mut ledger = root.get("ledger").and_then(|entry| ledger::read(&entry, base, &mut problems));
         let notices = root.get("notices").map(|entry| notices::read_all(&entry, base, &mut problems));
         let notices = notices.unwrap_or_default();
+        let worker = worker::read(root.get("worker"), &mut problems);
         if let Some(ledger) = &mut ledger {
             ledger.policy.package_keep = keep;
             ledger.policy.notices = !notices.is_empty();
@@ -142,6 +147,7 @@ impl Config {
                 erase_limits,
                 ledger,
                 notices,
+                worker,
                 sources,
                 holds,
             }),

@@ -7,6 +7,7 @@ pub(crate) mod request;
 mod table;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use lacuna_engine::{OnErase, RequestOutcome, Source, SourceOutcome, Stopped};
 
@@ -18,6 +19,7 @@ use crate::session::Ran;
 pub(crate) use purge::PurgeReport;
 pub(crate) use request::{standing, write_filed};
 pub(crate) use table::Table;
+pub(crate) use work::WorkReport;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

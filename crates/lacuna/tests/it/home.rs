@@ -91,6 +91,11 @@ impl Home {
         Ran::new(child.wait_with_output().unwrap())
     }
 
+    /// Starts the binary, and leaves it running.
+    pub(crate) fn spawn(&self, args: &[&str]) -> std::process::Child {
+        self.command(args).spawn().unwrap()
+    }
+
     /// Runs the binary, and interrupts it after a while as Ctrl-C does.
     pub(crate) fn run_and_interrupt(&self, args: &[&str], after: Duration) -> Ran {
         let child = self.command(args).spawn().unwrap();

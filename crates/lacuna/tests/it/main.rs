@@ -14,3 +14,4 @@ mod samples;
 mod secrets;
 mod signing;
 mod traces;
+mod worker;

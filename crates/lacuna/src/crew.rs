@@ -1,0 +1,64 @@
+//! A worker, made as configuration and arguments say.
+
+use lacuna_engine::{Engine, Settings};
+use lacuna_worker::metrics::Metrics;
+use lacuna_worker::notice::Notifier;
+use lacuna_worker::{Catalogue, Engines, Settings as WorkerSettings, Worker};
+
+use crate::args::Resources;
+use crate::config::{Config, MEMORY_MIN};
+use crate::failure::{Failure, Result};
+use crate::session::{environment, settings};
+use crate::{desk, selection, signing, stores};
+
+/// Opens stores, keys and the ledger, and hands them to a worker called `name`.
+pub(crate) async fn hire(config: &Config, resources: &Resources, name: Option<&str>) -> Result<Worker> {
+    let sources = selection::sources(&config.sources, &[])?;
+    let engines = engines(config, resources)?;
+    let receivers = config.notices.iter().map(|notice| notice.receiver(&environment)).collect::<Result<_>>()?;
+    let notifier = Notifier::new(receivers).map_err(|error| Failure::usage(error.to_string()))?;
+    let (ledger, _) = desk::open(config).await?;
+    let catalogue = Catalogue { sources, limits: config.erase_limits };
+    let how = WorkerSettings { purge_within: config.worker.purge_within, ..WorkerSettings::default() };
+    let name = name.or(config.worker.name.as_deref()).map_or_else(own_name, str::to_owned);
+    let worker = Worker::new(&name, ledger, engines, catalogue, how);
+    Ok(worker.telling(notifier).counting(Metrics::default()))
+}
+
+/// One engine for each lane: they share threads as the system shares processors, and the memory as configured.
+fn engines(config: &Config, resources: &Resources) -> Result<Engines> {
+    let store = stores::open(&config.store, &environment)?;
+    let export = config.export.as_ref().map(|export| stores::create(export, &environment)).transpose()?;
+    let key = signing::find_or_make(config, &environment)?;
+    let one = || -> Result<Settings> {
+        let epochs = config.keys.epochs(&environment)?;
+        let mut settings = settings(config, resources, store.clone(), epochs);
+        settings.export = export.clone();
+        settings.signing_key = Some(key.clone());
+        Ok(settings)
+    };
+    let (mut batch, mut on_demand) = (one()?, one()?);
+    let all = batch.memory;
+    if all < 2 * MEMORY_MIN {
+        return Err(Failure::usage(format!("a worker needs {} MiB of memory or more", (2 * MEMORY_MIN) >> 20))
+            .advice("Give it more with --memory SIZE, or with `[run] memory`."));
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share needs no more digits"
+    )]
+    let share = (all as f64 * config.worker.on_demand_share) as u64;
+    on_demand.memory = share.clamp(MEMORY_MIN, all - MEMORY_MIN);
+    batch.memory = all - on_demand.memory;
+    Ok(Engines { batch: Engine::new(batch)?, on_demand: Engine::new(on_demand)? })
+}
+
+/// The machine's name, as far as it is known, and the process's number.
+fn own_name() -> String {
+    let machine =
+        environment("HOSTNAME").and_then(|name| name.into_string().ok()).filter(|name| !name.trim().is_empty());
+    let machine = machine.or_else(|| std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned()));
+    format!("{}-{}", machine.unwrap_or_else(|| "worker".into()), std::process::id())
+}

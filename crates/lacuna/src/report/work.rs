@@ -1,0 +1,136 @@
+//! What a worker says at the end of a round.
+
+use std::fmt::Write as _;
+
+use lacuna_engine::Problem;
+use lacuna_worker::{PurgeSummary, Retained, Summary, SweepSummary, Work};
+use serde_json::{Value, json};
+
+use crate::exit::ExitCode;
+use crate::units::counted;
+
+/// How many lines of a kind are shown before the rest is only counted.
+const SHOWN: usize = 20;
+
+/// A round's report.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WorkReport<'a> {
+    /// What was done.
+    pub summary: &'a Summary,
+    /// What was asked for.
+    pub kinds: &'a [Work],
+}
+
+impl WorkReport<'_> {
+    /// How the process ends.
+    pub(crate) fn code(&self) -> ExitCode {
+        if self.summary.interrupted {
+            ExitCode::Interrupted
+        } else if self.summary.is_complete() {
+            ExitCode::Done
+        } else {
+            ExitCode::Incomplete
+        }
+    }
+
+    /// What was done as one document.
+    pub(crate) fn json(&self) -> Value {
+        let mut document = json!(self.summary);
+        document["complete"] = json!(self.code() == ExitCode::Done);
+        document
+    }
+
+    /// The report's text.
+    pub(crate) fn human(&self) -> String {
+        let mut text = String::new();
+        for work in self.kinds {
+            match work {
+                Work::Requests => self.requests(&mut text),
+                Work::Sweep => sweep(&mut text, self.summary.sweep.as_ref()),
+                Work::Purge => purge(&mut text, self.summary.purge.as_ref()),
+                Work::Retention => retention(&mut text, self.summary.retention.as_ref()),
+            }
+        }
+        if self.summary.interrupted {
+            text.push_str("Stopped before the end. The same command, or another worker, does the rest.\n");
+        }
+        text
+    }
+
+    fn requests(&self, text: &mut String) {
+        let Summary { passes, sets, requests, .. } = self.summary;
+        let counts = [
+            (requests.complete, "complete"),
+            (requests.hidden, "hidden, and out of the logs with the next purge"),
+            (requests.awaiting_approval, "awaiting approval"),
+            (requests.incomplete, "incomplete, and tried again"),
+            (requests.failed, "failed"),
+        ];
+        let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+        let counts: Vec<_> = counts.collect();
+        let _ = match (counts.is_empty(), *sets) {
+            (true, 0) => writeln!(text, "Requests: none is due."),
+            (true, sets) => {
+                writeln!(text, "Requests: searched {}; another worker ends the pass.", counted(sets, "set"))
+            }
+            (false, _) => writeln!(text, "Requests: {}, in {}.", counts.join(", "), counted(*passes, "pass")),
+        };
+    }
+}
+
+fn sweep(text: &mut String, sweep: Option<&SweepSummary>) {
+    let Some(sweep) = sweep else { return another(text, "Sweep") };
+    let _ = writeln!(
+        text,
+        "Sweep: searched {} of {} for standing erasures; erased {}.",
+        sweep.searched,
+        counted(sweep.shards, "shard"),
+        counted(sweep.erased, "record")
+    );
+    problems(text, &sweep.problems);
+}
+
+fn purge(text: &mut String, purge: Option<&PurgeSummary>) {
+    let Some(purge) = purge else { return another(text, "Purge") };
+    let _ =
+        write!(text, "Purge: took {} out of {}", counted(purge.rows, "hidden record"), counted(purge.purged, "shard"));
+    for (count, why) in [(purge.not_due, "not due yet"), (purge.held, "held")] {
+        if count > 0 {
+            let _ = write!(text, "; left {count}: {why}");
+        }
+    }
+    let _ = writeln!(text, ". {} complete.", counted(purge.complete, "request"));
+    problems(text, &purge.problems);
+}
+
+fn retention(text: &mut String, retention: Option<&Retained>) {
+    let Some(retention) = retention else { return another(text, "Retention") };
+    let done = [
+        (retention.failed, "failed at its deadline"),
+        (retention.expired, "expired without a decision"),
+        (retention.forgotten, "forgotten"),
+        (retention.packages, "lost its expired package"),
+        (retention.packages_left, "has an expired package that cannot be removed yet"),
+    ];
+    let done: Vec<_> = (done.iter())
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{} {what}", counted(*count, "request")))
+        .collect();
+    let _ = match done.is_empty() {
+        true => writeln!(text, "Retention: nothing was due."),
+        false => writeln!(text, "Retention: {}.", done.join(", ")),
+    };
+}
+
+fn another(text: &mut String, what: &str) {
+    let _ = writeln!(text, "{what}: another worker is at it.");
+}
+
+fn problems(text: &mut String, problems: &[Problem]) {
+    for problem in problems.iter().take(SHOWN) {
+        let _ = writeln!(text, "  {}: {}", problem.shard, problem.reason);
+    }
+    if let Some(more) = problems.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ = writeln!(text, "  and {more} more; --json lists all");
+    }
+}
