@@ -29,6 +29,8 @@ CREATE TABLE request (
     forced BIGINT NOT NULL,
     subject_hash BYTEA NOT NULL,
     body_hash BYTEA NOT NULL,
+    -- Who wants what of which sources, as a keyed hash: as long as it runs, the same is not wanted twice.
+    wish BYTEA NOT NULL,
     idempotency BYTEA,
     counts TEXT,
     approved TEXT,
@@ -50,7 +52,7 @@ CREATE TABLE request (
     deadline BIGINT
 );
 CREATE UNIQUE INDEX request_idempotency ON request (tenant, idempotency) WHERE idempotency IS NOT NULL;
-CREATE UNIQUE INDEX request_running ON request (subject_hash, tenant, kind, sources) WHERE ended IS NULL;
+CREATE UNIQUE INDEX request_running ON request (wish) WHERE ended IS NULL;
 CREATE INDEX request_tenant ON request (tenant, id);
 CREATE INDEX request_tenant_state ON request (tenant, state, id);
 CREATE INDEX request_state ON request (state, id);
@@ -168,6 +170,7 @@ CREATE TABLE standing (
 );
 CREATE INDEX standing_until ON standing (until);
 
+-- A path that is too long for an index stands here as its beginning and its hash.
 CREATE TABLE watermark (
     source TEXT NOT NULL,
     path TEXT NOT NULL,

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use crate::change::{Change, Detail};
 use crate::kept::Kept;
+use crate::name::is_name;
 use crate::seal::Sealed;
 use crate::sql::{Row, Tx, args};
 use crate::submit::REASON_BYTES_MAX;
@@ -61,6 +62,7 @@ impl Act {
 impl Ledger {
     /// Does `act` to a request, and says how it stands then.
     pub async fn act(&self, id: RequestId, act: Act, actor: &Actor, now: OffsetDateTime) -> Result<Request> {
+        check_actor(actor)?;
         self.change(async |change| {
             let mut kept = Kept::lock(&mut change.tx, id).await?;
             let mut detail = Detail::new();
@@ -186,13 +188,19 @@ async fn approve(change: &mut Change, kept: &mut Kept, actor: &Actor, now: Offse
     Ok(kept.request.approvers.len() >= usize::from(kept.request.approvals_needed))
 }
 
+/// Whoever acts is named in the chain for ever.
+pub(crate) fn check_actor(actor: &Actor) -> Result<(), Refusal> {
+    let malformed = Refusal::Malformed("an account's name is missing or too long");
+    if is_name(&actor.name) { Ok(()) } else { Err(malformed) }
+}
+
 /// A reason that is kept for ever must be one, and must not name the person.
 pub(crate) fn check_reason(reason: &str, subject: Option<&Subject>) -> Result<(), Refusal> {
     if reason.trim().is_empty() {
         return Err(Refusal::NoReason);
     }
-    if reason.len() > REASON_BYTES_MAX {
-        return Err(Refusal::Malformed("the reason is too long"));
+    if reason.len() > REASON_BYTES_MAX || reason.contains('\0') {
+        return Err(Refusal::Malformed("the reason is too long or no text"));
     }
     match subject {
         Some(subject) if subject.is_named_in(reason) => Err(Refusal::NamesSubject("the reason")),

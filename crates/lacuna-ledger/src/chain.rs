@@ -10,6 +10,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::act::check_actor;
 use crate::change::Detail;
 use crate::kept::{Kept, json as text, whole};
 use crate::seal::hex;
@@ -221,6 +222,7 @@ impl Ledger {
         actor: &Actor,
         now: OffsetDateTime,
     ) -> Result<()> {
+        check_actor(actor)?;
         let what = match access {
             Access::Package => "package",
             Access::Receipt => "receipt",

@@ -7,7 +7,7 @@ use crate::change::{Change, Detail};
 use crate::kept::Kept;
 use crate::pass::{find, led};
 use crate::sql::args;
-use crate::{Actor, Counts, Error, Ledger, Missing, PassClaim, Policy, Refusal, RequestId, Result, State, Step};
+use crate::{Actor, Counts, Error, Ledger, Missing, PassClaim, Phase, Policy, Refusal, RequestId, Result, State, Step};
 
 /// The longest wait before an incomplete request is tried again.
 const RETRY_MAX: Duration = Duration::DAY;
@@ -92,8 +92,10 @@ impl Ledger {
             if row.int("fence")? != claim.fence.0 {
                 return Err(Error::Fenced);
             }
-            if row.text("phase")? == "ended" {
-                return Ok(true);
+            match row.text("phase")?.parse()? {
+                Phase::Ended => return Ok(true),
+                phase if phase != claim.phase => return Err(Error::Fenced),
+                Phase::Planning | Phase::Searching | Phase::Finishing => {}
             }
             let mut conclusions: Vec<_> = conclusions.iter().collect();
             conclusions.sort_by_key(|conclusion| conclusion.request);
@@ -163,8 +165,10 @@ impl Ledger {
                 Step::OverLimits
             }
             Ending::Failed { reason } => {
-                request.reason = Some(reason.clone());
+                // An error's text may hold anything; databases take no NUL.
+                let reason = reason.replace('\0', " ");
                 detail.insert("reason", json!(reason));
+                request.reason = Some(reason);
                 Step::Fail
             }
         };

@@ -5,11 +5,9 @@
 
 use time::{Duration, OffsetDateTime};
 
+use crate::name::is_name;
 use crate::sql::args;
 use crate::{Actor, Error, Fence, Ledger, Refusal, Result, Role};
-
-/// Names that are longer are refused.
-const NAME_BYTES_MAX: usize = 200;
 
 /// The right to do periodic work, for as long as the lease runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +34,7 @@ impl Ledger {
         if worker.role != Role::Worker {
             return Err(Refusal::Role(worker.role).into());
         }
-        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+        if !is_name(name) {
             return Err(Refusal::Malformed("a duty's name is missing or too long").into());
         }
         const CLAIM: &str = "UPDATE duty SET fence = fence + 1, worker = $2, free = $3 WHERE name = $1 RETURNING fence";

@@ -9,10 +9,11 @@ use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::act::check_reason;
+use crate::act::{check_actor, check_reason};
 use crate::change::{Change, Detail};
 use crate::kept::{IDS_MAX, Kept};
-use crate::sql::{Row, Tx, args, group};
+use crate::name::is_name;
+use crate::sql::{Row, Tx, Value, args, group};
 use crate::{Actor, Error, Ledger, Refusal, RequestId, Result, Role, Subject, standing};
 
 /// The id of a hold.
@@ -101,21 +102,25 @@ pub struct HoldFilter {
 }
 
 impl Ledger {
-    /// Sets a hold. Approvers and operators may.
+    /// Sets a hold. Approvers and operators may. The same one by the same actor, as long as it is not lifted, is set once.
     pub async fn set_hold(&self, new: NewHold, actor: &Actor, now: OffsetDateTime) -> Result<Hold> {
         if !matches!(actor.role, Role::Approver | Role::Operator) {
             return Err(Refusal::Role(actor.role).into());
         }
+        check_actor(actor)?;
         let (source, class, tenant, hashes) = match &new.on {
             HoldOn::Source { source, class } => {
-                if source.trim().is_empty() || class.trim().is_empty() {
-                    return Err(Refusal::Malformed("the source or its class is missing").into());
+                if !is_name(source) || !is_name(class) {
+                    return Err(Refusal::Malformed("the source or its class is missing or too long").into());
                 }
                 (Some(source.clone()), Some(class.clone()), None, Vec::new())
             }
             HoldOn::Subject { tenant, subject } => {
                 if subject.identifiers.is_empty() {
                     return Err(Refusal::Malformed("there is no identifier").into());
+                }
+                if tenant.as_ref().is_some_and(|tenant| !is_name(tenant)) {
+                    return Err(Refusal::Malformed("a tenant is empty or too long").into());
                 }
                 (None, None, tenant.clone(), self.keys().identifier_hashes(subject))
             }
@@ -125,11 +130,7 @@ impl Ledger {
         }
         let id = HoldId(Uuid::now_v7());
         self.change(async |change| {
-            const INSERT: &str =
-                "INSERT INTO hold (id, source, class, tenant, reason, legal_basis, review, exports, set_by, set_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-            let values = args![
-                id.to_string(),
+            let like = args![
                 source.clone(),
                 class.clone(),
                 tenant.clone(),
@@ -138,9 +139,14 @@ impl Ledger {
                 new.review.map(day),
                 i64::from(new.exports),
                 actor.name.as_str(),
-                now,
             ];
-            change.tx.run(INSERT, values).await?;
+            if let Some(hold) = set_before(&mut change.tx, like.clone(), &hashes).await? {
+                return Ok(hold);
+            }
+            const INSERT: &str =
+                "INSERT INTO hold (id, source, class, tenant, reason, legal_basis, review, exports, set_by, set_at)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+            change.tx.run(INSERT, [args![id.to_string()], like, args![now]].concat()).await?;
             let rows = hashes.iter().map(|hash| args![hash.as_slice(), id.to_string()]).collect();
             change.tx.insert("held (hash, hold)", rows, "").await?;
             let hold = load(&mut change.tx, id, "").await?;
@@ -305,6 +311,21 @@ impl HoldOn {
             Self::Subject { subject, .. } => Some(subject),
         }
     }
+}
+
+/// The hold that is not lifted, has these values in its columns, and is on these identifiers.
+async fn set_before(tx: &mut Tx, values: Vec<Value>, hashes: &[Vec<u8>]) -> Result<Option<Hold>> {
+    const LIKE: &str = "SELECT * FROM hold WHERE lifted_at IS NULL AND COALESCE(source, '') = COALESCE($1, '')
+        AND COALESCE(class, '') = COALESCE($2, '') AND COALESCE(tenant, '') = COALESCE($3, '') AND reason = $4
+        AND legal_basis = $5 AND COALESCE(review, '') = COALESCE($6, '') AND exports = $7 AND set_by = $8";
+    for row in tx.rows(LIKE, values).await? {
+        let held = tx.rows("SELECT hash FROM held WHERE hold = $1 ORDER BY hash", args![row.text("id")?]).await?;
+        let held: Vec<_> = held.iter().map(|row| row.bytes("hash")).collect::<Result<_>>()?;
+        if held == hashes {
+            return Ok(Some(Hold::read(&row)?));
+        }
+    }
+    Ok(None)
 }
 
 async fn load(tx: &mut Tx, id: HoldId, lock: &str) -> Result<Hold> {

@@ -94,7 +94,14 @@ impl Ledger {
     async fn attempt<T>(&self, work: &impl AsyncFn(&mut Change) -> Result<T>) -> Result<T> {
         self.strike(Moment::Begin)?;
         let mut change = Change::begin(self.0.db.write().await?, self.0.policy.clone());
-        let value = work(&mut change).await?;
+        let value = match work(&mut change).await {
+            Ok(value) => value,
+            Err(error) => {
+                // Here and not some time after it is dropped: nobody shall find rows locked by what was refused.
+                change.tx.roll_back().await;
+                return Err(error);
+            }
+        };
         let tx = change.finish().await?;
         self.strike(Moment::Commit)?;
         tx.commit().await?;

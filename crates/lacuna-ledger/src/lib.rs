@@ -22,6 +22,7 @@ mod hold;
 mod kept;
 mod ledger;
 mod list;
+mod name;
 mod outbox;
 mod overview;
 mod pass;

@@ -106,13 +106,8 @@ impl Ledger {
             return Err(Refusal::Role(worker.role).into());
         }
         self.change(async |change| {
-            let sql = format!(
-                "SELECT * FROM request WHERE lane = $1 AND ready <= $2 ORDER BY ready, id LIMIT $3{}",
-                change.tx.skip_locked()
-            );
-            let rows = change.tx.rows(sql, args![lane.as_str(), now, requests_max]).await?;
-            let requests = Kept::all(&mut change.tx, rows).await?;
-            if requests.is_empty() {
+            const ANY: &str = "SELECT id FROM request WHERE lane = $1 AND ready <= $2 LIMIT 1";
+            if change.tx.row(ANY, args![lane.as_str(), now]).await?.is_none() {
                 return Ok(None);
             }
             const INSERT: &str = "INSERT INTO pass (id, lane, phase, fence, leader, lease, began, sets, removed)
@@ -124,7 +119,17 @@ impl Ledger {
                 return Ok(None);
             };
             let pass = PassId(row.int("id")?);
-            for mut kept in requests {
+            // Only who has the pass takes requests, so that nobody else's locks hide the longest waiting ones.
+            let sql = format!(
+                "SELECT * FROM request WHERE lane = $1 AND ready <= $2 ORDER BY ready, id LIMIT $3{}",
+                change.tx.skip_locked()
+            );
+            let rows = change.tx.rows(sql, args![lane.as_str(), now, requests_max]).await?;
+            if rows.is_empty() {
+                change.tx.run("DELETE FROM pass WHERE id = $1", args![pass]).await?;
+                return Ok(None);
+            }
+            for mut kept in Kept::all(&mut change.tx, rows).await? {
                 kept.request.pass = Some(pass);
                 kept.request.tries = kept.request.tries.saturating_add(1);
                 let detail = Detail::from([("pass", json!(pass.0))]);

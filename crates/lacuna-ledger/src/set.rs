@@ -111,7 +111,8 @@ pub struct PassProgress {
 const CLAIM_MAX: u32 = 500;
 
 impl Ledger {
-    /// Adds sets to the plan of a pass, and answers with their numbers. Called as often as needed.
+    /// Adds sets to the plan of a pass, and answers with their numbers. Called as often as needed; the same call again, when its answer was
+    /// lost, adds nothing.
     pub async fn plan_sets(
         &self,
         claim: &PassClaim,
@@ -120,7 +121,11 @@ impl Ledger {
         now: OffsetDateTime,
     ) -> Result<Vec<SetId>> {
         self.change(async |change| {
-            let first = planned(&led(change, claim).await?, claim)?.int("sets")? + 1;
+            let last = planned(&led(change, claim).await?, claim)?.int("sets")?;
+            if let Some(known) = added_last(&mut change.tx, claim.pass, last, sets).await? {
+                return Ok(known);
+            }
+            let first = last + 1;
             let (mut rows, mut shards) = (Vec::new(), Vec::new());
             for (number, set) in (first..).zip(sets) {
                 let bytes = set.shards.iter().map(|shard| shard.size).sum::<u64>();
@@ -145,11 +150,10 @@ impl Ledger {
                 "shard_set (pass, number, source, shards, bytes, free, fence, rows_read, bytes_read, matched)";
             change.tx.insert(SET, rows, "").await?;
             change.tx.insert("shard (pass, number, position, path, etag, size)", shards, "").await?;
-            let numbers: Vec<_> = (first..).take(sets.len()).collect();
             let sql = "UPDATE pass SET sets = $2, lease = $3 WHERE id = $1";
-            let last = first - 1 + i64::try_from(sets.len()).unwrap_or(i64::MAX);
+            let last = last + i64::try_from(sets.len()).unwrap_or(i64::MAX);
             change.tx.run(sql, args![claim.pass, last, now.saturating_add(lease)]).await?;
-            Ok(numbers.into_iter().map(SetId).collect())
+            Ok((first..=last).map(SetId).collect())
         })
         .await
     }
@@ -291,6 +295,28 @@ impl Ledger {
 /// Only a pass that is being planned takes sets.
 fn planned<'a>(row: &'a Row, claim: &PassClaim) -> Result<&'a Row> {
     if claim.phase == Phase::Planning { Ok(row) } else { Err(Error::Fenced) }
+}
+
+/// The numbers of these sets if they are what was added last. No plan has a shard twice, so a set is told by its first one.
+async fn added_last(tx: &mut Tx, pass: PassId, last: i64, sets: &[NewSet]) -> Result<Option<Vec<SetId>>> {
+    const FIRSTS: &str = "SELECT shard_set.number, shard_set.source, shard.path, shard.etag FROM shard_set
+        JOIN shard ON shard.pass = shard_set.pass AND shard.number = shard_set.number AND shard.position = 0
+        WHERE shard_set.pass = $1 AND shard_set.number > $2 ORDER BY shard_set.number";
+    let rows = tx.rows(FIRSTS, args![pass, last - i64::try_from(sets.len()).unwrap_or(i64::MAX)]).await?;
+    if rows.len() != sets.len() {
+        return Ok(None);
+    }
+    let mut numbers = Vec::with_capacity(sets.len());
+    for (row, set) in rows.iter().zip(sets) {
+        let known = (row.text("source")?, row.text("path")?, row.text("etag")?);
+        if set.shards.first().map(|shard| (set.source.as_str(), shard.path.as_str(), shard.etag.as_str()))
+            != Some(known)
+        {
+            return Ok(None);
+        }
+        numbers.push(SetId(row.int("number")?));
+    }
+    Ok(Some(numbers))
 }
 
 /// The shards of some sets, by set and position.

@@ -3,12 +3,15 @@
 //! Each erasure that is complete has a sequence number. A shard's watermark is the highest one that was applied to it, under its ETag;
 //! another ETag has none.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use time::OffsetDateTime;
 
 use crate::hold::Applying;
 use crate::kept::IDS_MAX;
+use crate::seal::hex;
 use crate::sql::{Row, Tx, args, group};
 use crate::{Hold, Ledger, RequestId, Result, Shard, Subject};
 
@@ -46,6 +49,19 @@ pub(crate) async fn stand(tx: &mut Tx, erasures: Vec<(RequestId, OffsetDateTime)
     let last = tx.one(sql, args![count]).await?.int("last_standing")?;
     let rows = (last - count + 1..).zip(erasures).map(|(sequence, (id, until))| args![sequence, id, until]).collect();
     tx.insert("standing (sequence, request, until)", rows, "").await
+}
+
+/// A longer path does not fit into PostgreSQL's indexes.
+const PATH_BYTES_MAX: usize = 1000;
+
+/// What a shard's watermark is found by: its path, or of a very long one the beginning and the hash.
+fn key(path: &str) -> Cow<'_, str> {
+    if path.len() <= PATH_BYTES_MAX {
+        return path.into();
+    }
+    let hash = hex(digest(&SHA256, path.as_bytes()).as_ref());
+    let beginning = path.get(..path.floor_char_boundary(PATH_BYTES_MAX - hash.len())).unwrap_or_default();
+    format!("{beginning}{hash}").into()
 }
 
 impl Ledger {
@@ -92,12 +108,12 @@ impl Ledger {
                 group(1, chunk.len())
             );
             let mut values = args![source];
-            values.extend(chunk.iter().flat_map(|shard| args![shard.path.as_str()]));
+            values.extend(chunk.iter().flat_map(|shard| args![key(&shard.path).as_ref()]));
             for row in tx.rows(sql, values).await? {
                 known.insert(row.string("path")?, (row.string("etag")?, Sequence(row.int("sequence")?)));
             }
         }
-        let of = |shard: &Shard| known.get(&shard.path).filter(|(etag, _)| *etag == shard.etag);
+        let of = |shard: &Shard| known.get(key(&shard.path).as_ref()).filter(|(etag, _)| *etag == shard.etag);
         Ok(shards.iter().map(|shard| of(shard).map_or(Sequence(0), |(_, sequence)| *sequence)).collect())
     }
 
@@ -110,7 +126,7 @@ impl Ledger {
         // Each path once, and always in the same order, so that nobody waits for the other.
         let versions: BTreeMap<_, _> = shards.iter().map(|shard| (&shard.path, &shard.etag)).collect();
         self.change(async |change| {
-            let row = |(path, etag): (&&String, &&String)| args![source, path.as_str(), etag.as_str(), sequence.0];
+            let row = |(path, etag): (&&String, &&String)| args![source, key(path).as_ref(), etag.as_str(), sequence.0];
             let rows = versions.iter().map(row).collect();
             change.tx.insert("watermark (source, path, etag, sequence)", rows, ADVANCE).await
         })

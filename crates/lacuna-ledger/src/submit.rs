@@ -4,13 +4,14 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::{NoContext, Timestamp, Uuid};
 
+use crate::act::check_actor;
 use crate::change::{Change, Detail};
 use crate::kept::{Kept, json as text, whole};
+use crate::name::is_name;
 use crate::sql::args;
 use crate::{Actor, Clock, Error, Ledger, NewRequest, Refusal, Request, RequestId, Result, Role, State, Step};
 
 /// What is too long to be kept.
-const NAME_BYTES_MAX: usize = 200;
 const OPTIONS_BYTES_MAX: usize = 64 * 1024;
 const IDENTIFIERS_MAX: usize = 1000;
 const SUBJECT_BYTES_MAX: usize = 1024 * 1024;
@@ -54,15 +55,8 @@ impl Ledger {
                     return Ok(Submitted::Known(Kept::load(&mut change.tx, row.id("id")?).await?.request));
                 }
             }
-            let sql = "SELECT id FROM request WHERE subject_hash = $1 AND tenant = $2 AND kind = $3 AND sources = $4
-                AND ended IS NULL";
-            let values = args![
-                hashes.subject.as_slice(),
-                new.tenant.clone().unwrap_or_default(),
-                new.kind.as_str(),
-                text(&new.sources)
-            ];
-            match change.tx.row(sql, values).await? {
+            let sql = "SELECT id FROM request WHERE wish = $1 AND ended IS NULL";
+            match change.tx.row(sql, args![hashes.wish.as_slice()]).await? {
                 Some(row) => Ok(Submitted::Duplicate { of: row.id("id")? }),
                 // It has ended since: the next try records this one.
                 None => Err(Error::Busy),
@@ -82,8 +76,9 @@ impl Ledger {
         now: OffsetDateTime,
     ) -> Result<bool> {
         const INSERT: &str = "INSERT INTO request (id, tenant, requester, kind, regulation, sources, options, lane, state,
-            received, due, not_before, forced, subject_hash, body_hash, idempotency, approvals_needed, round, tries)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0) ON CONFLICT DO NOTHING";
+            received, due, not_before, forced, subject_hash, body_hash, wish, idempotency, approvals_needed, round, tries)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 0, 0)
+            ON CONFLICT DO NOTHING";
         let clock = Clock::started(whole(new.received.unwrap_or(now)));
         let approvals = if new.kind.erases() { self.policy().approvals } else { 0 };
         let values = args![
@@ -102,6 +97,7 @@ impl Ledger {
             i64::from(new.force),
             hashes.subject.as_slice(),
             hashes.body.as_slice(),
+            hashes.wish.as_slice(),
             hashes.idempotency.clone(),
             i64::from(approvals),
         ];
@@ -154,6 +150,8 @@ impl Ledger {
 struct Hashes {
     subject: Vec<u8>,
     body: Vec<u8>,
+    /// The same for the same kind of request about the same person and sources, in any order.
+    wish: Vec<u8>,
     idempotency: Option<Vec<u8>>,
 }
 
@@ -168,7 +166,11 @@ impl Hashes {
         let body = keys.hash("body", [subject.as_slice(), rest.as_bytes()]);
         // A client's key may well hold what it is about.
         let idempotency = new.idempotency_key.as_ref().map(|key| keys.hash("idempotency", [key.as_bytes()]));
-        Self { subject, body, idempotency }
+        let mut sources = new.sources.clone();
+        sources.sort();
+        sources.dedup();
+        let wish = keys.hash("wish", [subject.as_slice(), text(&(&new.tenant, new.kind, sources)).as_bytes()]);
+        Self { subject, body, wish, idempotency }
     }
 }
 
@@ -179,10 +181,9 @@ fn check(new: &NewRequest, actor: &Actor) -> Result<(), Refusal> {
     if new.force && !new.kind.erases() {
         return Err(Refusal::Kind(new.kind));
     }
-    let is_name = |name: &str| !name.trim().is_empty() && name.len() <= NAME_BYTES_MAX;
+    check_actor(actor)?;
     let options = text(&new.options);
     let malformed = [
-        (!is_name(&actor.name), "an account's name is missing or too long"),
         (new.tenant.as_ref().is_some_and(|tenant| !is_name(tenant)), "a tenant is empty or too long"),
         (!is_name(&new.regulation), "the regulation is missing or too long"),
         (!new.sources.iter().all(|source| is_name(source)), "a source's name is empty or too long"),

@@ -1,4 +1,6 @@
-//! Faults on the way to the database, for simulations.
+//! For tests and simulations: faults on the way to the database, and databases on the tests' PostgreSQL.
+
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 /// Decides when something goes wrong.
 pub trait Faults: Send + Sync {
@@ -24,4 +26,21 @@ pub enum Fault {
     Busy,
     /// The connection is lost.
     Lost,
+}
+
+/// The address of a new database on the tests' PostgreSQL, for one test.
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it stands")]
+pub async fn new_postgres() -> String {
+    let server = std::env::var("LACUNA_TEST_POSTGRES").unwrap_or_else(|_| {
+        panic!(
+            "LACUNA_TEST_POSTGRES is not set: this test needs PostgreSQL, which `cargo xtask test` installs and starts \
+             (one crate: `cargo xtask test -- -p CRATE`)"
+        )
+    });
+    let name = format!("t{}", uuid::Uuid::now_v7().simple());
+    let mut connection = PgConnection::connect(&server).await.unwrap();
+    connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+    connection.close().await.unwrap();
+    let (server, settings) = server.split_once('?').unwrap_or((&server, ""));
+    format!("{}/{name}?{settings}", server.rsplit_once('/').unwrap().0)
 }

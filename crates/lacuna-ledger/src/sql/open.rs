@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool};
 
 use super::Tx;
 use crate::{Error, Result};
@@ -68,8 +68,10 @@ impl Db {
             .map_err(|_| Error::Configuration("the ledger's URL cannot be read".into()))?
             .application_name("lacuna")
             .disable_statement_logging();
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT * 6).connect_with(options);
-        Ok(Self::Postgres(pool.await?))
+        // A server that is not there is said at once; later on, one that restarts is waited for.
+        options.connect().await?.close().await?;
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT * 6);
+        Ok(Self::Postgres(pool.connect_lazy_with(options)))
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -83,7 +85,15 @@ impl Db {
         });
         let migrator = Migrator::with_migrations(migrations.to_vec());
         let migrated = match self {
-            Self::Sqlite { write, .. } => migrator.run(write).await,
+            Self::Sqlite { write, .. } => {
+                // Several processes may open a new file at once: one makes its tables, and the others wait for it.
+                let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
+                let migrated = migrator.run(&mut *tx).await;
+                if migrated.is_ok() {
+                    tx.commit().await?;
+                }
+                migrated
+            }
             Self::Postgres(pool) => migrator.run(pool).await,
         };
         migrated.map_err(|error| match error {
@@ -140,6 +150,14 @@ impl Db {
 }
 
 impl Tx {
+    /// Undoes it. When that fails, the connection is gone, and the transaction with it.
+    pub(crate) async fn roll_back(self) {
+        let _ = match self {
+            Self::Sqlite(tx) => tx.rollback().await,
+            Self::Postgres(tx) => tx.rollback().await,
+        };
+    }
+
     pub(crate) async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(tx) => tx.commit().await?,
