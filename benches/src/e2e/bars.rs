@@ -49,6 +49,8 @@ pub(crate) fn bars(results: &Results) -> Vec<Bar> {
     let threads = ratio(find(Work::OneThread), find(Work::TwoThreads));
     bars.push(Bar::new("one thread / two threads, find rare".to_owned(), Limit::AtLeast(1.9), threads));
     purges(results, &mut bars);
+    let requests = ratio(find(Work::RequestCrowd), find(Work::RequestOne));
+    bars.push(Bar::new("1,000 requests in one pass / one".to_owned(), Limit::AtMost(3.0), requests));
     far(results, &mut bars);
     memory(results, &mut bars);
     bars

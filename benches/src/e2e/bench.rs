@@ -97,7 +97,7 @@ impl Bench {
     }
 
     /// Writes a configuration for `store` into the folder, with keys: packages and receipts are signed.
-    fn configure(&self, dir: &Path, written: &Written, store: &Path) -> Result<PathBuf> {
+    pub(super) fn configure(&self, dir: &Path, written: &Written, store: &Path) -> Result<PathBuf> {
         fs::create_dir_all(dir)?;
         let path = dir.join("lacuna.toml");
         fs::write(&path, config(written, store, &dir.join("exports")))?;
@@ -128,6 +128,8 @@ impl Bench {
             Work::EraseOne => self.erase(corpus, tool),
             Work::PurgeOne => self.purge(corpus, tool, Role::Rare),
             Work::PurgeEvery => self.purge(corpus, tool, Role::Common),
+            Work::RequestOne => self.request_one(corpus),
+            Work::RequestCrowd => self.request_crowd(corpus),
         };
         run.with_context(|| format!("{case}, {}", tool.name()))
     }

@@ -38,6 +38,10 @@ pub(crate) enum Work {
     PurgeOne,
     /// Taking hidden rows out of every row group of a shard.
     PurgeEvery,
+    /// One request through the ledger.
+    RequestOne,
+    /// 1,000 requests through the ledger, in one pass.
+    RequestCrowd,
     /// Finding and exporting somebody with rows in every row group of one large shard.
     Memory,
 }
@@ -57,7 +61,9 @@ impl Work {
             | Self::ExportRare
             | Self::EraseOne
             | Self::PurgeOne
-            | Self::PurgeEvery => &[Zstd],
+            | Self::PurgeEvery
+            | Self::RequestOne
+            | Self::RequestCrowd => &[Zstd],
             Self::FindLines => &[NdjsonZst, NdjsonGz],
             Self::Memory => &[OneGb, TenGb],
         }
@@ -76,7 +82,7 @@ impl Work {
             | Self::EraseOne => &[Lacuna, Duckdb, Polars, Pyarrow],
             Self::PurgeOne | Self::PurgeEvery => &[Lacuna, Duckdb, Pyarrow, Floor],
             Self::FindLines => &[Lacuna, Duckdb, Jq, Rg, Floor],
-            Self::OneThread | Self::TwoThreads | Self::Memory => &[Lacuna],
+            Self::OneThread | Self::TwoThreads | Self::RequestOne | Self::RequestCrowd | Self::Memory => &[Lacuna],
             Self::SlowStore => &[Lacuna, Near, Floor],
         }
     }
@@ -97,6 +103,8 @@ impl Work {
             Self::EraseOne => "Erase one row from one shard",
             Self::PurgeOne => "Purge one row of one shard",
             Self::PurgeEvery => "Purge rows of every row group of one shard",
+            Self::RequestOne => "Work through one request",
+            Self::RequestCrowd => "Work through 1,000 requests in one pass",
             Self::Memory => "Find and export a common user in one large shard",
         }
     }

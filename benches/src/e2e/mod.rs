@@ -11,6 +11,7 @@ mod find;
 mod machine;
 mod measure;
 mod report;
+mod requests;
 mod results;
 mod tool;
 

@@ -43,6 +43,15 @@ pub(crate) struct Placed {
     pub(crate) hides: bool,
 }
 
+/// What a job is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// To search: holds do not matter yet. They may be set and lifted until the end, and what was not searched cannot be made up for.
+    Search,
+    /// To write packages and erase: holds win.
+    End,
+}
+
 /// Why a request is in no job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LeftOut {
@@ -54,8 +63,8 @@ pub(crate) enum LeftOut {
 
 impl Catalogue {
     /// The job of a pass. Requests that the engine would refuse are left out, so that no request stands in the way of others.
-    pub(crate) fn compose(&self, requests: Vec<PassRequest>, head: &str, engine: &Engine) -> Composed {
-        let mut composed = self.all(requests, head);
+    pub(crate) fn compose(&self, requests: Vec<PassRequest>, stage: Stage, head: &str, engine: &Engine) -> Composed {
+        let mut composed = self.all(requests, stage, head);
         if composed.placed.is_empty() || is_accepted(engine, &composed.job).is_ok() {
             return composed;
         }
@@ -69,17 +78,17 @@ impl Catalogue {
             }
         }
         left_out.append(&mut composed.left_out);
-        let mut composed = self.all(fit, head);
+        let mut composed = self.all(fit, stage, head);
         composed.left_out = left_out;
         composed
     }
 
-    fn all(&self, requests: Vec<PassRequest>, head: &str) -> Composed {
+    fn all(&self, requests: Vec<PassRequest>, stage: Stage, head: &str) -> Composed {
         let sources = self.held_by(requests.iter().flat_map(|request| &request.holds));
         let mut composed =
             Composed { job: Job { sources, requests: Vec::new() }, placed: Vec::new(), left_out: Vec::new() };
         for request in requests {
-            match self.parts(&request, head) {
+            match self.parts(&request, stage, head) {
                 Ok((export, main)) => {
                     let own = &mut composed.job.requests;
                     let hides = matches!(main, Some(Request { action: Action::Erase(EraseMode::Hide), .. }));
@@ -110,7 +119,12 @@ impl Catalogue {
     }
 
     /// What a request is in a job: a package, and a count or an erasure.
-    fn parts(&self, request: &PassRequest, head: &str) -> Result<(Option<Request>, Option<Request>), LeftOut> {
+    fn parts(
+        &self,
+        request: &PassRequest,
+        stage: Stage,
+        head: &str,
+    ) -> Result<(Option<Request>, Option<Request>), LeftOut> {
         let PassRequest { request: kept, subject, work, holds } = request;
         let new = |action| {
             let id =
@@ -129,7 +143,10 @@ impl Catalogue {
                     Err(_) => return Err(LeftOut::Wrong("its package's format is unknown".into())),
                 };
                 let export = new(Action::Export(ExportOptions { format }))?;
-                Some(Request { sources: self.exportable(&kept.sources, holds)?, ..export })
+                Some(match stage {
+                    Stage::Search => export,
+                    Stage::End => Request { sources: self.exportable(&kept.sources, holds)?, ..export },
+                })
             }
             false => None,
         };

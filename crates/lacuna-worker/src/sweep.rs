@@ -40,6 +40,8 @@ impl Worker {
     }
 
     async fn sweep_all(&self, stop: &CancellationToken) -> Result<SweepSummary> {
+        // What a killed sweep left: it holds personal data, and whoever is on duty is the only one here.
+        self.engines.batch.forget_pass(PLACE).await?;
         let mut summary = SweepSummary::default();
         let sources = self.purgeable().await?;
         let mut from = Sequence(0);

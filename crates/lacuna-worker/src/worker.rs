@@ -8,6 +8,7 @@ use lacuna_engine::{Engine, SetSize};
 use lacuna_ledger::{Actor, Lane, Ledger};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::job::Catalogue;
 use crate::metrics::Metrics;
@@ -134,6 +135,11 @@ impl Worker {
 
     /// Does all of one kind of work that there is to do now.
     pub(crate) async fn work(&self, work: Work, stop: &CancellationToken) -> Result<Summary> {
+        let span = tracing::info_span!("work", otel.name = format!("work {work}"), kind = work.as_str());
+        self.do_work(work, stop).instrument(span).await
+    }
+
+    async fn do_work(&self, work: Work, stop: &CancellationToken) -> Result<Summary> {
         match work {
             Work::Requests => {
                 // Neither waits for the other, and what goes wrong with one ends when the other has.

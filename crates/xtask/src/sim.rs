@@ -15,13 +15,22 @@ pub(crate) struct Arguments {
     first: u64,
 }
 
+/// The simulations: a package, its test binary, and the test in it that takes seeds.
+const SIMULATIONS: [(&str, &str, &str); 2] = [
+    // Several faults of the store in one run.
+    ("lacuna-engine", "sim", "several_faults"),
+    // Three workers on a ledger that fails.
+    ("lacuna-worker", "it", "three_workers_on_a_ledger_that_fails"),
+];
+
 /// Runs them.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let mut cargo = places::cargo()?;
-    cargo.args(["test", "--package", "lacuna-engine", "--test", "sim", "several_faults"]);
-    cargo.env("LACUNA_SIM_SEEDS", arguments.seeds.to_string()).env("LACUNA_SIM_FIRST", arguments.first.to_string());
-    let status = cargo.status()?;
-    ensure!(status.success(), "a seed failed; it is named above");
-    println!("{} seeds from {} on: nothing lost, nothing left", arguments.seeds, arguments.first);
+    for (package, binary, test) in SIMULATIONS {
+        let mut cargo = places::cargo()?;
+        cargo.args(["test", "--package", package, "--test", binary, test]);
+        cargo.env("LACUNA_SIM_SEEDS", arguments.seeds.to_string()).env("LACUNA_SIM_FIRST", arguments.first.to_string());
+        ensure!(cargo.status()?.success(), "a seed failed in {package}; it is named above");
+    }
+    println!("{} seeds from {} on: nothing lost, nothing left, nothing twice", arguments.seeds, arguments.first);
     Ok(())
 }

@@ -123,7 +123,7 @@ async fn a_pass_whose_beginning_is_lost_is_taken_over(place: Place) {
     let lossy = losing(&ledger);
     assert!(is_lost(&lossy.begin_pass(Lane::Batch, &worker("w"), 9, LEASE, NOW).await));
     assert!(lossy.begin_pass(Lane::Batch, &worker("w"), 9, LEASE, NOW).await.unwrap().is_none());
-    let claim = ledger.claim_pass(&worker("v"), LEASE, NOW + LEASE).await.unwrap().unwrap();
+    let claim = ledger.claim_pass(Lane::Batch, &worker("v"), LEASE, NOW + LEASE).await.unwrap().unwrap();
     assert_eq!(ledger.pass_requests(claim.pass).await.unwrap().len(), 1);
     assert_eq!(ledger.open_passes().await.unwrap().len(), 1);
 }

@@ -34,7 +34,8 @@ async fn what_is_hidden_waits_on_no_pass_until_it_is_verified(place: Place) {
     let request = ledger.request(id).await.unwrap();
     assert_eq!((request.state, request.pass, request.ended), (State::Verifying, None, None));
     assert_eq!((request.counts, request.receipt.as_deref()), (Some(counts(3)), Some("r/1.jws")));
-    assert_eq!(ledger.last_sequence().await.unwrap(), Sequence(0), "it does not stand yet");
+    let stands = ledger.standing(Sequence(0), 10, NEXT_DAY).await.unwrap();
+    assert_eq!(stands.len(), 1, "what arrives from now on is erased, too");
     let later = NEXT_DAY + Duration::days(10);
     let pass = ledger.begin_pass(Lane::Batch, &worker("w"), 10, LEASE, later).await.unwrap();
     assert_eq!(pass, None, "no pass takes it again");

@@ -76,7 +76,7 @@ pub(crate) async fn begin(ledger: &Ledger, name: &str, now: OffsetDateTime) -> P
 /// Takes a pass from its beginning to where it can be concluded, without any shard.
 pub(crate) async fn search(ledger: &Ledger, claim: &PassClaim, name: &str, now: OffsetDateTime) -> PassClaim {
     ledger.plan_done(claim).await.unwrap();
-    let finishing = ledger.claim_pass(&worker(name), LEASE, now).await.unwrap().unwrap();
+    let finishing = ledger.claim_pass(claim.lane, &worker(name), LEASE, now).await.unwrap().unwrap();
     assert_eq!(finishing.pass, claim.pass);
     finishing
 }

@@ -83,10 +83,11 @@ async fn on_demand_rides_beside_the_batch(place: Place) {
         ledger.plan_done(&claim).await.unwrap();
     }
     assert_eq!(ledger.open_passes().await.unwrap().len(), 3);
-    // Who waits at once is served first.
     ledger.plan_done(&batch).await.unwrap();
-    let first = ledger.claim_pass(&worker("w"), LEASE, NOW).await.unwrap().unwrap();
-    assert_eq!(first.lane, Lane::OnDemand);
+    for lane in [Lane::OnDemand, Lane::Batch, Lane::OnDemand] {
+        assert_eq!(ledger.claim_pass(lane, &worker("w"), LEASE, NOW).await.unwrap().unwrap().lane, lane);
+    }
+    assert!(ledger.claim_pass(Lane::Batch, &worker("w"), LEASE, NOW).await.unwrap().is_none(), "it is held");
 }
 
 async fn a_pass_takes_the_longest_waiting_first(place: Place) {
@@ -128,7 +129,7 @@ async fn a_plan_is_claimed_in_its_order_and_finished(place: Place) {
     let planned: Vec<_> = ids.into_iter().chain(more).zip(plan.iter().map(|set| set.shards.clone())).collect();
     assert_eq!(claimed, planned);
     assert!(claim(&ledger, leader.pass, "w", 10, NOW).await.is_empty(), "all are held");
-    assert!(ledger.claim_pass(&worker("w"), LEASE, NOW).await.unwrap().is_none(), "not all are searched");
+    assert!(ledger.claim_pass(Lane::Batch, &worker("w"), LEASE, NOW).await.unwrap().is_none(), "not all are searched");
 
     for claim in first.iter().chain(&rest) {
         ledger.finish_set(claim, &result(&format!("r/{}", claim.set.0))).await.unwrap();
@@ -144,7 +145,7 @@ async fn a_plan_is_claimed_in_its_order_and_finished(place: Place) {
     assert_eq!((done[0].state, done[0].worker.as_deref()), (SetState::Done, Some("v")));
     assert_eq!(done[0].result, Some(result("r/3")));
     assert_eq!(ledger.set_shards(leader.pass, rest[0].set).await.unwrap(), rest[0].shards);
-    let finishing = ledger.claim_pass(&worker("w"), LEASE, NOW).await.unwrap().unwrap();
+    let finishing = ledger.claim_pass(Lane::Batch, &worker("w"), LEASE, NOW).await.unwrap().unwrap();
     assert_eq!((finishing.phase, finishing.taken_over), (Phase::Finishing, false));
 }
 
@@ -189,9 +190,11 @@ async fn what_a_lost_leader_planned_is_planned_anew(place: Place) {
     submit(&ledger, new(Kind::Export, "ann")).await;
     let lost = begin(&ledger, "lost", NOW).await;
     ledger.plan_sets(&lost, &sets("old", 3), LEASE, NOW).await.unwrap();
-    assert!(ledger.claim_pass(&worker("w"), LEASE, NOW + LEASE - Duration::SECOND).await.unwrap().is_none());
+    assert!(
+        ledger.claim_pass(Lane::Batch, &worker("w"), LEASE, NOW + LEASE - Duration::SECOND).await.unwrap().is_none()
+    );
     let later = NOW + LEASE;
-    let new = ledger.claim_pass(&worker("w"), LEASE, later).await.unwrap().unwrap();
+    let new = ledger.claim_pass(Lane::Batch, &worker("w"), LEASE, later).await.unwrap().unwrap();
     assert_eq!((new.pass, new.phase, new.taken_over), (lost.pass, Phase::Planning, true));
 
     let fenced = |result: Result<(), Error>| matches!(result, Err(Error::Fenced));
@@ -211,7 +214,7 @@ async fn what_a_lost_leader_planned_is_planned_anew(place: Place) {
     let claim = ledger.begin_pass(Lane::OnDemand, &worker("w"), 1, LEASE, later).await.unwrap().unwrap();
     ledger.renew_pass(&claim, LEASE, later).await.unwrap();
     ledger.release_pass(&claim).await.unwrap();
-    let next = ledger.claim_pass(&worker("v"), LEASE, later).await.unwrap().unwrap();
+    let next = ledger.claim_pass(Lane::OnDemand, &worker("v"), LEASE, later).await.unwrap().unwrap();
     assert_eq!((next.pass, next.taken_over), (claim.pass, false));
     assert_eq!(ledger.pass_requests(next.pass).await.unwrap()[0].request.id, ben);
 }
@@ -234,7 +237,7 @@ async fn planning_said_twice_plans_once(place: Place) {
 
     // What a lost leader planned is no plan any more: the same sets are planned by the next one.
     let later = NOW + LEASE;
-    let next = ledger.claim_pass(&worker("v"), LEASE, later).await.unwrap().unwrap();
+    let next = ledger.claim_pass(Lane::Batch, &worker("v"), LEASE, later).await.unwrap().unwrap();
     let anew = ledger.plan_sets(&next, &plan[2..], LEASE, later).await.unwrap();
     assert!(anew[0] > second[1]);
     assert_eq!(ledger.progress(claim.pass).await.unwrap().sets, 2);
@@ -246,9 +249,9 @@ async fn a_lost_finisher_is_taken_over(place: Place) {
     let claim = begin(&ledger, "w", NOW).await;
     let lost = search(&ledger, &claim, "lost", NOW).await;
     ledger.renew_pass(&lost, LEASE, NOW + LEASE / 2).await.unwrap();
-    assert!(ledger.claim_pass(&worker("v"), LEASE, NOW + LEASE).await.unwrap().is_none());
+    assert!(ledger.claim_pass(Lane::Batch, &worker("v"), LEASE, NOW + LEASE).await.unwrap().is_none());
     let later = NOW + LEASE * 2;
-    let next = ledger.claim_pass(&worker("v"), LEASE, later).await.unwrap().unwrap();
+    let next = ledger.claim_pass(Lane::Batch, &worker("v"), LEASE, later).await.unwrap().unwrap();
     assert_eq!((next.phase, next.taken_over), (Phase::Finishing, true));
     let end = [concluded(id, Ending::Complete)];
     assert!(matches!(ledger.conclude(&lost, &end, &worker("lost"), later).await, Err(Error::Fenced)));
@@ -309,7 +312,7 @@ async fn no_set_is_held_twice_by_many_workers(place: Place) {
     let progress = ledger.progress(pass).await.unwrap();
     assert_eq!(progress.done, SETS as u64);
     // One of them finishes the pass.
-    let lead = async |name: usize| processes[name % 3].claim_pass(&worker("w"), LEASE, NOW).await.unwrap();
+    let lead = async |name: usize| processes[name % 3].claim_pass(Lane::Batch, &worker("w"), LEASE, NOW).await.unwrap();
     let leaders: Vec<PassClaim> = futures::future::join_all((0..12).map(lead)).await.into_iter().flatten().collect();
     assert_eq!(leaders.len(), 1);
 }
@@ -322,7 +325,7 @@ async fn what_is_left_of_a_pass_is_tidied(place: Place) {
     for claim in claim(&ledger, pass, "w", 5, NOW).await {
         ledger.finish_set(&claim, &result("r")).await.unwrap();
     }
-    let finishing = ledger.claim_pass(&worker("w"), LEASE, NOW).await.unwrap().unwrap();
+    let finishing = ledger.claim_pass(Lane::Batch, &worker("w"), LEASE, NOW).await.unwrap().unwrap();
     let id = ledger.pass_requests(pass).await.unwrap()[0].request.id;
     let ending = Ending::Incomplete { missing: vec![missing("p/0-0")] };
     assert!(ledger.conclude(&finishing, &[concluded(id, ending)], &worker("w"), NOW).await.unwrap());

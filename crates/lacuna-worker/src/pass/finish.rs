@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::end::conclusions;
 use super::marks::Marks;
 use crate::error::chain;
-use crate::job::{Composed, LeftOut, Placed};
+use crate::job::{Composed, LeftOut, Placed, Stage};
 use crate::summary::Summary;
 use crate::{Result, Worker};
 
@@ -21,7 +21,7 @@ impl Worker {
         summary: &mut Summary,
         stop: &CancellationToken,
     ) -> Result<()> {
-        let composed = self.composed(claim.pass, claim.lane).await?;
+        let composed = self.composed(claim.pass, claim.lane, Stage::End).await?;
         if self.conclude_left_out(claim, &composed, summary).await? {
             return self.forget_found(claim).await;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lacuna_engine::Outcome;
+use lacuna_engine::{OnErase, Outcome};
 use lacuna_ledger::{PassId, Sequence, SetStatus, Shard};
 
 use crate::job::Composed;
@@ -58,7 +58,10 @@ impl Marks {
             .collect();
         let replaced = outcome.sources.iter().map(|source| (source.source.as_str(), &source.replaced));
         let replaced: BTreeMap<&str, _> = replaced.collect();
-        for set in sets {
+        // Where rows are kept, nothing was applied: they go when the source keeps them no more.
+        let keeping = composed.job.sources.iter().filter(|source| matches!(source.on_erase, OnErase::Keep { .. }));
+        let keeping: BTreeSet<&str> = keeping.map(|source| source.name.as_str()).collect();
+        for set in sets.iter().filter(|set| !keeping.contains(set.source.as_str())) {
             let source = set.source.as_str();
             let shards = worker.ledger.set_shards(pass, set.set).await?;
             let marks = worker.ledger.watermarks(source, &shards).await?;

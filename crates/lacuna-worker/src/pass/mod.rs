@@ -12,8 +12,9 @@ mod search;
 
 use lacuna_ledger::{Lane, PassClaim, PassId, Phase};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
-use crate::job::Composed;
+use crate::job::{Composed, Stage};
 use crate::lease::holding;
 use crate::summary::Summary;
 use crate::{Result, Worker};
@@ -55,12 +56,15 @@ impl Worker {
         }
         let stop = stop.child_token();
         let renew = async || self.ledger.renew_pass(claim, self.lease(), self.now()).await;
+        let phase = if claim.phase == Phase::Planning { "plan" } else { "finish" };
+        let span = tracing::info_span!("pass", otel.name = phase, pass = claim.pass.0, lane = claim.lane.as_str());
         let work = async {
             match claim.phase {
                 Phase::Planning => self.plan(claim, summary, &stop).await,
                 _ => self.finish(claim, summary, &stop).await,
             }
         };
+        let work = work.instrument(span);
         match Box::pin(holding(self.settings.lease, &stop, renew, work)).await {
             // Another worker goes on with it.
             Err(error) if error.is_fenced() => Ok(()),
@@ -81,9 +85,9 @@ impl Worker {
     }
 
     /// The job of a pass, as it stands now.
-    async fn composed(&self, pass: PassId, lane: Lane) -> Result<Composed> {
+    async fn composed(&self, pass: PassId, lane: Lane, stage: Stage) -> Result<Composed> {
         let requests = self.ledger.pass_requests(pass).await?;
         let head = self.ledger.chain_head().await?.to_string();
-        Ok(self.catalogue.compose(requests, &head, self.engine(lane)))
+        Ok(self.catalogue.compose(requests, stage, &head, self.engine(lane)))
     }
 }

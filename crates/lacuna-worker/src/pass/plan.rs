@@ -7,6 +7,7 @@ use lacuna_store::BlobInfo;
 use tokio_util::sync::CancellationToken;
 
 use super::search::set_name;
+use crate::job::Stage;
 use crate::summary::Summary;
 use crate::{Result, Worker};
 
@@ -16,10 +17,11 @@ const SETS_AT_ONCE: usize = 64;
 impl Worker {
     /// Plans a pass. What cannot be done at all is concluded here, so that everybody who takes up the pass finds a job that can be.
     pub(super) async fn plan(&self, claim: &PassClaim, summary: &mut Summary, stop: &CancellationToken) -> Result<()> {
-        let composed = self.composed(claim.pass, claim.lane).await?;
+        let composed = self.composed(claim.pass, claim.lane, Stage::End).await?;
         if self.conclude_left_out(claim, &composed, summary).await? {
             return Ok(());
         }
+        let composed = self.composed(claim.pass, claim.lane, Stage::Search).await?;
         let reporter = Reporter::default();
         let pass = self.engine(claim.lane).pass(&composed.job, &reporter, stop)?;
         let mut plan = pass.plan(self.settings.set_size).ready_chunks(SETS_AT_ONCE);

@@ -5,7 +5,9 @@ use lacuna_engine::{Pass, Reporter, ShardSet};
 use lacuna_ledger::{Lane, PassId, Phase, SetClaim, SetId, SetResult, Shard};
 use lacuna_store::{BlobInfo, BlobPath, Etag};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
+use crate::job::Stage;
 use crate::lease::holding;
 use crate::summary::Summary;
 use crate::{Result, Worker};
@@ -30,7 +32,7 @@ impl Worker {
         if claims.is_empty() {
             return Ok(0);
         }
-        let composed = self.composed(id, lane).await?;
+        let composed = self.composed(id, lane, Stage::Search).await?;
         let (reporter, stop) = (Reporter::default(), stop.child_token());
         // Whatever it was that the pass was to do, it is decided: nothing is searched for nobody.
         let pass = match composed.placed.is_empty() {
@@ -80,7 +82,8 @@ impl Worker {
             }
             Ok(searched)
         };
-        Box::pin(holding(self.settings.lease, stop, renew, work)).await
+        let span = tracing::info_span!("search", sets = claims.len());
+        Box::pin(holding(self.settings.lease, stop, renew, work)).instrument(span).await
     }
 
     /// Searches a set and answers for it; false when it was stopped.

@@ -1,5 +1,6 @@
 //! What was erased stays erased, whatever arrives.
 
+use lacuna_engine::OnErase;
 use lacuna_ledger::{Kind, State};
 use lacuna_worker::Work;
 use time::Duration;
@@ -78,4 +79,24 @@ async fn what_cannot_be_searched_is_tried_again() {
     assert_eq!(summary.sweep.unwrap().problems[0].shard, "a/late.ndjson");
     world.put("a/late.ndjson", "{\"UserId\":\"u3\"}\n").await;
     assert_eq!(world.only(Work::Sweep).await.sweep.unwrap().erased, 1);
+}
+
+#[tokio::test]
+async fn what_a_source_kept_goes_when_it_keeps_its_rows_no_more() {
+    let mut world = World::new().await;
+    world.sources[0].on_erase = OnErase::Keep { reason: "an audit log".into() };
+    let erase = world.erase_now("u3").await;
+    world.work().await;
+    assert_eq!((world.state(erase).await, world.rows_of("u3").await), (State::Complete, 5));
+    world.sources[0].on_erase = OnErase::Delete;
+    let sweep = world.only(Work::Sweep).await.sweep.unwrap();
+    assert_eq!((sweep.searched, sweep.erased, world.rows_of("u3").await), (5, 5, 0));
+}
+
+#[tokio::test]
+async fn what_a_killed_sweep_kept_goes_with_the_next_one() {
+    let world = World::new().await;
+    world.put("_lacuna/passes/sweep/0", "found").await;
+    world.only(Work::Sweep).await;
+    assert!(world.own().await.is_empty(), "{:?}", world.own().await);
 }

@@ -70,6 +70,11 @@ impl World {
     }
 
     pub(crate) fn worker(&self, name: &str) -> Worker {
+        self.worker_on(name, self.ledger.clone())
+    }
+
+    /// A worker that has this way to the ledger.
+    pub(crate) fn worker_on(&self, name: &str, ledger: Ledger) -> Worker {
         let settings = Settings {
             lease: Duration::from_secs(30),
             set_size: SetSize { shards: 2, bytes: u64::MAX },
@@ -79,7 +84,7 @@ impl World {
         let engines = Engines { batch: self.engine(), on_demand: self.engine() };
         let catalogue = Catalogue { sources: self.sources.clone(), limits: self.limits };
         let now = self.now.clone();
-        let worker = Worker::new(name, self.ledger.clone(), engines, catalogue, settings);
+        let worker = Worker::new(name, ledger, engines, catalogue, settings);
         worker.by_clock(Arc::new(move || *now.lock().unwrap()))
     }
 
