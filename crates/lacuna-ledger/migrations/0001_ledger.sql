@@ -57,7 +57,7 @@ CREATE INDEX request_tenant ON request (tenant, id);
 CREATE INDEX request_tenant_state ON request (tenant, state, id);
 CREATE INDEX request_state ON request (state, id);
 CREATE INDEX request_kind ON request (kind, id);
-CREATE INDEX request_ready ON request (lane, ready) WHERE ready IS NOT NULL;
+CREATE INDEX request_ready ON request (lane, ready, id, received) WHERE ready IS NOT NULL;
 CREATE INDEX request_deadline ON request (deadline, id) WHERE deadline IS NOT NULL;
 CREATE INDEX request_pass ON request (pass, id) WHERE pass IS NOT NULL;
 CREATE INDEX request_package ON request (package_expires) WHERE package_expires IS NOT NULL AND package_removed IS NULL;
@@ -121,7 +121,13 @@ CREATE TABLE pass (
     began BIGINT NOT NULL,
     -- The highest number of a set, and of one whose rows are removed.
     sets BIGINT NOT NULL,
-    removed BIGINT NOT NULL
+    removed BIGINT NOT NULL,
+    -- How far it is, so that nobody has to count: what is planned now, and what of it is done.
+    planned BIGINT NOT NULL DEFAULT 0,
+    shards BIGINT NOT NULL DEFAULT 0,
+    bytes BIGINT NOT NULL DEFAULT 0,
+    done BIGINT NOT NULL DEFAULT 0,
+    bytes_done BIGINT NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX pass_batch ON pass (lane) WHERE lane = 'batch' AND phase <> 'ended';
 CREATE INDEX pass_phase ON pass (phase, id);

@@ -170,7 +170,11 @@ impl Ledger {
                 change.tx.run("DELETE FROM shard_set WHERE pass = $1", args![pass.id]).await?;
             }
             let fence = Fence(row.int("fence")? + 1);
-            let sql = "UPDATE pass SET phase = $2, fence = $3, leader = $4, lease = $5 WHERE id = $1";
+            let sql = if phase == Phase::Planning {
+                "UPDATE pass SET phase = $2, fence = $3, leader = $4, lease = $5, planned = 0, shards = 0, bytes = 0 WHERE id = $1"
+            } else {
+                "UPDATE pass SET phase = $2, fence = $3, leader = $4, lease = $5 WHERE id = $1"
+            };
             let values = args![pass.id, phase.as_str(), fence.0, worker.name.as_str(), now.saturating_add(lease)];
             change.tx.run(sql, values).await?;
             let taken_over = pass.phase != Phase::Searching && pass.leader.is_some();

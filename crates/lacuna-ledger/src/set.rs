@@ -128,7 +128,7 @@ impl Ledger {
             let first = last + 1;
             let (mut rows, mut shards) = (Vec::new(), Vec::new());
             for (number, set) in (first..).zip(sets) {
-                let bytes = set.shards.iter().map(|shard| shard.size).sum::<u64>();
+                let bytes = size(&set.shards);
                 let source = set.source.as_str();
                 rows.push(args![
                     claim.pass,
@@ -150,9 +150,12 @@ impl Ledger {
                 "shard_set (pass, number, source, shards, bytes, free, fence, rows_read, bytes_read, matched)";
             change.tx.insert(SET, rows, "").await?;
             change.tx.insert("shard (pass, number, position, path, etag, size)", shards, "").await?;
-            let sql = "UPDATE pass SET sets = $2, lease = $3 WHERE id = $1";
+            let sql = "UPDATE pass SET sets = $2, lease = $3, planned = planned + $4, shards = shards + $5, bytes = bytes + $6
+                WHERE id = $1";
             let last = last + i64::try_from(sets.len()).unwrap_or(i64::MAX);
-            change.tx.run(sql, args![claim.pass, last, now.saturating_add(lease)]).await?;
+            let mut values = args![claim.pass, last, now.saturating_add(lease), sets.len() as u64];
+            values.extend(args![sets.iter().map(|set| set.shards.len() as u64).sum::<u64>(), size(sets.iter().flat_map(|set| &set.shards))]);
+            change.tx.run(sql, values).await?;
             Ok((first..=last).map(SetId).collect())
         })
         .await
@@ -249,12 +252,16 @@ impl Ledger {
             WHERE pass = $1 AND number = $2 AND fence = $3 AND free IS NOT NULL";
         const AGAIN: &str = "SELECT number FROM shard_set
             WHERE pass = $1 AND number = $2 AND fence = $3 AND free IS NULL AND reference = $4";
+        const COUNT: &str = "UPDATE pass SET done = done + 1, bytes_done = bytes_done + $2 WHERE id = $1";
         self.change(async |change| {
             let mut values = args![claim.pass, claim.set.0, claim.fence.0, result.reference.as_str()];
             let again = values.clone();
             values.extend(args![result.rows, result.bytes, result.matched]);
-            let is_recorded = change.tx.run(UPDATE, values).await? == 1 || change.tx.row(AGAIN, again).await?.is_some();
-            if is_recorded { Ok(()) } else { Err(Error::Fenced) }
+            if change.tx.run(UPDATE, values).await? == 1 {
+                change.tx.run(COUNT, args![claim.pass, size(&claim.shards)]).await?;
+                return Ok(());
+            }
+            if change.tx.row(AGAIN, again).await?.is_some() { Ok(()) } else { Err(Error::Fenced) }
         })
         .await
     }
@@ -273,16 +280,13 @@ impl Ledger {
         Ok(all.into_iter().map(|(_, shard)| shard).collect())
     }
 
-    /// How far a pass is.
+    /// How far a pass is; its cost does not grow with the pass. Of one that was tidied away nothing is known.
     pub async fn progress(&self, pass: PassId) -> Result<PassProgress> {
-        const SUMS: &str = "SELECT COUNT(*) AS sets, COUNT(reference) AS done,
-            CAST(COALESCE(SUM(CASE WHEN free > 0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS claimed,
-            CAST(COALESCE(SUM(shards), 0) AS BIGINT) AS shards, CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes,
-            CAST(COALESCE(SUM(CASE WHEN free IS NULL THEN bytes ELSE 0 END), 0) AS BIGINT) AS bytes_done
-            FROM shard_set WHERE pass = $1";
-        let row = self.read().await?.one(SUMS, args![pass]).await?;
+        const NOW: &str = "SELECT planned, shards, bytes, done, bytes_done,
+            (SELECT COUNT(*) FROM shard_set WHERE shard_set.pass = $1 AND free > 0) AS claimed FROM pass WHERE id = $1";
+        let Some(row) = self.read().await?.row(NOW, args![pass]).await? else { return Ok(PassProgress::default()) };
         Ok(PassProgress {
-            sets: row.count("sets")?,
+            sets: row.count("planned")?,
             claimed: row.count("claimed")?,
             done: row.count("done")?,
             shards: row.count("shards")?,
@@ -290,6 +294,10 @@ impl Ledger {
             bytes_done: row.count("bytes_done")?,
         })
     }
+}
+
+fn size<'a>(shards: impl IntoIterator<Item = &'a Shard>) -> u64 {
+    shards.into_iter().map(|shard| shard.size).sum()
 }
 
 /// Only a pass that is being planned takes sets.

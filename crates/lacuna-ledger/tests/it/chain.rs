@@ -11,6 +11,7 @@ on_both!(
     every_change_is_an_entry,
     whoever_sees_a_result_is_an_entry,
     a_flipped_entry_is_found,
+    an_entry_that_was_written_anew_with_its_hash_is_found,
     an_entry_under_another_request_is_found,
     a_deleted_entry_is_found,
     reordered_entries_are_found,
@@ -106,6 +107,22 @@ async fn a_flipped_entry_is_found(place: Place) {
     }
 }
 
+async fn an_entry_that_was_written_anew_with_its_hash_is_found(place: Place) {
+    let ledger = place.open().await;
+    some(&ledger).await;
+    let body = place.query("SELECT body FROM entry WHERE sequence = 5").await[0][0].replace("rita", "vera");
+    let hash = sha256(&body);
+    let hash = if place.is_sqlite() { format!("x'{hash}'") } else { format!("'\\x{hash}'::bytea") };
+    place.run(&format!("UPDATE entry SET body = '{body}', hash = {hash} WHERE sequence = 5")).await;
+    assert_eq!(broken(&ledger).await, Some(Break::Changed(6)), "the next one follows another");
+}
+
+/// In hexadecimal.
+fn sha256(text: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 async fn an_entry_under_another_request_is_found(place: Place) {
     let ledger = place.open().await;
     let (ann, _) = some(&ledger).await;
@@ -184,8 +201,7 @@ async fn the_export_holds_the_chain_and_can_be_checked_without_the_ledger(place:
         assert_eq!((&entry["sequence"], &entry["previous"]), (&sequence.into(), &previous.into()));
         let hash = entry["hash"].as_str().unwrap();
         let body = line.strip_suffix(&format!(",\"hash\":\"{hash}\"}}\n")).unwrap().to_owned() + "}";
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes());
-        assert_eq!(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>(), hash);
+        assert_eq!(sha256(&body), hash);
         previous = hash.to_owned();
     }
     assert_eq!(ledger.chain_head().await.unwrap().to_string(), format!("8:{previous}"));
