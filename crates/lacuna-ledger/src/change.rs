@@ -71,6 +71,9 @@ impl Change {
         let mut keep = now.saturating_add(self.policy.grace);
         if erased {
             keep = keep.max(self.stands(id, now).await?);
+        } else {
+            // One that was hidden on the way stood already.
+            self.tx.run("DELETE FROM standing WHERE request = $1", args![id]).await?;
         }
         self.tx.run("UPDATE sealed SET keep_until = $2 WHERE request = $1", args![id, keep]).await?;
         Ok(())

@@ -4,13 +4,14 @@ use lacuna_ledger::{Conclusion, Ending, Error, Kind, Lane, Ledger, Refusal, Requ
 use time::Duration;
 
 use crate::make::{
-    LEASE, NEXT_DAY, NOW, begin, concluded, counts, missing, new, operator, run, search, state, submit, worker,
+    LEASE, NEXT_DAY, NOW, begin, cancel, concluded, counts, missing, new, operator, run, search, state, submit, worker,
 };
 use crate::place::Place;
 
 on_both!(
     what_is_hidden_waits_on_no_pass_until_it_is_verified,
     what_is_hidden_may_turn_out_incomplete,
+    what_was_hidden_and_then_taken_back_stands_no_more,
     only_what_is_hidden_is_verified,
     an_export_is_not_hidden,
     hidden_requests_come_in_pages,
@@ -34,8 +35,9 @@ async fn what_is_hidden_waits_on_no_pass_until_it_is_verified(place: Place) {
     let request = ledger.request(id).await.unwrap();
     assert_eq!((request.state, request.pass, request.ended), (State::Verifying, None, None));
     assert_eq!((request.counts, request.receipt.as_deref()), (Some(counts(3)), Some("r/1.jws")));
-    let stands = ledger.standing(Sequence(0), 10, NEXT_DAY).await.unwrap();
-    assert_eq!(stands.len(), 1, "what arrives from now on is erased, too");
+    // What arrives before its purge is the sweep's already.
+    let standing = ledger.standing(Sequence(0), 10, NEXT_DAY).await.unwrap();
+    assert_eq!(standing.iter().map(|erasure| erasure.request).collect::<Vec<_>>(), [id]);
     let later = NEXT_DAY + Duration::days(10);
     let pass = ledger.begin_pass(Lane::Batch, &worker("w"), 10, LEASE, later).await.unwrap();
     assert_eq!(pass, None, "no pass takes it again");
@@ -47,7 +49,11 @@ async fn what_is_hidden_waits_on_no_pass_until_it_is_verified(place: Place) {
     assert_eq!(request.receipt.as_deref(), Some("r/2.jws"));
     assert!(ledger.hidden_requests(None, 10).await.unwrap().is_empty());
     let standing = ledger.standing(Sequence(0), 10, later).await.unwrap();
-    assert_eq!(standing.iter().map(|erasure| erasure.request).collect::<Vec<_>>(), [id]);
+    assert_eq!(
+        standing.iter().map(|erasure| (erasure.request, erasure.sequence)).collect::<Vec<_>>(),
+        [(id, Sequence(1))]
+    );
+    assert_eq!(standing[0].until, later + ledger.policy().standing, "for its time from now on");
 
     // Said again, it changes nothing.
     let before = ledger.chain_head().await.unwrap();
@@ -64,6 +70,18 @@ async fn what_is_hidden_may_turn_out_incomplete(place: Place) {
     assert_eq!((request.state, request.missing), (State::Incomplete, vec![missing("a.parquet")]));
     let later = NEXT_DAY + Duration::DAY;
     assert_eq!(run(&ledger, &Ending::Complete, later).await, [id], "the next pass takes it again");
+}
+
+async fn what_was_hidden_and_then_taken_back_stands_no_more(place: Place) {
+    let ledger = place.open().await;
+    let id = hide(&ledger).await;
+    let ending = Ending::Incomplete { missing: vec![missing("a.parquet")] };
+    ledger.verified(&concluded(id, ending), &worker("w"), NEXT_DAY).await.unwrap();
+    assert_eq!(ledger.standing(Sequence(0), 10, NEXT_DAY).await.unwrap().len(), 1);
+    ledger.act(id, cancel(), &operator(), NEXT_DAY).await.unwrap();
+    assert!(ledger.standing(Sequence(0), 10, NEXT_DAY).await.unwrap().is_empty(), "nobody wants it any more");
+    ledger.forget(&worker("w"), NEXT_DAY + ledger.policy().grace).await.unwrap();
+    assert!(matches!(ledger.subject(id).await, Err(Error::NotFound("identifiers"))));
 }
 
 async fn only_what_is_hidden_is_verified(place: Place) {
