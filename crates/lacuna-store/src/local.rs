@@ -11,6 +11,7 @@ mod listing;
 mod lock;
 mod place;
 mod staging;
+mod together;
 mod version;
 
 use std::fs::File;
@@ -121,6 +122,15 @@ impl Store for LocalStore {
         _options: WriteOptions,
     ) -> Result<BlobInfo> {
         self.blocking(path, move |root, path| write(root, path, content, &condition)).await
+    }
+
+    async fn create_all(&self, blobs: Vec<(BlobPath, Content)>, _options: WriteOptions) -> Vec<Result<BlobInfo>> {
+        let (root, count) = (Arc::clone(&self.root), blobs.len());
+        let created = tokio::task::spawn_blocking(move || together::create_all(&root, blobs)).await;
+        created.unwrap_or_else(|cause| {
+            let cause = cause.to_string();
+            (0..count).map(|_| Err(Error::new(ErrorKind::Other).because(cause.clone()))).collect()
+        })
     }
 
     async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()> {

@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
 
 use crate::{BlobPath, OldCopy, Removal, Result};
 
@@ -77,6 +78,9 @@ pub struct WriteOptions {
     pub operation: Option<String>,
 }
 
+/// Writes that [`Store::create_all`] has under way.
+const WRITES_AT_ONCE: usize = 16;
+
 /// A place that holds blobs. Safe to share: all methods take `&self`.
 ///
 /// Errors say by [`ErrorKind`](crate::ErrorKind) what happened; transient ones were retried already.
@@ -109,6 +113,16 @@ pub trait Store: fmt::Debug + Send + Sync {
         condition: Condition,
         options: WriteOptions,
     ) -> Result<BlobInfo>;
+
+    /// Writes blobs where none may be, each as [`write`](Self::write) does with [`Condition::New`]; the answers are in the same
+    /// order. Many small blobs cost less together than one after the other.
+    async fn create_all(&self, blobs: Vec<(BlobPath, Content)>, options: WriteOptions) -> Vec<Result<BlobInfo>> {
+        let writes = blobs.into_iter().map(|(path, content)| {
+            let options = options.clone();
+            async move { self.write(&path, content, Condition::New, options).await }
+        });
+        stream::iter(writes).buffered(WRITES_AT_ONCE).collect().await
+    }
 
     /// Deletes version `etag` of the blob. Fails with `Changed` when it is another by now.
     async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()>;

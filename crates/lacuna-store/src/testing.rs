@@ -79,6 +79,7 @@ pub async fn run(store: Arc<dyn Store>) {
     reads_and_ranges(&*store).await;
     conditions(&*store).await;
     files(&*store).await;
+    together(&*store).await;
     copies::are_told_of_and_removed(&*store).await;
     odd_names(&*store).await;
     one_of_many_writers_wins(&store).await;
@@ -175,6 +176,30 @@ async fn conditions(store: &dyn Store) {
     assert_eq!(kind(put(store, &blob, "x", Condition::Matches(fourth.etag.clone())).await), ErrorKind::Changed);
     assert_eq!(kind(put(store, &blob, long, Condition::Matches(fourth.etag)).await), ErrorKind::Changed);
     put(store, &path("conditions/any"), "new", Condition::Any).await.unwrap();
+}
+
+async fn together(store: &dyn Store) {
+    for count in [0, 1, 40] {
+        let prefix = format!("together/{count}/");
+        let paths: Vec<_> = (0..count).map(|n| path(&format!("{prefix}{}/{n:02}", n % 3))).collect();
+        let taken = paths.get(1).cloned();
+        if let Some(taken) = &taken {
+            put(store, taken, "older", Condition::New).await.unwrap();
+        }
+        let blobs = paths.iter().map(|path| (path.clone(), Content::Bytes(path.to_string().into()))).collect();
+        let answers = store.create_all(blobs, WriteOptions::default()).await;
+        assert_eq!(answers.len(), count);
+        for (path, answer) in paths.iter().zip(answers) {
+            if Some(path) == taken.as_ref() {
+                assert_eq!(kind(answer), ErrorKind::AlreadyExists);
+                assert_eq!(read_all(store, path).await.unwrap(), "older");
+            } else {
+                assert_eq!(store.head(path).await.unwrap(), answer.unwrap());
+                assert_eq!(read_all(store, path).await.unwrap(), path.to_string());
+            }
+        }
+        assert_eq!(listed(store, &prefix).await.len(), count, "nothing else is there");
+    }
 }
 
 async fn files(store: &dyn Store) {

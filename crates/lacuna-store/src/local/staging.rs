@@ -54,10 +54,15 @@ impl Staged {
 
     /// Moves the file to `target`, where nothing may be.
     pub(super) fn put_new(self, target: &Path) -> Result<()> {
+        self.settle()?;
+        self.put_settled(target)
+    }
+
+    /// Moves the file, whose bytes are durable, to `target`, where nothing may be.
+    pub(super) fn put_settled(self, target: &Path) -> Result<()> {
         if self.cleanup.is_none() {
             self.open_up();
         }
-        self.settle()?;
         let path = TempPath::try_from_path(&self.path).map_err(place::failure)?;
         path.persist_noclobber(target).map_err(|error| {
             // Whose file it is decides what becomes of it, not this attempt.
@@ -81,8 +86,14 @@ impl Staged {
 
     /// Makes the bytes durable. The time of writing is set to the nanosecond: the kernel's own may be milliseconds coarse, too
     /// coarse to tell two versions apart that got the same inode one after the other.
-    fn settle(&self) -> Result<()> {
-        self.file.set_modified(SystemTime::now()).and_then(|()| self.file.sync_all()).map_err(place::failure)
+    pub(super) fn settle(&self) -> Result<()> {
+        self.stamp()?;
+        self.file.sync_all().map_err(place::failure)
+    }
+
+    /// Sets the time of writing alone: the bytes are made durable together with others'.
+    pub(super) fn stamp(&self) -> Result<()> {
+        self.file.set_modified(SystemTime::now()).map_err(place::failure)
     }
 
     /// Gives a file that was made for its owner alone what a new file would have.
