@@ -4,6 +4,7 @@
 //! few, of a list of blocks that were sent before when they are many. Each commit carries the id of its operation as metadata,
 //! so that a commit whose answer was lost is told from a change by someone else.
 
+mod blocks;
 mod config;
 mod copies;
 mod credential;
@@ -19,6 +20,7 @@ mod write;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use azure_core::http::{ClientOptions, Etag as SdkEtag, ExponentialRetryOptions, RetryOptions, Transport};
 use azure_storage_blob::models::{
@@ -39,6 +41,8 @@ pub struct AzureStore {
     container: BlobContainerClient,
     name: String,
     page_size: Option<i32>,
+    /// Whether the service may be asked to copy a blob's own bytes.
+    may_copy: AtomicBool,
 }
 
 impl fmt::Debug for AzureStore {
@@ -54,6 +58,8 @@ impl AzureStore {
         let client = transport::client(config)?;
         let access = credential::access(config, &url, &client)?;
         let retries = &config.retries;
+        // What may read the source goes with the request; an account's key signs for the target alone.
+        let may_copy = AtomicBool::new(access.token.is_some() || access.signature.is_some());
         let client_options = ClientOptions {
             per_try_policies: access.signer.into_iter().collect(),
             retry: RetryOptions::exponential(ExponentialRetryOptions {
@@ -69,7 +75,7 @@ impl AzureStore {
         let container = BlobContainerClient::new(url, access.token, Some(options))
             .map_err(|error| failure(error).into_error(ErrorKind::Configuration))?;
         let page_size = config.page_size.and_then(|size| i32::try_from(size.get()).ok());
-        Ok(Self { container, name: config.container.clone(), page_size })
+        Ok(Self { container, name: config.container.clone(), page_size, may_copy })
     }
 
     /// Makes the container when there is none.

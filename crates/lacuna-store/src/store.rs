@@ -76,6 +76,20 @@ pub struct WriteOptions {
     pub content_type: Option<&'static str>,
     /// The operation that this write belongs to; kept with the blob, so that a write whose answer was lost is recognised.
     pub operation: Option<String>,
+    /// Stretches of the new bytes that are stretches of the version which [`Condition::Matches`] names, in their order. A store may
+    /// take them from there instead of from the content.
+    pub unchanged: Vec<Unchanged>,
+}
+
+/// A stretch of a blob's new bytes that is a stretch of its old ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unchanged {
+    /// Where it starts in the old bytes.
+    pub from: u64,
+    /// Where it starts in the new ones.
+    pub at: u64,
+    /// How many bytes it has.
+    pub length: u64,
 }
 
 /// Writes that [`Store::create_all`] has under way.

@@ -37,7 +37,11 @@ async fn a_replaced_blob_keeps_what_it_has_besides_its_bytes() {
     // In one piece, in blocks, and in one piece again.
     for size in [20, 9 << 20, 30] {
         let before = store.head(&shard).await.unwrap();
-        let options = WriteOptions { content_type: Some("text/plain"), operation: Some(format!("purge-{size}")) };
+        let options = WriteOptions {
+            content_type: Some("text/plain"),
+            operation: Some(format!("purge-{size}")),
+            ..WriteOptions::default()
+        };
         let condition = Condition::Matches(before.etag.clone());
         let written = store.write(&shard, Content::Bytes(pattern(size)), condition, options).await.unwrap();
         assert_ne!(written.etag, before.etag);
@@ -64,7 +68,7 @@ async fn a_new_blob_has_the_type_it_is_given_and_an_account_keeps_its_own_tier()
     let store = store().await;
     for size in [3, 9 << 20] {
         let blob = path(&format!("package/{size}.json"));
-        let options = WriteOptions { content_type: Some("application/json"), operation: None };
+        let options = WriteOptions { content_type: Some("application/json"), ..WriteOptions::default() };
         let content = Content::Bytes(pattern(size));
         let written = store.write(&blob, content.clone(), Condition::New, options).await.unwrap();
         let replaced = Condition::Matches(written.etag);

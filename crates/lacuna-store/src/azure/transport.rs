@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use azure_core::error::ErrorKind as SdkKind;
-use azure_core::http::headers::{HeaderName, HeaderValue, Headers};
+use azure_core::http::headers::{AUTHORIZATION, HeaderName, HeaderValue, Headers};
 use azure_core::http::{AsyncRawResponse, Body, HttpClient, Method, Request};
 use bytes::{Bytes, BytesMut};
 
@@ -72,6 +72,22 @@ impl Http {
     }
 }
 
+/// What is copied from (Put Block From URL).
+const COPY_SOURCE: &str = "x-ms-copy-source";
+const COPY_SOURCE_AUTHORIZATION: &str = "x-ms-copy-source-authorization";
+
+impl Http {
+    /// The address of a copy's source, with the signature.
+    fn source(&self, address: &str) -> azure_core::Result<String> {
+        let mut url = azure_core::http::Url::parse(address)
+            .map_err(|_| azure_core::Error::with_message(SdkKind::Other, "a copy's source has no address"))?;
+        if let Some(Signature(pairs)) = &self.signature {
+            url.query_pairs_mut().extend_pairs(pairs.iter().map(|(name, value)| (name.expose(), value.expose())));
+        }
+        Ok(url.into())
+    }
+}
+
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Http")
@@ -96,6 +112,15 @@ impl HttpClient for Http {
         };
         let mut outgoing = self.client.request(method, url);
         for (name, value) in request.headers().iter() {
+            if name.as_str() == COPY_SOURCE {
+                outgoing = outgoing.header(COPY_SOURCE, self.source(value.as_str())?);
+                // Whoever may write may read what is copied: it is the same blob.
+                let token = request.headers().get_optional_str(&AUTHORIZATION);
+                if let Some(token) = token.filter(|token| token.starts_with("Bearer ")) {
+                    outgoing = outgoing.header(COPY_SOURCE_AUTHORIZATION, token);
+                }
+                continue;
+            }
             outgoing = outgoing.header(name.as_str(), value.as_str());
         }
         let Body::Bytes(body) = request.body() else {

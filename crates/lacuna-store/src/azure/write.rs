@@ -4,29 +4,25 @@
 //! or after a week.
 
 use std::num::NonZeroU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use azure_core::Uuid;
 use azure_storage_blob::models::{
     BlobClientGetPropertiesResultHeaders, BlockBlobClientCommitBlockListResultHeaders,
-    BlockBlobClientStageBlockOptions, BlockLookupList, LeaseStatus,
+    BlockBlobClientStageBlockFromUrlOptions, BlockBlobClientStageBlockOptions, BlockLookupList, HttpRange, LeaseStatus,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::blocks::{self, Block};
 use super::failure::{Failure, failure};
 use super::properties::{OPERATION, Properties};
 use super::upload::Upload;
-use super::{AzureStore, info};
-use crate::{BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, Result, WriteOptions};
+use super::{AzureStore, info, quoted};
+use crate::{BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, Result, Unchanged, WriteOptions};
 
 /// Content up to this size goes in one request.
 const WHOLE_BYTES_MAX: u64 = 8 << 20;
-
-/// Longer content goes in blocks of at least this size.
-const BLOCK_BYTES_MIN: u64 = 8 << 20;
-
-/// The service's limit on the blocks of a blob (Put Block List, remarks).
-const BLOCKS_MAX: u64 = 50_000;
 
 /// Blocks that are under way at a time.
 const BLOCKS_AT_ONCE: usize = 4;
@@ -43,6 +39,7 @@ struct Write<'a> {
     upload: Upload,
     condition: Condition,
     operation: String,
+    unchanged: Vec<Unchanged>,
 }
 
 impl AzureStore {
@@ -61,7 +58,7 @@ impl AzureStore {
                 .at(path)
                 .because("an operation's id is not printable ASCII"));
         }
-        let write = Write { path, upload, condition, operation };
+        let write = Write { path, upload, condition, operation, unchanged: options.unchanged };
         let properties = match self.prepare(&write, options.content_type).await? {
             Prepared::Write(properties) => properties.signed(&write.operation),
             Prepared::Done(info) => return Ok(info),
@@ -129,28 +126,68 @@ impl AzureStore {
         Ok(answer.etag.map(|etag| Etag::new(etag.as_ref())))
     }
 
-    /// Sends the bytes as blocks, and answers with their ids.
+    /// Sends the bytes as blocks, and answers with their ids. What is unchanged is copied inside the service, where that goes.
     async fn stage(&self, write: &Write<'_>, properties: &Properties) -> Result<Vec<Vec<u8>>> {
-        let blob = self.blob(write.path).block_blob_client();
-        let (size, block_size) = (write.upload.size(), block_size(write.upload.size()));
-        let blocks = (0..size).step_by(usize::try_from(block_size).unwrap_or(usize::MAX)).map(|offset| {
-            let (blob, scope) = (&blob, properties.encryption_scope());
+        let size = write.upload.size();
+        let staged = blocks::blocks(size, &write.unchanged).into_iter().map(|block| {
+            let scope = properties.encryption_scope();
             async move {
-                let length = block_size.min(size - offset);
-                let length_here = usize::try_from(length).unwrap_or(usize::MAX);
-                let bytes = write.upload.read(offset, length_here).await.map_err(|error| error.at(write.path))?;
-                let id = Uuid::new_v4().as_bytes().to_vec();
-                let options = BlockBlobClientStageBlockOptions {
-                    encryption_scope: scope,
-                    ..BlockBlobClientStageBlockOptions::default()
-                };
-                blob.stage_block(&id, length, bytes.into(), Some(options))
-                    .await
-                    .map_err(|error| failure(error).at(write.path))?;
-                Ok(id)
+                if let Some(id) = self.copy_block(write, block, scope.clone()).await? {
+                    return Ok(vec![id]);
+                }
+                let (mut ids, mut done) = (Vec::new(), 0);
+                while done < block.length {
+                    let length = blocks::sent_bytes(size).min(block.length - done);
+                    ids.push(self.send_block(write, block.at + done, length, scope.clone()).await?);
+                    done += length;
+                }
+                Ok::<_, Error>(ids)
             }
         });
-        stream::iter(blocks).buffered(BLOCKS_AT_ONCE).try_collect().await
+        let ids: Vec<Vec<Vec<u8>>> = stream::iter(staged).buffered(BLOCKS_AT_ONCE).try_collect().await?;
+        Ok(ids.concat())
+    }
+
+    /// Sends `length` of the bytes as a block.
+    async fn send_block(&self, write: &Write<'_>, at: u64, length: u64, scope: Option<String>) -> Result<Vec<u8>> {
+        let length_here = usize::try_from(length).unwrap_or(usize::MAX);
+        let bytes = write.upload.read(at, length_here).await.map_err(|error| error.at(write.path))?;
+        let id = Uuid::new_v4().as_bytes().to_vec();
+        let options =
+            BlockBlobClientStageBlockOptions { encryption_scope: scope, ..BlockBlobClientStageBlockOptions::default() };
+        let blob = self.blob(write.path).block_blob_client();
+        let sent = blob.stage_block(&id, length, bytes.into(), Some(options)).await;
+        sent.map_err(|error| failure(error).at(write.path))?;
+        Ok(id)
+    }
+
+    /// Has the service copy a block from the version that is replaced; `None` where it must be sent.
+    async fn copy_block(&self, write: &Write<'_>, block: Block, scope: Option<String>) -> Result<Option<Vec<u8>>> {
+        let (Some(from), Condition::Matches(etag)) = (block.from, &write.condition) else { return Ok(None) };
+        if !self.may_copy.load(Relaxed) {
+            return Ok(None);
+        }
+        let id = Uuid::new_v4().as_bytes().to_vec();
+        let options = BlockBlobClientStageBlockFromUrlOptions {
+            encryption_scope: scope,
+            source_if_match: Some(quoted(etag)),
+            source_range: Some(HttpRange::new(from, block.length)),
+            ..BlockBlobClientStageBlockFromUrlOptions::default()
+        };
+        let blob = self.blob(write.path);
+        // The request itself has no body.
+        let copied = blob.block_blob_client().stage_block_from_url(&id, 0, blob.url().to_string(), Some(options)).await;
+        match copied.map_err(failure) {
+            Ok(_) => Ok(Some(id)),
+            // Another version is there, and the commit would fail.
+            Err(failure) if failure.kind() == ErrorKind::Changed => Err(write.refused(failure)),
+            // The account, a firewall or the credential forbids it: it need not be tried again.
+            Err(failure) => {
+                tracing::debug!(%failure, "bytes that stay are sent, as the service does not copy them");
+                self.may_copy.fetch_and(failure.kind() == ErrorKind::Unavailable, Relaxed);
+                Ok(None)
+            }
+        }
     }
 
     async fn commit(&self, write: &Write<'_>, blocks: Vec<Vec<u8>>, properties: Properties) -> Answer {
@@ -258,9 +295,4 @@ impl Write<'_> {
             _ => failure.at(self.path),
         }
     }
-}
-
-/// Blocks of whole MiB, large enough that the service's limit on their number holds.
-fn block_size(size: u64) -> u64 {
-    size.div_ceil(BLOCKS_MAX).next_multiple_of(1 << 20).max(BLOCK_BYTES_MIN)
 }

@@ -41,6 +41,10 @@ struct State {
     ticks: i64,
     passed: Duration,
     requests: Vec<String>,
+    /// Whether a firewall or a policy keeps the service from reading what is to be copied.
+    forbids_copies: bool,
+    /// A blob that another writer replaces before the next copy.
+    replaced_before_copy: Option<String>,
 }
 
 /// A blob as it is, or as it was.
@@ -69,6 +73,8 @@ impl Account {
             ticks: 0,
             passed: Duration::ZERO,
             requests: Vec::new(),
+            forbids_copies: false,
+            replaced_before_copy: None,
         };
         let account = Self { state: Arc::new(Mutex::new(state)), endpoint };
         let served = account.clone();
@@ -94,7 +100,22 @@ impl Account {
         }
     }
 
-    /// Requests so far, as `METHOD NAME?QUERY`.
+    /// The same, with a shared access signature.
+    pub(crate) fn config_with_signature(&self) -> AzureConfig {
+        let signature = "sv=2022-11-02&sp=rwdxylacup&sr=c&se=2099-01-01&sig=c2lnbmF0dXJl";
+        AzureConfig { credential: Credential::Sas(Secret::new(signature)), ..self.config() }
+    }
+
+    /// Another writer replaces the blob just before the next stretch of it is copied.
+    pub(crate) fn replace_before_copy(&self, name: &str) {
+        self.state().replaced_before_copy = Some(name.to_owned());
+    }
+
+    pub(crate) fn forbid_copies(&self) {
+        self.state().forbids_copies = true;
+    }
+
+    /// Requests so far, as `METHOD NAME?QUERY`; those that copy say from where.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.state().requests.clone()
     }
@@ -174,11 +195,13 @@ impl State {
     fn answer(&mut self, asked: &Asked) -> Response<Body> {
         self.expire();
         let mut query: Vec<_> = asked.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        query.extend(asked.header("x-ms-source-range").map(|range| format!("from={range}")));
         query.sort();
         self.requests.push(format!("{} {}?{}", asked.method, asked.name, query.join("&")));
         let answer = match (asked.method.as_str(), asked.query("comp"), asked.name.as_str()) {
             ("PUT", "", "") => Ok(respond(201, &[])),
             ("GET", "list", "") => Ok(self.list(asked)),
+            ("PUT", "block", _) if asked.header("x-ms-copy-source").is_some() => self.copy_block(asked),
             ("PUT", "block", _) => {
                 let id = asked.query("blockid").to_owned();
                 self.blocks.insert((asked.name.clone(), id), asked.body.clone());
@@ -198,6 +221,29 @@ impl State {
             _ => Err((400, "UnsupportedRequest")),
         };
         answer.unwrap_or_else(|(status, code)| respond(status, &[("x-ms-error-code", code)]))
+    }
+
+    /// Put Block From URL.
+    fn copy_block(&mut self, asked: &Asked) -> Answer {
+        let source = asked.header("x-ms-copy-source").unwrap();
+        if self.forbids_copies || !source.contains("sig=") {
+            return Err((403, "CannotVerifyCopySource"));
+        }
+        let path = source.split('?').next().unwrap().splitn(6, '/').nth(5).unwrap();
+        if let Some(name) = self.replaced_before_copy.take() {
+            let item = self.found(&name)?;
+            (item.bytes, item.etag) = (Bytes::from_static(b"another writer's"), "\"0xother\"".to_owned());
+        }
+        let item = self.found(&unescape(path))?;
+        if asked.header("x-ms-source-if-match").is_some_and(|etag| etag != item.etag) {
+            return Err((412, "SourceConditionNotMet"));
+        }
+        let range = asked.header("x-ms-source-range").unwrap().strip_prefix("bytes=").unwrap();
+        let (start, end) = range.split_once('-').unwrap();
+        let (start, end): (usize, usize) = (start.parse().unwrap(), end.parse().unwrap());
+        let bytes = item.bytes.slice(start..=end);
+        self.blocks.insert((asked.name.clone(), asked.query("blockid").to_owned()), bytes);
+        Ok(respond(201, &[]))
     }
 
     fn now(&self) -> OffsetDateTime {

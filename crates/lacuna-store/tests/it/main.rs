@@ -9,3 +9,4 @@ mod identity;
 mod local;
 mod memory;
 mod scripted;
+mod unchanged;
