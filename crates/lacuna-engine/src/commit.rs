@@ -42,6 +42,16 @@ pub(crate) async fn create(
     store.write(path, content, Condition::New, options).await
 }
 
+/// Writes files that must not exist yet, together; the answers are in the same order.
+pub(crate) async fn create_all(
+    store: &dyn Store,
+    files: Vec<(BlobPath, Content)>,
+    media_type: &'static str,
+) -> Vec<Result<BlobInfo>> {
+    let options = WriteOptions { content_type: Some(media_type), ..WriteOptions::default() };
+    store.create_all(files, options).await
+}
+
 /// Writes one of Lacuna's own records beside the logs, in the place of the version that was read, or where there was none.
 pub(crate) async fn keep(
     store: &dyn Store,

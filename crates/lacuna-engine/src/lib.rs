@@ -32,6 +32,7 @@ mod receipt;
 mod rows;
 mod seal;
 mod search;
+mod settle;
 mod spool;
 mod standing;
 mod statement;

@@ -55,6 +55,25 @@ impl ShardError {
         matches!(self, Self::KeepsChanging { .. }) || self.is_change()
     }
 
+    /// Whether the same may go well at another time, without anybody doing anything about the shard.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Store(error) => !matches!(
+                error.kind,
+                ErrorKind::AccessDenied | ErrorKind::Leased | ErrorKind::Held | ErrorKind::Archived
+            ),
+            Self::Scan(lacuna_scan::Error::Read(_)) | Self::Erase(lacuna_erase::Error::Io(_)) => true,
+            Self::Temp(_) | Self::Cancelled | Self::KeepsChanging { .. } | Self::Memory { .. } => true,
+            Self::Tombstone(error) => error.is_passing(),
+            Self::Scan(_)
+            | Self::Erase(_)
+            | Self::Export(_)
+            | Self::Refused(_)
+            | Self::Residue { .. }
+            | Self::Panicked => false,
+        }
+    }
+
     /// The line of the outcome.
     pub(crate) fn into_problem(self, shard: &str) -> Problem {
         Problem { shard: shard.to_owned(), reason: chain(&self) }

@@ -1,7 +1,7 @@
 //! Takes hidden rows out of the bytes: every shard with a tombstone once, however many requests hid rows in it. What a killed run
 //! left in the middle is finished first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use lacuna_store::{BlobInfo, BlobPath, Etag, Store};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::location;
 use crate::erase::{Purge, Purged, sha256_of};
 use crate::format::ShardFormat;
 use crate::hidden::{self, Held, Tombstones};
 use crate::journal::{self, Intent};
 use crate::outcome::{Problem, Retained};
 use crate::plan;
-use crate::problem::ShardError;
-use crate::receipt::ReceiptShard;
+use crate::problem::{ShardError, chain};
 use crate::search::Question;
+pub(crate) use crate::settle::settle;
+use crate::settle::{Blocked, Settlement};
 use crate::statement;
 use crate::{Engine, Error, Phase, Reporter, Source, commit};
 
@@ -107,6 +107,8 @@ struct Run<'a> {
 /// What came of one shard.
 enum Done {
     Purged(usize, Box<Purged>),
+    /// It stays as it is, and its rows hidden in it.
+    Blocked(usize, Box<Blocked>),
     NotDue,
     Held,
     /// It is of no source that was asked for.
@@ -179,15 +181,18 @@ impl Run<'_> {
             tally.add(done);
         }
         drop(purges);
-        let Tally { mut outcome, purged } = tally;
+        let Tally { mut outcome, purged, blocked } = tally;
         outcome.interrupted = self.cancel.is_cancelled();
         let sources: Vec<&Source> = self.sources.iter().map(|prepared| prepared.source).collect();
         let purged: Vec<(&Source, Purged)> = purged.into_iter().map(|(at, purged)| (sources[at], purged)).collect();
+        let blocked: Vec<(&Source, Blocked)> =
+            blocked.into_iter().map(|(at, blocked)| (sources[at], blocked)).collect();
         for (source, purged) in &purged {
             *outcome.sources.entry(source.name.clone()).or_default() += purged.tombstone.hidden().len();
         }
         let chain_head = self.options.chain_head.as_deref();
-        let (requests, problems) = settle(store, self.key, &purged, chain_head, |_| true).await;
+        let settlement = Settlement { store, key: self.key, chain_head };
+        let (requests, problems) = settlement.settle(&purged, &blocked, |_| true).await;
         outcome.requests = requests;
         outcome.problems.extend(problems);
         Ok(outcome)
@@ -239,8 +244,11 @@ impl Run<'_> {
             ));
         }
         let format = ShardFormat::of(prepared.source, &version.shard).map_err(ShardError::Refused)?;
-        let purged = self.purger(prepared).shard(&shard, &format, &held).await?;
-        Ok(Done::Purged(at, Box::new(purged)))
+        match self.purger(prepared).shard(&shard, &format, &held).await {
+            Ok(purged) => Ok(Done::Purged(at, Box::new(purged))),
+            Err(error) if error.is_passing() => Err(error),
+            Err(error) => Ok(Done::Blocked(at, Box::new(Blocked { tombstone: held.tombstone, reason: chain(&error) }))),
+        }
     }
 
     fn purger<'p>(&'p self, prepared: &'p Prepared<'_>) -> Purge<'p> {
@@ -327,6 +335,7 @@ impl Run<'_> {
 struct Tally {
     outcome: PurgeOutcome,
     purged: Vec<(usize, Purged)>,
+    blocked: Vec<(usize, Blocked)>,
 }
 
 impl Tally {
@@ -345,59 +354,17 @@ impl Tally {
                 self.outcome.retained.extend(Retained::of_copies(shard, &purged.old));
                 self.purged.push((at, *purged));
             }
+            Ok(Done::Blocked(at, blocked)) => {
+                let (shard, reason) = (blocked.tombstone.version().shard.clone(), blocked.reason.clone());
+                self.outcome.problems.push(Problem { shard, reason });
+                self.blocked.push((at, *blocked));
+            }
             Ok(Done::NotDue) => self.outcome.shards_not_due += 1,
             Ok(Done::Held) => self.outcome.shards_held += 1,
             Ok(Done::Elsewhere | Done::Nothing) => {}
             Err((shard, error)) => self.outcome.problems.push(error.into_problem(&shard)),
         }
     }
-}
-
-/// Brings the records and receipts of the requests that are `wanted` up to what was purged; then what hid the rows has served.
-pub(crate) async fn settle(
-    store: &dyn Store,
-    key: &SigningKey,
-    purged: &[(&Source, Purged)],
-    chain_head: Option<&str>,
-    wanted: impl Fn(&str) -> bool,
-) -> (Vec<PurgedRequest>, Vec<Problem>) {
-    let mut by_request: BTreeMap<&str, Vec<(&Source, &Purged, ReceiptShard)>> = BTreeMap::new();
-    for (source, purged) in purged {
-        for (request, rows) in purged.tombstone.requests().filter(|(request, _)| wanted(request)) {
-            by_request.entry(request).or_default().push((source, purged, purged.line(rows.len())));
-        }
-    }
-    let (mut requests, mut problems, mut unsaid) = (Vec::new(), Vec::new(), HashSet::new());
-    for (request, lines) in by_request {
-        let rows = lines.iter().filter(|(_, purged, _)| !purged.is_again).map(|(_, _, line)| line.matched).sum();
-        let lines: Vec<_> = lines.into_iter().map(|(source, _, line)| (source, line)).collect();
-        let mut done = PurgedRequest { request: request.to_owned(), rows, receipt: None, receipt_jws: None };
-        match statement::advance(store, key, request, &lines, chain_head).await {
-            Ok(Ok(path)) => done.receipt = Some(location(store, &path)),
-            Ok(Err((jws, error))) => {
-                done.receipt_jws = Some(jws);
-                unsaid.insert(request);
-                problems.push(ShardError::Store(error).into_problem("the receipt"));
-            }
-            Err(error) => {
-                unsaid.insert(request);
-                problems.push(error.into_problem("the record of a request"));
-            }
-        }
-        requests.push(done);
-    }
-    for (_, purged) in purged {
-        // What a receipt does not say yet is said by the next run.
-        if purged.tombstone.requests().any(|(request, _)| unsaid.contains(request)) {
-            continue;
-        }
-        for leftover in &purged.leftovers {
-            if let Err(error) = commit::drop_record(store, leftover).await {
-                problems.push(ShardError::Store(error).into_problem(leftover.path.as_str()));
-            }
-        }
-    }
-    (requests, problems)
 }
 
 fn shard_path(shard: &str) -> Result<BlobPath, ShardError> {

@@ -14,6 +14,9 @@ use crate::problem::ShardError;
 use crate::receipt::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource};
 use crate::{OnErase, Request, Source, commit, journal, seal, verify};
 
+/// What a receipt is to a web server.
+pub(crate) const RECEIPT_MEDIA_TYPE: &str = "application/jose";
+
 /// When the run began and ended.
 #[derive(Debug)]
 pub(crate) struct Statement {
@@ -93,7 +96,7 @@ pub(crate) async fn write(store: &dyn Store, request: &str, jws: &str) -> Result
 async fn create(store: &dyn Store, request: &str, number: u32, jws: &str) -> Result<String, lacuna_store::Error> {
     let blob = receipt_path(request, number)?;
     let content = Content::Bytes(format!("{jws}\n").into());
-    commit::create(store, &blob, content, "application/jose").await.map(|_| blob.to_string())
+    commit::create(store, &blob, content, RECEIPT_MEDIA_TYPE).await.map(|_| blob.to_string())
 }
 
 pub(crate) fn receipt_path(request: &str, number: u32) -> Result<BlobPath, lacuna_store::Error> {
@@ -168,39 +171,52 @@ pub(crate) async fn carry(
     Ok(())
 }
 
-/// Brings a request's receipt up to what came of some of its shards: a new one, unless the newest says it all. Answers with its
-/// path; with the receipt itself, where it could not be written.
+/// What a request's receipt is to say now.
+pub(crate) enum Next {
+    /// What the one at this path says.
+    Same(BlobPath),
+    /// What this one says, which is not written yet.
+    Another(Draft),
+}
+
+/// A receipt that is to be written.
+pub(crate) struct Draft {
+    pub(crate) path: BlobPath,
+    pub(crate) jws: String,
+}
+
+impl Draft {
+    pub(crate) fn content(&self) -> Content {
+        Content::Bytes(format!("{}\n", self.jws).into())
+    }
+}
+
+/// What a request's receipt says once shards stand as `lines` say. A line takes the place of the one that the newest has of the same
+/// version of the shard.
 pub(crate) async fn advance(
     store: &dyn Store,
     key: &SigningKey,
     request: &str,
     lines: &[(&Source, ReceiptShard)],
     chain_head: Option<&str>,
-) -> Result<Result<String, (String, lacuna_store::Error)>, ShardError> {
-    loop {
-        let (number, before) = match newest(store, key, request).await? {
-            Some((number, receipt)) => (number, receipt),
-            None => (0, unknown(request)),
-        };
-        let mut receipt = before.clone();
-        lines.iter().for_each(|(source, line)| note(&mut receipt, source, line));
-        let written = if number > 0 && receipt == before {
-            receipt_path(request, number).map(|path| path.to_string()).map_err(ShardError::Store)?
-        } else {
-            receipt.finished = rfc3339(OffsetDateTime::now_utc());
-            receipt.chain_head = chain_head.map(str::to_owned).or(receipt.chain_head);
-            let jws = sign(&receipt, key);
-            match create(store, request, number + 1, &jws).await {
-                Ok(path) => path,
-                // Another run wrote one: this one must say that, too.
-                Err(error) if error.kind == ErrorKind::AlreadyExists => continue,
-                Err(error) => return Ok(Err((jws, error))),
-            }
-        };
-        if let Some(begun) = journal::read::<Receipt>(store, &journal::request_path(request)).await? {
-            commit::drop_record(store, &begun.info).await.map_err(ShardError::Store)?;
-        }
-        return Ok(Ok(written));
+) -> Result<Next, ShardError> {
+    let (number, before) = newest(store, key, request).await?.unwrap_or_else(|| (0, unknown(request)));
+    let mut receipt = before.clone();
+    lines.iter().for_each(|(source, line)| note(&mut receipt, source, line));
+    if number > 0 && receipt == before {
+        return receipt_path(request, number).map(Next::Same).map_err(ShardError::Store);
+    }
+    receipt.finished = rfc3339(OffsetDateTime::now_utc());
+    receipt.chain_head = chain_head.map(str::to_owned).or(receipt.chain_head);
+    let path = receipt_path(request, number + 1).map_err(ShardError::Store)?;
+    Ok(Next::Another(Draft { path, jws: sign(&receipt, key) }))
+}
+
+/// Removes the record of what a request began, which its receipt tells now.
+pub(crate) async fn end(store: &dyn Store, request: &str) -> Result<(), ShardError> {
+    match journal::read::<Receipt>(store, &journal::request_path(request)).await? {
+        Some(begun) => commit::drop_record(store, &begun.info).await.map_err(ShardError::Store),
+        None => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lacuna_engine::{
     Action, EraseMode, OldVersions, PurgeOptions, PurgeOutcome, Receipt, Reporter, ShardState, verify,
 };
-use lacuna_store::{AzureStore, Hold};
+use lacuna_store::{AzureStore, BlobPath, ErrorKind, Hold};
 use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 
@@ -109,6 +109,31 @@ async fn a_leased_shard_is_a_problem_and_nothing_is_lost() {
     let purged = purge(&world).await;
     assert!(purged.problems.is_empty() && purged.shards_purged == 1, "{purged:?}");
     assert!(!has_old_bytes(&account));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_that_a_lease_refuses_is_blocked_in_the_receipt_until_it_is_lifted() {
+    let (account, world) = world(Protection::default()).await;
+    let hide = request("e1", "u3", Action::Erase(EraseMode::Hide));
+    assert!(world.run(vec![source("all", "*.ndjson")], vec![hide]).await.unwrap().is_complete());
+    account.lease(SHARD, true);
+    for _ in 0..2 {
+        let outcome = purge(&world).await;
+        assert_eq!((outcome.shards_purged, outcome.problems.len()), (0, 1), "{outcome:?}");
+        assert_eq!((outcome.requests.len(), outcome.requests[0].rows), (1, 0));
+        let line = receipt(&world, 2).await.sources.remove(0).shards.remove(0);
+        assert_eq!((line.state, line.old_versions), (ShardState::Blocked, OldVersions::Unchanged));
+        assert_eq!((line.rows_before, line.matched, line.rows_after), (60, 3, 60));
+        assert_eq!(line.reason.as_deref(), Some(outcome.problems[0].reason.as_str()));
+        assert!(line.reason.is_some_and(|reason| reason.contains("lease")));
+    }
+    let third = world.store.head(&BlobPath::new("_lacuna/receipts/e1.3.jws").unwrap()).await;
+    assert_eq!(third.unwrap_err().kind, ErrorKind::NotFound, "what a receipt says is not said again");
+
+    account.lease(SHARD, false);
+    assert!(purge(&world).await.problems.is_empty());
+    let line = receipt(&world, 3).await.sources.remove(0).shards.remove(0);
+    assert_eq!((line.state, line.reason, line.rows_after), (ShardState::Gone, None, 57));
 }
 
 /// A shard that is committed as a list of blocks, with the run cut off once the first of them is sent.

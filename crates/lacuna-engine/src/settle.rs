@@ -1,0 +1,191 @@
+//! What is left once shards were purged: the receipts of all requests that had rows in them, and then the records that nobody needs
+//! any more. A shard may hide rows of a thousand requests, so receipts are made side by side and written together.
+
+use std::collections::{BTreeMap, HashSet};
+
+use ed25519_dalek::SigningKey;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
+use lacuna_erase::tombstone::Tombstone;
+use lacuna_store::{BlobInfo, ErrorKind, Store};
+
+use crate::engine::location;
+use crate::erase::Purged;
+use crate::outcome::Problem;
+use crate::problem::ShardError;
+use crate::purge::PurgedRequest;
+use crate::receipt::{OldVersions, ReceiptShard, ShardState};
+use crate::statement::{self, Next};
+use crate::{Source, commit};
+
+/// Requests, or records, that are worked on at a time.
+const AT_ONCE: usize = 16;
+
+/// Receipts that are held in memory to be written together.
+const RECEIPTS_AT_ONCE: usize = 256;
+
+/// A shard that stays as it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Blocked {
+    /// The rows that stay hidden in it, and whose they are.
+    pub(crate) tombstone: Tombstone,
+    pub(crate) reason: String,
+}
+
+impl Blocked {
+    /// The line of a receipt for a request with `matched` of the rows.
+    fn line(&self, matched: u64) -> ReceiptShard {
+        let version = self.tombstone.version();
+        ReceiptShard {
+            shard: version.shard.clone(),
+            state: ShardState::Blocked,
+            reason: Some(self.reason.clone()),
+            etag_before: version.etag.clone(),
+            etag_after: None,
+            sha256_before: None,
+            sha256_after: None,
+            rows_before: version.rows,
+            matched,
+            rows_after: version.rows,
+            survivors: None,
+            old_versions: OldVersions::Unchanged,
+            gone_by: None,
+        }
+    }
+}
+
+/// Where receipts go, and who signs them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settlement<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) key: &'a SigningKey,
+    /// The head of the ledger's chain.
+    pub(crate) chain_head: Option<&'a str>,
+}
+
+/// What came of one request: lines for its receipt.
+struct Account<'a> {
+    request: &'a str,
+    rows: u64,
+    lines: Vec<(&'a Source, ReceiptShard)>,
+}
+
+/// Brings the records and receipts of the requests that are `wanted` up to what was purged; then what hid the rows has served.
+pub(crate) async fn settle(
+    store: &dyn Store,
+    key: &SigningKey,
+    purged: &[(&Source, Purged)],
+    chain_head: Option<&str>,
+    wanted: impl Fn(&str) -> bool,
+) -> (Vec<PurgedRequest>, Vec<Problem>) {
+    Settlement { store, key, chain_head }.settle(purged, &[], wanted).await
+}
+
+impl Settlement<'_> {
+    /// Tells the requests that are `wanted` of what was purged and what is blocked; then what hid the purged rows has served.
+    pub(crate) async fn settle(
+        &self,
+        purged: &[(&Source, Purged)],
+        blocked: &[(&Source, Blocked)],
+        wanted: impl Fn(&str) -> bool,
+    ) -> (Vec<PurgedRequest>, Vec<Problem>) {
+        let mut accounts: BTreeMap<&str, Account<'_>> = BTreeMap::new();
+        let mut tell = |request, source, line: ReceiptShard, rows: u64| {
+            let account = accounts.entry(request).or_insert(Account { request, rows: 0, lines: Vec::new() });
+            account.rows += rows;
+            account.lines.push((source, line));
+        };
+        for &(source, ref purged) in purged {
+            for (request, rows) in purged.tombstone.requests().filter(|(request, _)| wanted(request)) {
+                let gone = if purged.is_again { 0 } else { rows.len() };
+                tell(request, source, purged.line(rows.len()), gone);
+            }
+        }
+        for &(source, ref blocked) in blocked {
+            for (request, rows) in blocked.tombstone.requests().filter(|(request, _)| wanted(request)) {
+                tell(request, source, blocked.line(rows.len()), 0);
+            }
+        }
+        let accounts: Vec<Account<'_>> = accounts.into_values().collect();
+        let (mut requests, mut problems) = (Vec::with_capacity(accounts.len()), Vec::new());
+        for accounts in accounts.chunks(RECEIPTS_AT_ONCE) {
+            self.state(accounts, &mut requests, &mut problems).await;
+        }
+        // What a receipt does not say yet is said by the next run.
+        let unsaid: HashSet<&str> =
+            requests.iter().filter(|done| done.receipt.is_none()).map(|done| done.request.as_str()).collect();
+        let served = purged
+            .iter()
+            .filter(|(_, purged)| !purged.tombstone.requests().any(|(request, _)| unsaid.contains(request)));
+        let leftovers: Vec<&BlobInfo> = served.flat_map(|(_, purged)| &purged.leftovers).collect();
+        let dropping = leftovers.iter().map(|leftover| commit::drop_record(self.store, leftover).boxed()).collect();
+        for (leftover, dropped) in leftovers.iter().zip(side_by_side(dropping).await) {
+            let problem = |error| ShardError::Store(error).into_problem(leftover.path.as_str());
+            problems.extend(dropped.map_err(problem).err());
+        }
+        (requests, problems)
+    }
+
+    async fn draft(&self, account: &Account<'_>) -> Result<Next, ShardError> {
+        statement::advance(self.store, self.key, account.request, &account.lines, self.chain_head).await
+    }
+
+    /// Writes a receipt for each of `accounts`.
+    async fn state(&self, accounts: &[Account<'_>], requests: &mut Vec<PurgedRequest>, problems: &mut Vec<Problem>) {
+        let mut left: Vec<&Account<'_>> = accounts.iter().collect();
+        while !left.is_empty() {
+            let drafts = left.iter().map(|account| self.draft(account).boxed()).collect();
+            let drafts = side_by_side(drafts).await;
+            let (mut told, mut writing, mut contents) = (Vec::new(), Vec::new(), Vec::new());
+            for (account, draft) in left.into_iter().zip(drafts) {
+                match draft {
+                    Ok(Next::Same(path)) => told.push((account, path)),
+                    Ok(Next::Another(receipt)) => {
+                        contents.push((receipt.path.clone(), receipt.content()));
+                        writing.push((account, receipt));
+                    }
+                    Err(error) => {
+                        requests.push(account.done(None, None));
+                        problems.push(error.into_problem("the record of a request"));
+                    }
+                }
+            }
+            left = Vec::new();
+            let written = commit::create_all(self.store, contents, statement::RECEIPT_MEDIA_TYPE).await;
+            for ((account, receipt), written) in writing.into_iter().zip(written) {
+                match written {
+                    Ok(_) => told.push((account, receipt.path)),
+                    // Another run wrote one: this one must say that, too.
+                    Err(error) if error.kind == ErrorKind::AlreadyExists => left.push(account),
+                    Err(error) => {
+                        requests.push(account.done(None, Some(receipt.jws)));
+                        problems.push(ShardError::Store(error).into_problem("the receipt"));
+                    }
+                }
+            }
+            let ending = told.iter().map(|(account, _)| statement::end(self.store, account.request).boxed()).collect();
+            let ended = side_by_side(ending).await;
+            for ((account, path), ended) in told.into_iter().zip(ended) {
+                match ended {
+                    Ok(()) => requests.push(account.done(Some(location(self.store, path.as_str())), None)),
+                    Err(error) => {
+                        requests.push(account.done(None, None));
+                        problems.push(error.into_problem("the record of a request"));
+                    }
+                }
+            }
+        }
+        requests.sort_by(|a, b| a.request.cmp(&b.request));
+    }
+}
+
+/// What futures answer, in their order; some of them run at a time.
+async fn side_by_side<T>(futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    stream::iter(futures).buffered(AT_ONCE).collect().await
+}
+
+impl Account<'_> {
+    fn done(&self, receipt: Option<String>, receipt_jws: Option<String>) -> PurgedRequest {
+        PurgedRequest { request: self.request.to_owned(), rows: self.rows, receipt, receipt_jws }
+    }
+}
