@@ -15,6 +15,7 @@ mod forged;
 mod old_bytes;
 mod passes;
 mod real;
+mod receipts;
 mod safety;
 mod slow;
 mod together;
