@@ -2,11 +2,18 @@
 
 use std::path::PathBuf;
 
-use lacuna_store::{BlobInfo, BlobPath, Condition, Content, OldCopy, Removal, Result, Store, WriteOptions};
+use lacuna_store::{BlobInfo, BlobPath, Condition, Content, OldCopy, Removal, Result, Store, Unchanged, WriteOptions};
 
 /// Replaces the version of a shard that was worked on by the checked bytes in `file`.
-pub(crate) async fn replace(store: &dyn Store, shard: &BlobInfo, file: PathBuf, operation: String) -> Result<BlobInfo> {
-    let options = WriteOptions { operation: Some(operation), ..WriteOptions::default() };
+/// What is `unchanged` may be copied inside the store.
+pub(crate) async fn replace(
+    store: &dyn Store,
+    shard: &BlobInfo,
+    file: PathBuf,
+    operation: String,
+    unchanged: Vec<Unchanged>,
+) -> Result<BlobInfo> {
+    let options = WriteOptions { operation: Some(operation), unchanged, ..WriteOptions::default() };
     store.write(&shard.path, Content::File(file), Condition::Matches(shard.etag.clone()), options).await
 }
 

@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_erase::tombstone::{ShardVersion, Tombstone};
-use lacuna_erase::{Change, ReadAt, Rewritten, Survivors};
+use lacuna_erase::{Change, Copied, ReadAt, Rewritten, Sequential, Survivors};
 use lacuna_scan::{ColumnPath, HeldValue, Limits, Matcher, Matches};
-use lacuna_store::{BlobInfo, Etag, Store};
+use lacuna_store::{BlobInfo, Etag, Store, Unchanged};
 use roaring::RoaringTreemap;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
@@ -268,6 +268,7 @@ impl Purge<'_> {
         // What is written is on its way to the disk while it is checked.
         let (survivors, ()) =
             futures::try_join!(self.check(tombstone, format, &erased, &before, &written), self.settle(&written.file))?;
+        let unchanged = self.unchanged(&written, &before).await?;
         let Written { file, sha256_before, sha256_after, seams, .. } = written;
 
         let rows_after = self.rows_after(tombstone);
@@ -281,7 +282,7 @@ impl Purge<'_> {
                 commit::delete(self.store.as_ref(), shard).await.map_err(ShardError::Store)?;
                 None
             }
-            false => Some(self.commit(shard, file, &sha256_after, seams, before).await?.etag),
+            false => Some(self.commit(shard, file, (&sha256_after, seams), before, unchanged).await?.etag),
         };
         self.finish(Kept { record: intent, info: intended }, tombstone.clone(), etag_after).await
     }
@@ -373,13 +374,13 @@ impl Purge<'_> {
         &self,
         shard: &BlobInfo,
         file: NamedTempFile,
-        sha256: &str,
-        seams: Seams,
+        (sha256, seams): (&str, Seams),
         before: FileAt,
+        unchanged: Vec<Unchanged>,
     ) -> Result<BlobInfo, ShardError> {
         let (_, path) = file.keep().map_err(|error| ShardError::Temp(error.error))?;
         let operation = journal::operation(sha256);
-        let committed = commit::replace(self.store.as_ref(), shard, path.clone(), operation).await;
+        let committed = commit::replace(self.store.as_ref(), shard, path.clone(), operation, unchanged).await;
         // The store moves the file away where it can; what it only copied, or refused, goes here.
         match tokio::fs::remove_file(&path).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(ShardError::Temp(error)),
@@ -397,6 +398,25 @@ impl Purge<'_> {
                 Err(ShardError::Refused("the committed bytes read back differ from the checked ones".into()))
             }
         }
+    }
+
+    /// What a store far away may take from the old version, which has it: both files are compared, whatever the rewrite says.
+    async fn unchanged(&self, written: &Written, before: &FileAt) -> Result<Vec<Unchanged>, ShardError> {
+        if self.store.staging_dir().is_some() || written.rewritten.copied.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (before, copied) = (before.clone(), written.rewritten.copied.clone());
+        let after = written.file.reopen().and_then(FileAt::new).map_err(ShardError::Temp)?;
+        let compare = move || -> io::Result<Vec<Unchanged>> {
+            let mut unchanged = Vec::new();
+            for Copied { from, at, length } in copied {
+                if before.is_same(from, &after, at, length)? {
+                    unchanged.push(Unchanged { from, at, length });
+                }
+            }
+            Ok(unchanged)
+        };
+        self.shop.cpu.run(compare).await?.map_err(ShardError::Temp)
     }
 
     /// Whether the store gives back the bytes whose hash was taken while they were written: stretch by stretch, side by side.
@@ -445,7 +465,7 @@ impl Purge<'_> {
             ShardFormat::Arrow => {
                 let (mapping, limits, rows) = (mapping.clone(), self.shop.limits, rows.clone());
                 let work = move || {
-                    let mut input = BufReader::with_capacity(1 << 20, Sequential { input: &before, at: 0 });
+                    let mut input = BufReader::with_capacity(1 << 20, Sequential::new(&before));
                     lacuna_scan::ipc::held_values(&mut input, &mapping, &limits, &rows)
                 };
                 self.shop.cpu.run(work).await??.into_iter().collect()
@@ -500,7 +520,7 @@ impl Purge<'_> {
         written: &Written,
     ) -> Result<Option<Survivors>, ShardError> {
         let refuse = |why: String| Err(ShardError::Refused(format!("{why}; the shard was left as it is")));
-        let rewritten = written.rewritten;
+        let rewritten = &written.rewritten;
         let after = written.file.reopen().and_then(FileAt::new).map_err(ShardError::Temp)?;
         let origin = Origin::File(after.clone());
         let never = CancellationToken::new();
@@ -623,28 +643,11 @@ impl Rewrite {
             ShardFormat::Parquet => lacuna_erase::parquet::rewrite(before, hits, change, limits, &mut out)?,
             ShardFormat::Arrow => lacuna_erase::ipc::rewrite(before, hits, change, &self.matcher, limits, &mut out)?,
             ShardFormat::Text(format) => {
-                let mut input = BufReader::with_capacity(1 << 20, Sequential { input: before, at: 0 });
-                lacuna_erase::text::rewrite(&mut input, format, hits, change, self.poison_keep, limits, &mut out)?
+                lacuna_erase::text::rewrite(before, format, hits, change, self.poison_keep, limits, &mut out)?
             }
         };
         let (sha256, seams) = out.finish_with_seams().map_err(ShardError::Temp)?;
         Ok((rewritten, sha256, seams))
-    }
-}
-
-/// Reads a shard from its first byte to its last.
-pub(crate) struct Sequential<'a> {
-    pub(crate) input: &'a dyn ReadAt,
-    pub(crate) at: u64,
-}
-
-impl Read for Sequential<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let end = self.input.size().min(self.at + buffer.len() as u64);
-        let bytes = self.input.read_at(self.at..end)?;
-        self.at = end;
-        buffer[..bytes.len()].copy_from_slice(&bytes);
-        Ok(bytes.len())
     }
 }
 

@@ -62,6 +62,28 @@ impl FileAt {
     }
 }
 
+/// How much is compared at a time.
+const PIECE: usize = 256 << 10;
+
+impl FileAt {
+    /// Whether `length` bytes from `at` on are those of `other` from `other_at` on.
+    pub(crate) fn is_same(&self, at: u64, other: &Self, other_at: u64, length: u64) -> std::io::Result<bool> {
+        let piece = usize::try_from(length).unwrap_or(PIECE).min(PIECE);
+        let (mut own, mut others) = (vec![0; piece], vec![0; piece]);
+        let mut done = 0;
+        while done < length {
+            let piece = usize::try_from(length - done).unwrap_or(PIECE).min(PIECE);
+            self.read_into(at + done, &mut own[..piece])?;
+            other.read_into(other_at + done, &mut others[..piece])?;
+            if own[..piece] != others[..piece] {
+                return Ok(false);
+            }
+            done += piece as u64;
+        }
+        Ok(true)
+    }
+}
+
 impl ReadAt for FileAt {
     fn size(&self) -> u64 {
         self.size

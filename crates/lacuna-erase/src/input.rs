@@ -21,6 +21,29 @@ pub trait ReadAt: Send + Sync {
     }
 }
 
+/// Reads from the first byte to the last.
+pub struct Sequential<'a> {
+    input: &'a dyn ReadAt,
+    at: u64,
+}
+
+impl<'a> Sequential<'a> {
+    /// Reads all of `input`.
+    pub fn new(input: &'a dyn ReadAt) -> Self {
+        Self { input, at: 0 }
+    }
+}
+
+impl io::Read for Sequential<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.input.size().saturating_sub(self.at);
+        let length = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        self.input.read_into(self.at, &mut buffer[..length])?;
+        self.at += length as u64;
+        Ok(length)
+    }
+}
+
 impl ReadAt for Bytes {
     fn size(&self) -> u64 {
         self.len() as u64

@@ -1,12 +1,14 @@
 //! Matched rows out of a shard's bytes: the tombstone that hides them, and the rewritten shard. Knows no I/O.
 
+mod copied;
 mod input;
 pub mod ipc;
 pub mod parquet;
 pub mod text;
 pub mod tombstone;
 
-pub use input::ReadAt;
+pub use copied::Copied;
+pub use input::{ReadAt, Sequential};
 
 use lacuna_scan::ColumnPath;
 
@@ -20,7 +22,7 @@ pub enum Change<'a> {
 }
 
 /// What a rewrite did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rewritten {
     /// Rows in the shard before.
     pub rows_before: u64,
@@ -28,6 +30,8 @@ pub struct Rewritten {
     pub rows_after: u64,
     /// Rows deleted or made anonymous.
     pub rows_changed: u64,
+    /// Long stretches of the new bytes that were copied from the old ones, in their order.
+    pub copied: Vec<Copied>,
 }
 
 /// What was proved of the rows that stay, from a shard's old and new bytes.

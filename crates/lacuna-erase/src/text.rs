@@ -1,21 +1,22 @@
 //! Text shards without the matched records: NDJSON, JSON documents and CSV, in the compression they came in.
 //!
-//! What isn't touched is the same text, byte for byte. Compressed members are made anew, as many as there were and with the
-//! same text in each, except for what went; a member may be left empty. Skippable frames go, as they may describe the bytes
-//! that were replaced. (A member without a match could be copied as it is stored: its joints name where it lies.)
+//! What isn't touched is the same text, byte for byte. Members whose text stays as it is are copied as they are stored; the others
+//! are made anew, with the same text in each except for what went, at about the level that they were made at. A member may be
+//! left empty. Skippable frames go, as they may describe the bytes that were replaced.
 
 mod change;
+mod level;
 mod output;
 mod pack;
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use lacuna_scan::Limits;
 use lacuna_scan::text::blocks::{Blocks, Reader};
 use lacuna_scan::text::{PieceKind, TextFormat};
 use roaring::RoaringTreemap;
 
-use crate::{Change, Error, Result, Rewritten};
+use crate::{Change, Error, ReadAt, Result, Rewritten, Sequential};
 use change::Editor;
 use output::Output;
 
@@ -27,9 +28,12 @@ use output::Output;
 /// `null` in JSON, its key stays; in CSV its field is empty (`""` where it is the row's only one, as a blank line is no row).
 ///
 /// A record that cannot be read stays as it is with `poison_keep`, and is an error without. Zstd and lz4 frames keep their
-/// text's length in front where they had it, unless the compressed frame is larger than `page_bytes_max`.
+/// text's length in front where they had it, unless the compressed frame is larger than `page_bytes_max`. Members that tell their
+/// own packed length, as bgzip's, tell the new one.
+///
+/// A member is read a second time, up to its first change, when it has one: that costs no memory.
 pub fn rewrite(
-    input: &mut dyn Read,
+    input: &dyn ReadAt,
     format: &TextFormat,
     hits: &RoaringTreemap,
     change: Change<'_>,
@@ -37,8 +41,9 @@ pub fn rewrite(
     limits: &Limits,
     out: &mut (dyn Write + Send),
 ) -> Result<Rewritten> {
-    let mut reader = Reader::new(input, Blocks::new(format, limits)?.with_joints());
-    let mut output = Output::new(out, limits.page_bytes_max);
+    let mut sequential = Sequential::new(input);
+    let mut reader = Reader::new(&mut sequential, Blocks::new(format, limits)?.with_joints());
+    let mut output = Output::new(input, out, limits);
     let mut editor = Editor::new(format, change, limits);
     let mut rewritten = Rewritten::default();
     while reader.next_block().map_err(of_scan)?.is_some() {
@@ -71,7 +76,7 @@ pub fn rewrite(
     if rewritten.rows_changed != hits.len() {
         return Err(Error::Unfaithful("the shard does not hold all rows that were found in it".to_owned()));
     }
-    output.finish()?;
+    rewritten.copied = output.finish()?;
     let deleted = if matches!(change, Change::Delete) { rewritten.rows_changed } else { 0 };
     rewritten.rows_after = rewritten.rows_before - deleted;
     Ok(rewritten)

@@ -22,6 +22,7 @@ use super::plan::plan;
 use super::remake;
 use super::shelf::Shelf;
 use super::thrift::{ListWriter, ty};
+use crate::copied::Stretches;
 use crate::{Change, Error, ReadAt, Result, Rewritten};
 
 /// How much is copied at a time: what a processor's cache holds.
@@ -63,11 +64,12 @@ pub fn rewrite(
         deletes: matches!(change, Change::Delete),
         groups: footer.row_groups.iter().map(|group| NewGroup::new(group.chunks.len())).collect(),
         plans: HashMap::new(),
+        copied: Stretches::default(),
     };
     writer.run()?;
     let rows_changed = hits.len();
     let rows_after = if matches!(change, Change::Delete) { footer.rows - rows_changed } else { footer.rows };
-    Ok(Rewritten { rows_before: footer.rows, rows_after, rows_changed })
+    Ok(Rewritten { rows_before: footer.rows, rows_after, rows_changed, copied: writer.copied.finish() })
 }
 
 /// What happens to matched rows in each leaf column; `None` where nothing does.
@@ -120,6 +122,7 @@ struct Writer<'a> {
     groups: Vec<NewGroup>,
     /// The row groups that are being written.
     plans: HashMap<usize, Planned>,
+    copied: Stretches,
 }
 
 /// A row group that changes: its matched rows, and how each chunk changes.
@@ -253,6 +256,7 @@ impl Writer<'_> {
 
     fn copy(&mut self, input: &dyn ReadAt, range: Range<u64>) -> Result<()> {
         let length = range.end - range.start;
+        self.copied.push(range.start, self.at, length);
         let mut buffer = vec![0; usize::try_from(length).unwrap_or(COPY).min(COPY)];
         let mut at = range.start;
         while at < range.end {

@@ -10,11 +10,8 @@ use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 use zstd::stream::raw::CParameter;
 use zstd::stream::write::Encoder as ZstdEncoder;
 
-/// Zstd's own default; nothing in a frame says at which level it was made.
+/// Zstd's own default.
 const ZSTD_LEVEL: i32 = 3;
-
-/// The window of that level, as a power of two.
-const ZSTD_WINDOW_LOG: u32 = 21;
 
 /// Packed bytes are written on in such portions.
 const PORTION: usize = 64 << 10;
@@ -24,8 +21,10 @@ pub(super) struct Packer {
     codec: Codec,
     /// The text so far.
     text_bytes: u64,
-    /// The text's length stands in front: so many packed bytes are held until it is known.
+    /// A length stands in front, the text's or the member's own: so many packed bytes are held until it is known.
     hold_max: Option<usize>,
+    /// Where bgzip's length of the member stands.
+    block_size: Option<usize>,
 }
 
 enum Codec {
@@ -36,12 +35,17 @@ enum Codec {
 }
 
 impl Packer {
-    /// Packs as `member` was packed.
-    pub(super) fn new(member: &Member, hold_max: usize) -> io::Result<Self> {
+    /// Packs as `member` was packed, at `level` where that is known.
+    pub(super) fn new(member: &Member, level: Option<i32>, hold_max: usize) -> io::Result<Self> {
+        let mut block_size = None;
         let (codec, has_content_size) = match member {
             Member::Plain => (Codec::Plain(Vec::new()), false),
-            Member::Gzip(header) => (Codec::Gzip(gzip(header)), false),
-            Member::Zstd(header) => (Codec::Zstd(zstd(header)?), header.has_content_size),
+            Member::Gzip(header) => {
+                let (encoder, at) = gzip(header);
+                block_size = at;
+                (Codec::Gzip(encoder), false)
+            }
+            Member::Zstd(header) => (Codec::Zstd(zstd(header, level.unwrap_or(ZSTD_LEVEL))?), header.has_content_size),
             Member::Lz4(header) => {
                 let info = lz4(header);
                 (
@@ -50,7 +54,8 @@ impl Packer {
                 )
             }
         };
-        Ok(Self { codec, text_bytes: 0, hold_max: has_content_size.then_some(hold_max) })
+        let hold_max = if block_size.is_some() { Some(BLOCK_MAX + 1) } else { has_content_size.then_some(hold_max) };
+        Ok(Self { codec, text_bytes: 0, hold_max, block_size })
     }
 
     /// Packs text, and writes on what is packed.
@@ -75,6 +80,9 @@ impl Packer {
             }
         };
         if packed.len() >= self.hold_max.unwrap_or(PORTION) {
+            if let Some(at) = self.block_size.take() {
+                drop_block_size(packed, at);
+            }
             out.write_all(packed)?;
             packed.clear();
             self.hold_max = None;
@@ -87,7 +95,15 @@ impl Packer {
         let is_held = self.hold_max.is_some();
         let packed = match self.codec {
             Codec::Plain(packed) => packed,
-            Codec::Gzip(encoder) => encoder.finish()?,
+            Codec::Gzip(encoder) => {
+                let mut packed = encoder.finish()?;
+                match (self.block_size, u16::try_from(packed.len().saturating_sub(1))) {
+                    (Some(at), Ok(last)) => packed[at..at + 2].copy_from_slice(&last.to_le_bytes()),
+                    (Some(at), Err(_)) => drop_block_size(&mut packed, at),
+                    (None, _) => {}
+                }
+                packed
+            }
             Codec::Zstd(encoder) => {
                 let packed = encoder.finish()?;
                 if is_held { with_zstd_content_size(packed, self.text_bytes) } else { packed }
@@ -101,7 +117,8 @@ impl Packer {
     }
 }
 
-fn gzip(header: &GzipHeader) -> GzEncoder<Vec<u8>> {
+/// What makes a member like this one, and where its own length stands in it.
+fn gzip(header: &GzipHeader) -> (GzEncoder<Vec<u8>>, Option<usize>) {
     let level = match header.effort {
         2 => flate2::Compression::best(),
         4 => flate2::Compression::fast(),
@@ -114,38 +131,69 @@ fn gzip(header: &GzipHeader) -> GzEncoder<Vec<u8>> {
     if let Some(comment) = &header.comment {
         builder = builder.comment(comment.as_slice());
     }
-    if let Some(extra) = header.extra.as_deref().map(extra_without_lengths).filter(|extra| !extra.is_empty()) {
+    let (extra, block_size) = header.extra.as_deref().map(extra_with_own_length).unwrap_or_default();
+    if !extra.is_empty() {
         builder = builder.extra(extra);
     }
-    builder.write(Vec::new(), level)
+    (builder.write(Vec::new(), level), block_size.map(|at| EXTRA_AT + at))
 }
 
-/// Leaves the subfields out that give the lengths of packed bytes, which change: bgzip's `BC` and dictzip's `RA`.
-fn extra_without_lengths(extra: &[u8]) -> Vec<u8> {
-    let mut kept = Vec::new();
+/// Where the extra field of a gzip header starts, behind its own length.
+const EXTRA_AT: usize = 12;
+
+/// The longest member whose length bgzip's subfield can tell.
+const BLOCK_MAX: usize = 1 << 16;
+
+/// The extra field without dictzip's `RA`, the lengths of packed chunks, which change; and where bgzip's `BC` stands in it, the
+/// length of the member.
+fn extra_with_own_length(extra: &[u8]) -> (Vec<u8>, Option<usize>) {
+    let (mut kept, mut block_size) = (Vec::new(), None);
     let mut rest = extra;
     while let &[first, second, low, high, ..] = rest {
         let end = rest.len().min(4 + usize::from(u16::from_le_bytes([low, high])));
-        if !matches!(&[first, second], b"BC" | b"RA") {
-            kept.extend_from_slice(&rest[..end]);
+        match (&[first, second], end) {
+            (b"RA", _) => {}
+            (b"BC", 6) if block_size.is_none() => {
+                block_size = Some(kept.len() + 4);
+                kept.extend_from_slice(&rest[..end]);
+            }
+            (b"BC", _) => {}
+            _ => kept.extend_from_slice(&rest[..end]),
         }
         rest = &rest[end..];
     }
     kept.extend_from_slice(rest);
-    kept
+    (kept, block_size)
 }
 
-fn zstd(header: &ZstdHeader) -> io::Result<ZstdEncoder<'static, Vec<u8>>> {
-    let mut encoder = ZstdEncoder::new(Vec::new(), ZSTD_LEVEL)?;
+/// Takes the subfield with the length at `at` out of a member that became too long for it.
+fn drop_block_size(packed: &mut Vec<u8>, at: usize) {
+    packed.drain(at - 4..at + 2);
+    let length = u16::from_le_bytes([packed[10], packed[11]]).saturating_sub(6);
+    packed[10..12].copy_from_slice(&length.to_le_bytes());
+}
+
+fn zstd(header: &ZstdHeader, level: i32) -> io::Result<ZstdEncoder<'static, Vec<u8>>> {
+    let mut encoder = ZstdEncoder::new(Vec::new(), level)?;
     encoder.include_checksum(header.has_checksum)?;
     // The length is known at the end only.
     encoder.include_contentsize(false)?;
     // Readers that hold a small window must be able to go on with it.
     let window_log = header.window.max(1).next_power_of_two().ilog2().max(10);
-    if window_log < ZSTD_WINDOW_LOG {
+    if window_log < window_log_of(level) {
         encoder.set_parameter(CParameter::WindowLog(window_log))?;
     }
     Ok(encoder)
+}
+
+/// The window that zstd takes by itself at a level, as a power of two.
+fn window_log_of(level: i32) -> u32 {
+    match level {
+        ..=2 => 19,
+        3..=8 => 21,
+        9..=18 => 22,
+        19.. => 23,
+    }
 }
 
 /// Puts the length into the header of a whole frame (RFC 8878, section 3.1.1.1): magic number, descriptor, window, and now

@@ -8,6 +8,7 @@ mod real;
 
 use std::io::Write as _;
 
+use bytes::Bytes;
 use lacuna_erase::{Change, Error, Rewritten, text};
 use lacuna_scan::text::compression::Step;
 use lacuna_scan::text::{CsvLayout, Decompressor, Member, TextFormat};
@@ -25,15 +26,15 @@ fn anonymize(stored: &[u8], format: &TextFormat, hits: &[u64], paths: &[&str]) -
 }
 
 fn rewrite(
-    mut stored: &[u8],
+    stored: &[u8],
     format: &TextFormat,
     hits: &[u64],
     change: Change<'_>,
     poison_keep: bool,
 ) -> Result<(Vec<u8>, Rewritten), Error> {
     let hits: RoaringTreemap = hits.iter().copied().collect();
-    let mut out = Vec::new();
-    let rewritten = text::rewrite(&mut stored, format, &hits, change, poison_keep, &Limits::default(), &mut out)?;
+    let (stored, mut out) = (Bytes::copy_from_slice(stored), Vec::new());
+    let rewritten = text::rewrite(&stored, format, &hits, change, poison_keep, &Limits::default(), &mut out)?;
     Ok((out, rewritten))
 }
 

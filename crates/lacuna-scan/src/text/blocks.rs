@@ -43,6 +43,8 @@ impl Block {
 pub struct Joint {
     /// Where, in the shard's text.
     pub offset: u64,
+    /// Where, in the bytes that are stored.
+    pub stored: u64,
     /// The header of the member that begins; `None` where one ends.
     pub begins: Option<Member>,
 }
@@ -139,7 +141,8 @@ impl Blocks {
                 Step::End => None,
             };
             if let Some(joints) = &mut self.joints {
-                joints.push(Joint { offset: self.decompressor.text_bytes(), begins });
+                let (offset, stored) = (self.decompressor.text_bytes(), self.decompressor.joint_at());
+                joints.push(Joint { offset, stored, begins });
                 if joints.len() >= JOINTS_MAX {
                     break;
                 }

@@ -84,6 +84,8 @@ pub struct Decompressor {
     state: State,
     /// Members begun so far.
     members: u64,
+    /// Where, in the stored bytes, the last member begins, or ends once it is over.
+    joint_at: u64,
     text_bytes: u64,
     window_max: u64,
     expansion_max: u64,
@@ -114,6 +116,7 @@ impl Decompressor {
             feed: Feed::default(),
             state: State::Boundary,
             members: 0,
+            joint_at: 0,
             text_bytes: 0,
             window_max: limits.page_bytes_max as u64,
             expansion_max: limits.expansion_max,
@@ -135,6 +138,16 @@ impl Decompressor {
         self.text_bytes
     }
 
+    /// Where, in the stored bytes, the member begins that [`Step::Begin`] told of last, or ends that [`Step::End`] told of.
+    pub fn joint_at(&self) -> u64 {
+        self.joint_at
+    }
+
+    /// How many of the stored bytes were taken so far. Codecs take more than the text that they gave needs: up to a block.
+    pub fn stored_bytes(&self) -> u64 {
+        self.feed.bytes_read()
+    }
+
     /// Goes one step: appends at most `max` bytes of text, or says what else there is.
     pub fn pull(&mut self, text: &mut Vec<u8>, max: usize) -> Result<Step> {
         let before = text.len();
@@ -154,6 +167,7 @@ impl Decompressor {
             Step::Hungry if self.feed.has_ended() => return Err(Error::Truncated { what: self.place().into() }),
             Step::Data => self.check_expansion()?,
             Step::End => {
+                self.joint_at = self.feed.bytes_read();
                 self.state = if matches!(self.state, State::Plain) { State::Done } else { State::Boundary };
             }
             _ => {}
@@ -203,6 +217,7 @@ impl Decompressor {
     /// Finds out what begins here. `None`: the state has changed.
     fn boundary(&mut self) -> Result<Option<Step>> {
         let first = self.members == 0;
+        let at = self.feed.bytes_read() - self.feed.gathered().len() as u64;
         let Some(magic) = self.feed.gather(4) else {
             if !self.feed.has_ended() {
                 return Ok(Some(Step::Hungry));
@@ -234,6 +249,7 @@ impl Decompressor {
                 });
             }
             _ => {
+                self.joint_at = at;
                 let state = match sniff(magic) {
                     Compression::Gzip => State::Gzip(Box::default()),
                     Compression::Zstd => State::Zstd(Box::default()),

@@ -1,8 +1,10 @@
 //! Members begin and end where they did, and are packed as they were.
 
 use lacuna_erase::Change;
+use lacuna_scan::Limits;
 use lacuna_scan::text::TextFormat::Ndjson;
-use lacuna_scan::text::{Compression, Member, sniff};
+use lacuna_scan::text::compression::Step;
+use lacuna_scan::text::{Compression, Decompressor, Member, sniff};
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -95,19 +97,134 @@ fn a_shard_may_be_left_without_rows() {
     assert_eq!(delete(b"", &Ndjson, &[]).unwrap(), b"");
 }
 
-#[test]
-fn lengths_of_packed_bytes_go() {
+/// A member of bgzip: it tells its own length, less one.
+fn bgzip(text: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
-    let extra = &b"BC\x02\0\x34\x12XY\x01\0z"[..];
-    let mut encoder = flate2::GzBuilder::new().extra(extra).write(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(b"{}\n").unwrap();
-    let packed = delete(&encoder.finish().unwrap(), &Ndjson, &[]).unwrap();
-    let Member::Gzip(header) = &members(&packed)[0].0 else { panic!("not gzip") };
-    assert_eq!(header.extra.as_deref(), Some(&b"XY\x01\0z"[..]));
+    let extra = &b"BC\x02\0\0\0XY\x01\0z"[..];
+    let mut encoder = flate2::GzBuilder::new().extra(extra).write(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text).unwrap();
+    let mut packed = encoder.finish().unwrap();
+    let last = u16::try_from(packed.len() - 1).unwrap();
+    packed[16..18].copy_from_slice(&last.to_le_bytes());
+    packed
+}
 
-    let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0][..], b"size"].concat();
-    let packed = delete(&[skippable, zstd_whole(b"{}\n")].concat(), &Ndjson, &[]).unwrap();
-    assert_eq!(packed[0], 0x28);
+/// A skippable frame.
+fn skippable(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).unwrap().to_le_bytes();
+    [&[0x50, 0x2a, 0x4d, 0x18][..], &length, bytes].concat()
+}
+
+#[rstest]
+#[case(gzip)]
+#[case(bgzip)]
+#[case(zstd_streamed)]
+#[case(zstd_whole)]
+#[case(lz4)]
+#[case(lz4_bare)]
+fn members_without_a_hit_are_copied(#[case] pack: fn(&[u8]) -> Vec<u8>) {
+    // Eight members of 500 lines each; the last line of the sixth ends in the seventh. One has no text.
+    let lines = lines(4000, 0);
+    let text = lines.concat();
+    let end = |row: usize| lines[..row].iter().map(String::len).sum::<usize>();
+    let mut cuts: Vec<usize> = (0..=8).map(|at| end(at * 500)).collect();
+    cuts[6] -= 7;
+    cuts.insert(4, cuts[4]);
+    let stored: Vec<Vec<u8>> = cuts.windows(2).map(|cut| pack(&text.as_bytes()[cut[0]..cut[1]])).collect();
+    // Skippable frames lie between members.
+    let is_zstd = sniff(&stored[0]) == Compression::Zstd;
+    let between = if is_zstd { skippable(b"how long the next frame is") } else { Vec::new() };
+    let whole = stored.join(&between[..]);
+
+    for (hits, touched) in [
+        (&[][..], &[][..]),
+        (&[0], &[0]),
+        (&[499], &[0]),
+        (&[700, 3999], &[1, 8]),
+        (&[2999], &[6, 7]),
+        (&[3000], &[7]),
+        (&[1500, 1501], &[3]),
+    ] {
+        let packed = delete(&whole, &Ndjson, hits).unwrap();
+        let expected: String =
+            (0..).zip(&lines).filter(|(row, _)| !hits.contains(row)).map(|(_, line)| &line[..]).collect();
+        assert!(super::unpack(&packed) == expected.as_bytes());
+        let found = stored_members(&packed);
+        assert_eq!(
+            found.iter().map(|member| member.len()).sum::<usize>(),
+            packed.len(),
+            "skippable frames are left out"
+        );
+        let is_same: Vec<bool> = found.iter().zip(&stored).map(|(found, stored)| found == stored).collect();
+        let expected: Vec<bool> = (0..stored.len()).map(|at| !touched.contains(&at)).collect();
+        assert_eq!(is_same, expected, "{hits:?}");
+    }
+}
+
+/// Each member as it is stored.
+fn stored_members(stored: &[u8]) -> Vec<&[u8]> {
+    let mut decompressor = Decompressor::new(&Limits::default());
+    decompressor.push(stored.to_vec().into());
+    decompressor.end();
+    let (mut members, mut start, mut text) = (Vec::new(), 0, Vec::new());
+    loop {
+        let step = decompressor.pull(&mut text, 1 << 20).unwrap();
+        let at = usize::try_from(decompressor.joint_at()).unwrap();
+        match step {
+            Step::Begin(_) => start = at,
+            Step::End => members.push(&stored[start..at]),
+            Step::Data => {}
+            Step::Hungry | Step::Done => return members,
+        }
+    }
+}
+
+#[test]
+fn members_tell_their_own_length() {
+    let lines = lines(2000, 0);
+    let text = lines.concat();
+    let stored = [bgzip(&text.as_bytes()[..40_000]), bgzip(&text.as_bytes()[40_000..]), bgzip(b"")].concat();
+    let packed = delete(&stored, &Ndjson, &[1, 1999]).unwrap();
+    let (mut rest, mut blocks) = (&packed[..], 0);
+    while !rest.is_empty() {
+        assert_eq!(&rest[12..16], b"BC\x02\0");
+        assert_eq!(&rest[18..23], b"XY\x01\0z");
+        let length = usize::from(u16::from_le_bytes([rest[16], rest[17]])) + 1;
+        assert_eq!(members(&rest[..length]).len(), 1);
+        rest = &rest[length..];
+        blocks += 1;
+    }
+    assert_eq!(blocks, 3);
+}
+
+#[test]
+fn members_too_long_for_their_own_length_do_not_tell_it() {
+    use std::io::Write as _;
+    // Nothing to pack, and a number that cannot be right.
+    let mut state = 1_u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'#' + (state >> 33) as u8 % 90)
+    };
+    let line: String = (0..200_000).map(|_| noise()).filter(|noise| *noise != '\\').collect();
+    let text = format!("{{}}\n\"{line}\"\n");
+    let extra = &b"RA\x03\0abcBC\x02\0\x34\x12XY\x01\0z"[..];
+    let mut encoder = flate2::GzBuilder::new().extra(extra).write(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    let packed = delete(&encoder.finish().unwrap(), &Ndjson, &[0]).unwrap();
+    let (Member::Gzip(header), kept) = &members(&packed)[0] else { panic!("not gzip") };
+    assert_eq!(header.extra.as_deref(), Some(&b"XY\x01\0z"[..]));
+    assert!(kept == &text.as_bytes()[3..]);
+}
+
+#[test]
+fn frames_are_packed_about_as_hard_as_they_were() {
+    let text = lines(60_000, 0).concat();
+    for level in [1, 3, 9, 19] {
+        let stored = zstd::bulk::compress(text.as_bytes(), level).unwrap();
+        let packed = delete(&stored, &Ndjson, &[30_000]).unwrap();
+        assert!(packed.len() * 100 <= stored.len() * 105, "level {level}: {} of {}", packed.len(), stored.len());
+    }
 }
 
 #[test]

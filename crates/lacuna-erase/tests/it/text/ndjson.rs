@@ -2,6 +2,7 @@
 
 use std::io;
 
+use bytes::Bytes;
 use lacuna_erase::{Change, Error, text};
 use lacuna_scan::Limits;
 use lacuna_scan::text::TextFormat::Ndjson;
@@ -75,7 +76,7 @@ fn errors_of_both_ends_are_passed_on() {
         }
     }
     let (none, limits) = (RoaringTreemap::new(), Limits::default());
-    let result = text::rewrite(&mut &b"{}\n"[..], &Ndjson, &none, Change::Delete, false, &limits, &mut Full);
+    let result = text::rewrite(&Bytes::from_static(b"{}\n"), &Ndjson, &none, Change::Delete, false, &limits, &mut Full);
     assert!(matches!(result, Err(Error::Io(_))), "{result:?}");
     let mut gzip = super::gzip(b"{}\n");
     gzip.pop();
