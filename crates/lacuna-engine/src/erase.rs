@@ -557,16 +557,21 @@ impl Purge<'_> {
         before: &FileAt,
         after: FileAt,
     ) -> Result<Option<Survivors>, ShardError> {
-        if !matches!(format, ShardFormat::Parquet) {
-            return Ok(None);
-        }
-        let (hits, limits) = (tombstone.hidden().clone(), self.shop.limits);
+        let (hits, limits, format) = (tombstone.hidden().clone(), self.shop.limits, format.clone());
         let (before, anonymize) = (before.clone(), self.anonymized_columns());
         let work = move || {
             let change = anonymize.as_deref().map_or(Change::Delete, Change::Anonymize);
-            lacuna_erase::parquet::survivors(&before, &after, &hits, change, &limits)
+            match &format {
+                ShardFormat::Parquet => {
+                    lacuna_erase::parquet::survivors(&before, &after, &hits, change, &limits).map(Some)
+                }
+                ShardFormat::Text(format) => {
+                    lacuna_erase::text::survivors(&before, &after, format, &hits, change, &limits).map(Some)
+                }
+                ShardFormat::Arrow => lacuna_erase::ipc::survivors(&before, &after, &hits, change, &limits).map(Some),
+            }
         };
-        Ok(Some(self.shop.cpu.run(work).await??))
+        Ok(self.shop.cpu.run(work).await??)
     }
 }
 

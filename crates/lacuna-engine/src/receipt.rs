@@ -78,8 +78,8 @@ pub struct ReceiptShard {
     pub matched: u64,
     /// Its rows now.
     pub rows_after: u64,
-    /// What was proved of the rows that stay, before the new bytes took the old ones' place. Absent where nothing was replaced, where
-    /// the format needs no such proof, and in receipts of older versions.
+    /// What was proved of the rows that stay, before the new bytes took the old ones' place. Absent where nothing was replaced,
+    /// and in receipts of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survivors: Option<ProvedSurvivors>,
     /// What became of the old bytes: previous versions, snapshots and soft-deleted copies.
@@ -137,7 +137,8 @@ impl ReceiptShard {
 pub struct ProvedSurvivors {
     /// How many they are.
     pub rows: u64,
-    /// XXH3 with 128 bits, in hexadecimal, over levels and values of all pages that changed. All other pages are the same bytes.
+    /// XXH3 with 128 bits, in hexadecimal: of Parquet over levels and values of all pages that changed (all other pages are the same
+    /// bytes), of Arrow IPC over the values of all batches that changed, of text over all records and their line ends.
     pub hash: String,
 }
 

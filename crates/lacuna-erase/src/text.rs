@@ -8,6 +8,7 @@ mod change;
 mod level;
 mod output;
 mod pack;
+mod survivors;
 
 use std::io::Write;
 
@@ -19,6 +20,7 @@ use roaring::RoaringTreemap;
 use crate::{Change, Error, ReadAt, Result, Rewritten, Sequential};
 use change::Editor;
 use output::Output;
+pub use survivors::survivors;
 
 /// Rewrites the shard that `input` holds: `hits` are the rows to change, by the ordinals that
 /// [`TextSearch`](lacuna_scan::text::TextSearch) gave them.

@@ -13,6 +13,7 @@
 //! - `patch`: a message's or footer's metadata with other numbers.
 //! - `dictionary`: which entries go, and what stands in for them.
 //! - `rewrite`: the pass over the shard.
+//! - `survivors`: the proof that all other rows stay.
 //! - `residue`: what a shard still holds outside its rows.
 
 mod dictionary;
@@ -21,9 +22,11 @@ mod pack;
 mod patch;
 mod residue;
 mod rewrite;
+mod survivors;
 
 pub use residue::residue;
 pub use rewrite::rewrite;
+pub use survivors::survivors;
 
 use bytes::Bytes;
 use lacuna_scan::Limits;

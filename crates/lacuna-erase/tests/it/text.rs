@@ -5,6 +5,7 @@ mod document;
 mod members;
 mod ndjson;
 mod real;
+mod survivors;
 
 use std::io::Write as _;
 
@@ -35,6 +36,11 @@ fn rewrite(
     let hits: RoaringTreemap = hits.iter().copied().collect();
     let (stored, mut out) = (Bytes::copy_from_slice(stored), Vec::new());
     let rewritten = text::rewrite(&stored, format, &hits, change, poison_keep, &Limits::default(), &mut out)?;
+    // Whatever is rewritten is proved.
+    let after = Bytes::from(out);
+    let proved = text::survivors(&stored, &after, format, &hits, change, &Limits::default()).unwrap();
+    assert!(proved.rows >= rewritten.rows_after, "broken records count too");
+    let out = after.to_vec();
     Ok((out, rewritten))
 }
 

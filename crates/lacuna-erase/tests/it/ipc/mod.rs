@@ -5,6 +5,7 @@ mod faithful;
 mod nothing_stays;
 mod random;
 mod residue;
+mod survivors;
 #[path = "../../../../lacuna-scan/tests/it/ipc/tables.rs"]
 mod tables;
 
@@ -26,8 +27,13 @@ fn rewrite(bytes: &[u8], hits: &[u64], change: Change<'_>) -> Result<(Vec<u8>, R
 fn rewrite_for(bytes: &[u8], hits: &[u64], change: Change<'_>, matcher: &Matcher) -> Result<(Vec<u8>, Rewritten)> {
     let mut out = Vec::new();
     let hits = hits.iter().copied().collect();
-    let done = ipc::rewrite(&Bytes::copy_from_slice(bytes), &hits, change, matcher, &Limits::default(), &mut out)?;
-    Ok((out, done))
+    let before = Bytes::copy_from_slice(bytes);
+    let done = ipc::rewrite(&before, &hits, change, matcher, &Limits::default(), &mut out)?;
+    // Whatever is rewritten is proved.
+    let after = Bytes::from(out);
+    let proved = ipc::survivors(&before, &after, &hits, change, &Limits::default())?;
+    assert_eq!(proved.rows, done.rows_after);
+    Ok((after.to_vec(), done))
 }
 
 /// Looks for one person in these columns.
