@@ -125,6 +125,13 @@ fn title(bench: &Bench, case: Case, measured: &[Measured]) -> Result<String> {
                 None => title + ")",
             }
         }
-        Work::Start | Work::OneThread | Work::TwoThreads | Work::EraseOne | Work::PurgeOne | Work::PurgeEvery => title,
+        Work::Start
+        | Work::OneThread
+        | Work::TwoThreads
+        | Work::EraseOne
+        | Work::PurgeOne
+        | Work::PurgeEvery
+        | Work::RequestOne
+        | Work::RequestCrowd => title,
     })
 }

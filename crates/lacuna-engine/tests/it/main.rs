@@ -1,6 +1,6 @@
 //! Jobs from end to end, over a disk and over memory.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, unreachable_pub, reason = "tests")]
 
 #[path = "../../../lacuna-store/tests/it/account.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
