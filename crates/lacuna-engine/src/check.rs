@@ -104,7 +104,7 @@ impl Engine {
         }
         let matcher = Matcher::new(&mapping, &[selector], &self.settings.epochs);
         let matcher = Arc::new(matcher.map_err(|error| error.to_string())?);
-        Ok(Question { matcher, collect: [false].into(), sees_hidden: [true].into() })
+        Ok(Question { matcher, collect: [false].into(), sees_hidden: [true].into(), skims: false })
     }
 
     async fn look(&self, origin: Origin, format: ShardFormat, question: &Question) -> Result<(), ShardError> {

@@ -152,7 +152,8 @@ impl<'a> Prepared<'a> {
         let nobody: [Selector; 0] = [];
         let matcher = Matcher::new(&source.mapping, &nobody, &engine.settings.epochs)
             .map_err(|why| Error::Source { name: source.name.clone(), source: why })?;
-        let question = Question { matcher: Arc::new(matcher), collect: Arc::default(), sees_hidden: Arc::default() };
+        let (matcher, collect, sees_hidden) = (Arc::new(matcher), Arc::default(), Arc::default());
+        let question = Question { matcher, collect, sees_hidden, skims: false };
         Ok(Self { source, glob, question })
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Question {
     pub(crate) collect: Arc<[bool]>,
     /// For each selector, whether rows that are hidden count: an erasure that runs again comes to the same.
     pub(crate) sees_hidden: Arc<[bool]>,
+    /// Whether lines that cannot hold a wanted value may stay unread: not where an erasure relies on what every line is.
+    pub(crate) skims: bool,
 }
 
 /// What a shard answered.
@@ -97,6 +99,7 @@ pub(crate) async fn search(
         }
         ShardFormat::Text(format) => {
             let search = TextSearch::new(format.clone(), question.matcher.clone(), shop.limits)?;
+            let search = if question.skims { search.with_prefilter() } else { search };
             run.stream(Box::new(search)).await?.split()
         }
     };

@@ -9,7 +9,8 @@ pub struct Effort {
     pub bytes_decompressed: u64,
     /// Parquet pages that were decompressed, dictionaries among them.
     pub pages_decoded: u64,
-    /// Rows that were decoded in more than the columns that a search looks at: those handed out, and every record of a text.
+    /// Rows that were decoded in more than the columns that a search looks at: those handed out, and the records of a text that were
+    /// parsed.
     pub rows_decoded: u64,
 }
 

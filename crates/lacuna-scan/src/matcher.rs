@@ -352,6 +352,21 @@ impl FieldTest {
         self.case == Case::Sensitive && !self.trim
     }
 
+    /// Which JSON values are compared.
+    pub(crate) fn json_type(&self) -> JsonType {
+        self.json_type
+    }
+
+    /// Whether case makes a difference.
+    pub(crate) fn case(&self) -> Case {
+        self.case
+    }
+
+    /// Whether any number is wanted.
+    pub(crate) fn has_numbers(&self) -> bool {
+        !self.numbers.is_empty()
+    }
+
     /// The wanted values of a text column, normalised.
     pub fn texts(&self) -> &Needles {
         &self.texts

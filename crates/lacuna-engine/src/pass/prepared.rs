@@ -28,6 +28,7 @@ impl<'a> Prepared<'a> {
             matcher: matcher(engine, job, source, |_| true)?,
             collect: job.requests.iter().map(Request::exports).collect(),
             sees_hidden: sees_hidden(job),
+            skims: !job.requests.iter().any(Request::erases),
         };
         let searchable = job.requests.iter().map(|request| request.is_answerable_from(source)).collect();
         Ok(Self { source, glob, question, searchable })
@@ -49,6 +50,7 @@ impl<'a> Prepared<'a> {
             matcher: matcher(engine, job, self.source, goes_on)?,
             collect: job.requests.iter().map(|_| false).collect(),
             sees_hidden: sees_hidden(job),
+            skims: false,
         })
     }
 }

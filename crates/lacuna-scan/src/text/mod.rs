@@ -9,6 +9,7 @@
 //! - [`blocks`]: both together, a block of text at a time.
 //! - [`json`]: one record, validated, with the values at the mapped paths.
 //! - [`csv`]: one row's fields.
+//! - `prefilter`: which lines need no parser.
 //! - [`search`]: whose records they are.
 
 pub mod blocks;
@@ -18,6 +19,7 @@ mod fault;
 pub mod format;
 pub mod json;
 mod plausible;
+mod prefilter;
 mod read;
 pub mod search;
 pub mod split;

@@ -11,15 +11,19 @@ use super::csv::Fields;
 use super::json::marks::Marks;
 use super::json::shapes::Shapes;
 use super::json::{Paths, Visitor, Walker};
+use super::prefilter::{self, Prefilter};
 use super::read::values;
 use super::{Fault, Piece, PieceKind, TextFormat};
 use crate::{
-    ColumnPath, Effort, Error, Found, Limits, Matcher, Record, Result, SelectorIndex, Sink, Step, StreamSearch,
-    Summary, Value, Verdict,
+    ColumnPath, Error, Found, Limits, Matcher, Record, Result, SelectorIndex, Sink, Step, StreamSearch, Summary, Value,
+    Verdict,
 };
 
 /// Bytes of text that one task searches: enough to be worth a task, few enough that a block gives some to every core.
 const TASK_BYTES: usize = 64 << 10;
+
+/// Admitted lines with no more than this between them are prepared for the parser as one text.
+const RUN_GAP_BYTES: usize = 1 << 10;
 
 /// Searches one shard for a matcher's selectors. Rows are numbered as the [`Splitter`](super::Splitter) numbers records: a
 /// broken one counts too.
@@ -47,6 +51,7 @@ impl TextSearch {
             scan: Scan {
                 format,
                 matcher,
+                prefilter: None,
                 paths,
                 columns: None,
                 nesting_max: limits.nesting_max,
@@ -55,6 +60,16 @@ impl TextSearch {
             values: Vec::new(),
             summary: Summary::default(),
         })
+    }
+
+    /// Parses only those lines of NDJSON that may hold a wanted value, where that can be told from their bytes. What is wrong within
+    /// others is not noticed then; a line that is cut off or no object is.
+    #[must_use]
+    pub fn with_prefilter(mut self) -> Self {
+        if self.scan.format == TextFormat::Ndjson {
+            self.scan.prefilter = Prefilter::new(&self.scan.matcher);
+        }
+        self
     }
 
     /// Goes on until more bytes are needed, or the shard is over.
@@ -93,7 +108,8 @@ impl TextSearch {
     fn deliver(&mut self, parts: Vec<Result<Part>>, sink: &mut dyn Sink) -> Result<()> {
         for part in parts {
             let part = part?;
-            self.summary.rows += part.rows;
+            self.summary.rows += part.rows + part.passed;
+            self.summary.effort.rows_decoded += part.rows;
             self.summary.poisoned += part.poisoned;
             if self.summary.first_poison.is_none() {
                 self.summary.first_poison = part.first_poison;
@@ -120,8 +136,7 @@ impl StreamSearch for TextSearch {
     fn finish(&mut self, sink: &mut dyn Sink) -> Result<Summary> {
         self.blocks.end();
         self.advance(sink)?;
-        let (bytes_decompressed, rows_decoded) = (self.blocks.text_bytes(), self.summary.rows);
-        self.summary.effort = Effort { bytes_decompressed, rows_decoded, ..Effort::default() };
+        self.summary.effort.bytes_decompressed = self.blocks.text_bytes();
         Ok(std::mem::take(&mut self.summary))
     }
 }
@@ -138,6 +153,8 @@ fn targets(matcher: &Matcher) -> impl Iterator<Item = (usize, &ColumnPath)> {
 struct Scan {
     format: TextFormat,
     matcher: Arc<Matcher>,
+    /// NDJSON only, where it was asked for.
+    prefilter: Option<Prefilter>,
     /// JSON only.
     paths: Paths,
     /// CSV only, once the header is known.
@@ -152,6 +169,9 @@ struct Scan {
 struct Tools {
     marks: Marks,
     shapes: Shapes,
+    room: prefilter::Room,
+    /// Lines that the prefilter admits.
+    admitted: Vec<Piece>,
 }
 
 /// A CSV shard's columns.
@@ -189,7 +209,10 @@ pub fn is_named(path: &ColumnPath, name: &str) -> bool {
 /// What one task found.
 #[derive(Default)]
 struct Part {
+    /// Records that were read.
     rows: u64,
+    /// Records that cannot hold a wanted value.
+    passed: u64,
     poisoned: u64,
     first_poison: Option<String>,
     /// Each record with its row and where its selectors lie in `owners`.
@@ -214,6 +237,22 @@ impl Scan {
 
     fn part_with(&self, block: &Block, pieces: &[Piece], tools: &mut Tools) -> Result<Part> {
         let mut part = Part::default();
+        let Some(prefilter) = &self.prefilter else {
+            self.parse(block, pieces, tools, &mut part)?;
+            return Ok(part);
+        };
+        let mut admitted = std::mem::take(&mut tools.admitted);
+        admitted.clear();
+        let whole = pieces.first().zip(pieces.last()).map_or(0..0, |(first, last)| first.start..last.end);
+        part.passed = prefilter.admit(&block.text[whole], pieces, &mut tools.room, &mut admitted);
+        let mut runs = admitted.chunk_by(|before, next| next.start <= before.end + RUN_GAP_BYTES);
+        let parsed = runs.try_for_each(|run| self.parse(block, run, tools, &mut part));
+        tools.admitted = admitted;
+        parsed.map(|()| part)
+    }
+
+    /// Parses the records among `pieces`, which lie close together.
+    fn parse(&self, block: &Block, pieces: &[Piece], tools: &mut Tools, part: &mut Part) -> Result<()> {
         let mut verdict = Verdict::new(&self.matcher);
         let mut walker = Walker::new(&self.paths, self.nesting_max);
         let tenant = self.matcher.fields().len();
@@ -263,7 +302,7 @@ impl Scan {
                 part.found.push((*piece, row, from..part.owners.len()));
             }
         }
-        Ok(part)
+        Ok(())
     }
 
     /// One CSV row.

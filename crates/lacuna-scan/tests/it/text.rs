@@ -5,6 +5,7 @@ mod csv;
 mod document;
 mod json;
 mod ndjson;
+mod prefilter;
 mod real;
 mod shapes;
 mod shards;

@@ -1,0 +1,194 @@
+//! Lines that the prefilter passes over hold nothing wanted, whatever they look like; and what the parser alone would find is found.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lacuna_scan::text::{TextFormat, TextSearch};
+use lacuna_scan::{
+    Case, Epochs, Field, Identifier, IdentifierRule, JsonType, Kind, Limits, Mapping, Matcher, Selector, StreamSearch,
+    Summary, TenantRule,
+};
+use proptest::prelude::*;
+
+use super::{Answer, Collected, path};
+
+const UUID: &str = "6F9619FF-8B86-D011-B42D-00C04FC964FF";
+
+/// Fields of each sort, for needles that a line can be told by.
+fn matcher(wanted: &[(&str, &str)]) -> Arc<Matcher> {
+    let field = |column: &str, kind: &str| Field::new(path(column), Kind::new(kind));
+    let mail = |column: &str| Field { case: Case::Insensitive, trim: true, ..field(column, "mail") };
+    let mapping = Mapping {
+        identifiers: vec![
+            IdentifierRule::One(field("id", "id")),
+            IdentifierRule::One(mail("who.mails[]")),
+            IdentifierRule::One(field("map{}", "id")),
+            IdentifierRule::One(Field { json_type: JsonType::String, ..field("text", "digits") }),
+        ],
+        tenant: TenantRule::Single,
+    };
+    let selectors: Vec<_> = wanted
+        .iter()
+        .map(|(kind, value)| Selector { tenant: None, identifiers: vec![Identifier::new(*kind, *value)] })
+        .collect();
+    Arc::new(Matcher::new(&mapping, &selectors, &Epochs::default()).unwrap())
+}
+
+/// The answer, and how many records were read for it.
+fn run(mut search: TextSearch, text: &[u8]) -> (Answer, u64) {
+    let mut sink = Collected(Vec::new());
+    search.feed(Bytes::copy_from_slice(text), &mut sink).unwrap();
+    let Summary { rows, poisoned, first_poison, effort, .. } = search.finish(&mut sink).unwrap();
+    (Answer { rows, poisoned, first_poison, found: sink.0 }, effort.rows_decoded)
+}
+
+/// Lines behind those that begin a shard, with and without the prefilter.
+fn both(matcher: &Arc<Matcher>, lines: &[String]) -> [(Answer, u64); 2] {
+    let text = "{\"id\":\"nobody\"}\n".repeat(BEGIN) + &lines.join("\n");
+    let search = || TextSearch::new(TextFormat::Ndjson, Arc::clone(matcher), Limits::default()).unwrap();
+    [run(search(), text.as_bytes()), run(search().with_prefilter(), text.as_bytes())]
+}
+
+/// Lines that are parsed in any case.
+const BEGIN: usize = 256;
+
+/// A string literal; `how` says which of its characters are written as escapes, and `short` whether the short forms are used.
+fn literal(text: &str, how: u32, short: bool) -> String {
+    let mut out = String::from("\"");
+    for (at, char) in (0_u32..).zip(text.chars()) {
+        match char {
+            '"' | '\\' => out.extend(['\\', char]),
+            '/' if short => out.push_str("\\/"),
+            '\t' if short => out.push_str("\\t"),
+            _ if char < ' ' || how >> (at % 32) & 1 == 1 => {
+                char.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+            }
+            _ => out.push(char),
+        }
+    }
+    out.push('"');
+    out
+}
+
+const WANTED: [(&str, &str); 5] =
+    [("id", UUID), ("mail", "Änne.K@Example.de"), ("id", "users/anna"), ("mail", "kim@x.de"), ("digits", "1234567")];
+
+const TEXTS: [&str; 16] = [
+    UUID,
+    "6f9619ff-8b86-d011-b42d-00c04fc964ff",
+    "6f9619ff-8b86-d011-b42d-00c04fc964fe",
+    "6f9619ff-8B86-D011-b42d-00c04fc964ff",
+    "änne.k@EXAMPLE.de",
+    " Änne.K@Example.de\t",
+    "users/anna",
+    "a/users/anna",
+    "KIM@X.DE",
+    "\u{212a}im@x.de",
+    "kim@x.de ",
+    "1234567",
+    "C:\\users\\anna",
+    "",
+    "é",
+    "a much longer value than all the others 😀",
+];
+
+fn scalar() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => (prop::sample::select(&TEXTS[..]), prop_oneof![3 => Just(0), 1 => any::<u32>()], any::<bool>())
+            .prop_map(|(text, how, short)| literal(text, how, short)),
+        1 => prop::sample::select(&["1234567", "1.234567e6", "null", "true", "[]", "{}"][..]).prop_map(str::to_owned),
+    ]
+}
+
+fn line() -> impl Strategy<Value = String> {
+    (0..6_u8, prop::collection::vec(scalar(), 4)).prop_map(|(shape, v)| {
+        let [a, b, c, d] = [&v[0], &v[1], &v[2], &v[3]];
+        match shape {
+            0 => format!(r#"{{"time":{a},"id":{b},"x":{c},"text":{d}}}"#),
+            1 => format!(r#" {{ "i\u0064" : {a} , "map": {{"k":{b},"l":{c}}} }}  "#),
+            2 => format!(r#"{{"who":{{"mails":[{a},{b}],"id":{c}}},"text":{d}}}"#),
+            3 => format!(r#"{{"who":{{"mails":[{a}]}}}}"#) + "\r",
+            4 => format!(r#"{{"id":{a}}}"#),
+            _ => r#"{"id":"somebody","who":{"mails":[]}}"#.to_owned(),
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Of lines that can all be read, the answer is the same, record for record.
+    #[test]
+    fn what_is_passed_over_is_nobodys(
+        lines in prop::collection::vec(line(), 1..80),
+        wanted in prop::sample::subsequence(&WANTED[..], 1..=WANTED.len()),
+    ) {
+        let [(exact, _), (filtered, _)] = both(&matcher(&wanted), &lines);
+        prop_assert_eq!(exact.poisoned, 0);
+        prop_assert_eq!(filtered, exact);
+    }
+
+    /// Of lines that are damaged, no record is missed, and each line counts once.
+    #[test]
+    fn damage_hides_no_record(
+        lines in prop::collection::vec((line(), any::<prop::sample::Index>(), prop::option::of(1..0x80_u8)), 1..60),
+        wanted in prop::sample::subsequence(&WANTED[..], 1..=WANTED.len()),
+    ) {
+        let damage = |(line, at, byte): (String, prop::sample::Index, Option<u8>)| {
+            let mut bytes = line.into_bytes();
+            if let Some(byte) = byte.filter(|byte| !matches!(byte, b'\n' | b'\r')) {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            String::from_utf8(bytes).unwrap_or_else(|_| "{\"id\":".to_owned())
+        };
+        let lines: Vec<_> = lines.into_iter().map(damage).collect();
+        let [(exact, _), (filtered, _)] = both(&matcher(&wanted), &lines);
+        prop_assert_eq!(&filtered.found, &exact.found);
+        prop_assert_eq!(filtered.rows + filtered.poisoned, exact.rows + exact.poisoned);
+        prop_assert!(filtered.poisoned <= exact.poisoned);
+    }
+}
+
+fn lines<const N: usize>(lines: [&str; N]) -> Vec<String> {
+    lines.map(str::to_owned).to_vec()
+}
+
+#[test]
+fn only_lines_that_may_match_are_read() {
+    let mut many = vec![r#"{"id":"somebody","path":"C:\\temp","quote":"\""}"#.to_owned(); 5000];
+    many[3000] = format!(r#"{{"id":"{UUID}"}}"#);
+    many[4000] = r#"{"id":"some\u0062ody"}"#.to_owned();
+    let [(exact, all), (filtered, read)] = both(&matcher(&[("id", UUID)]), &many);
+    assert_eq!(filtered, exact);
+    assert_eq!((all, read), ((BEGIN + 5000) as u64, (BEGIN + 2) as u64));
+}
+
+#[test]
+fn a_number_or_a_short_needle_leaves_all_lines_to_the_parser() {
+    for wanted in [[("id", "12345")], [("id", "abc")], [("mail", "")]] {
+        let [(exact, all), (filtered, read)] = both(&matcher(&wanted), &vec![r#"{"id":12345}"#.to_owned(); 500]);
+        assert_eq!(filtered, exact, "{wanted:?}");
+        assert_eq!(read, all, "{wanted:?}");
+    }
+    let digits = matcher(&[("digits", "1234567")]);
+    let [(exact, _), (filtered, read)] = both(&digits, &lines([r#"{"text":"1234567"}"#, r#"{"text":1.234567e6}"#]));
+    assert_eq!((&filtered, exact.found_rows()), (&exact, vec![BEGIN as u64]));
+    assert_eq!(read, BEGIN as u64 + 1);
+}
+
+#[test]
+fn a_line_that_is_no_whole_object_is_noticed() {
+    let broken = [r#"{"id":"some"#, r#""id":"x"}"#, "[1]", "12", "nothing", "{", "}", "{\"a\":1} {\"b", "\u{feff}{}"];
+    for line in broken {
+        let [(exact, _), (filtered, _)] = both(&matcher(&[("id", UUID)]), &lines(["{}", line, "{}"]));
+        assert_eq!((exact.poisoned, &filtered), (1, &exact), "{line}");
+    }
+}
+
+#[test]
+fn what_is_wrong_at_a_shards_begin_is_noticed() {
+    let search = TextSearch::new(TextFormat::Ndjson, matcher(&[("id", UUID)]), Limits::default()).unwrap();
+    let (answer, _) = run(search.with_prefilter(), b"{'id': 'single quotes'}\n{\"id\":\"x\"}\n");
+    assert_eq!((answer.rows, answer.poisoned), (1, 1));
+}
