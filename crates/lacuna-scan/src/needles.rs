@@ -16,8 +16,10 @@ pub struct Needles {
     lengths: u64,
     /// Asked before the table is.
     sieve: Sieve,
-    /// Needles by their hash. A boxed needle for each entry took a look into memory more, and twice the memory.
+    /// Needles by their hash, while they are gathered.
     table: HashTable<u32>,
+    /// The same once they are sealed. A boxed needle for each entry took a look into memory more, and twice the memory.
+    slots: Slots,
     hasher: FixedState,
     /// All needles' bytes, one behind the other.
     bytes: Vec<u8>,
@@ -31,6 +33,83 @@ pub struct Needles {
     first_owner: Vec<u32>,
     /// The needles in order, once they are sealed; of very many, only the first and the last.
     sorted: Vec<u32>,
+}
+
+/// A hash table of numbers, with open addressing and half of its slots empty.
+#[derive(Clone, Debug, Default)]
+struct Slots {
+    /// A power of two of them, or none.
+    slots: Box<[Slot]>,
+    /// How far a hash's highest bits are to be moved to make a slot's number.
+    shift: u32,
+}
+
+/// A number, and a part of its hash.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    tag: u32,
+    /// [`EMPTY`] where there is none.
+    needle: u32,
+}
+
+const EMPTY: Slot = Slot { tag: 0, needle: u32::MAX };
+
+/// A slot that was looked into, on the way to a value with this tag.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    at: usize,
+    tag: u32,
+    slot: Slot,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { at: 0, tag: 0, slot: EMPTY }
+    }
+}
+
+impl Look {
+    fn needle(self) -> Option<u32> {
+        (self.slot.needle != EMPTY.needle).then_some(self.slot.needle)
+    }
+
+    fn may_be(self) -> bool {
+        self.slot.tag == self.tag
+    }
+}
+
+impl Slots {
+    /// The numbers from 0 to `count`, by their `hashes`.
+    fn new(hashes: impl Iterator<Item = u64>, count: usize) -> Self {
+        if count == 0 {
+            return Self::default();
+        }
+        let length = (2 * count).next_power_of_two();
+        let mut this = Self { slots: vec![EMPTY; length].into(), shift: u64::BITS - length.trailing_zeros() };
+        for (needle, hash) in (0..).zip(hashes) {
+            let mut look = this.first(hash);
+            while look.needle().is_some() {
+                look = this.next(look);
+            }
+            if let Some(slot) = this.slots.get_mut(look.at) {
+                *slot = Slot { tag: look.tag, needle };
+            }
+        }
+        this
+    }
+
+    #[inline]
+    fn first(&self, hash: u64) -> Look {
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half is the tag")]
+        let (at, tag) = (hash.checked_shr(self.shift).unwrap_or(0) as usize, hash as u32);
+        Look { at, tag, slot: self.slots.get(at).copied().unwrap_or(EMPTY) }
+    }
+
+    #[inline]
+    fn next(&self, look: Look) -> Look {
+        let at = (look.at + 1) & (self.slots.len() - 1);
+        Look { at, slot: self.slots.get(at).copied().unwrap_or(EMPTY), ..look }
+    }
 }
 
 /// So many needles are put in order: of more, some lie between any two bounds.
@@ -69,6 +148,8 @@ impl Needles {
     /// Prepares for questions: no needle is added after this.
     pub(crate) fn seal(&mut self) {
         self.sieve = Sieve::new(&self.iter().map(digest_bytes).collect::<Vec<_>>());
+        self.table = HashTable::new();
+        self.slots = Slots::new(self.iter().map(|needle| self.hasher.hash_one(needle)), self.len());
         let mut pairs = std::mem::take(&mut self.pairs);
         pairs.sort_unstable();
         pairs.dedup();
@@ -99,12 +180,12 @@ impl Needles {
 
     /// Whether there is nothing to look for.
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.len() == 0
     }
 
     /// How many needles there are.
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.starts.len().saturating_sub(1)
     }
 
     /// Whether `value` is no needle, as far as a look at a few of its bytes tells.
@@ -126,8 +207,26 @@ impl Needles {
 
     /// [`find`](Self::find) for a value that is not [excluded](Self::excludes).
     #[inline]
-    pub(crate) fn look_up(&self, value: &[u8]) -> Option<u32> {
-        self.table.find(self.hasher.hash_one(value), |&needle| self.nth(needle) == value).copied()
+    fn look_up(&self, value: &[u8]) -> Option<u32> {
+        self.find_from(self.first_look(value), value)
+    }
+
+    /// Where to look for `value`. Its slot is read already: looks for many values, taken one after the other, wait for memory together.
+    #[inline]
+    pub(crate) fn first_look(&self, value: &[u8]) -> Look {
+        self.slots.first(self.hasher.hash_one(value))
+    }
+
+    /// [`find`](Self::find) for a value that is not [excluded](Self::excludes), from its [first look](Self::first_look) on.
+    #[inline]
+    pub(crate) fn find_from(&self, mut look: Look, value: &[u8]) -> Option<u32> {
+        loop {
+            let needle = look.needle()?;
+            if look.may_be() && self.nth(needle) == value {
+                return Some(needle);
+            }
+            look = self.slots.next(look);
+        }
     }
 
     /// Who looks for a needle that [`find`](Self::find) named.

@@ -13,6 +13,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::leaf::LeafType;
 use super::page::encoding;
+use crate::needles::Look;
 use crate::{FieldTest, Needles, SelectorIndex, Value};
 
 /// Which value of a page (nulls not counted) belongs to whom.
@@ -195,8 +196,9 @@ const BLOCK: usize = 64;
 
 /// Looks for `needles` among length-prefixed values. Most values are done with a look at their length and ends.
 ///
-/// Where many are wanted, what passes is put aside without a branch: where every second value is wanted, no branch can be foretold,
-/// and their looks into the table do not wait for each other.
+/// Where many are wanted, what passes is put aside without a branch: where every second value is wanted, no branch can be foretold.
+/// Then all slots of the block are read before any value is compared with what they name, so that the looks into memory, of which
+/// hardly any is in a cache, do not wait for each other.
 fn search_prefixed(mut bytes: &[u8], count: usize, needles: &Needles, found: &mut Found) -> Result<(), Unreadable> {
     if needles.are_few() {
         for_each_prefixed(bytes, count, |ordinal, value| {
@@ -207,14 +209,18 @@ fn search_prefixed(mut bytes: &[u8], count: usize, needles: &Needles, found: &mu
         return Ok(());
     }
     let mut passed: [(u32, &[u8]); BLOCK] = [(0, &[]); BLOCK];
+    let mut looks = [Look::default(); BLOCK];
     for first in (0..count).step_by(BLOCK) {
         let mut kept = 0;
         bytes = for_each_prefixed(bytes, BLOCK.min(count - first), |at, value| {
             passed[kept] = (first as u32 + at, value);
             kept += usize::from(!needles.excludes(value));
         })?;
-        for &(ordinal, value) in &passed[..kept] {
-            if let Some(needle) = needles.look_up(value) {
+        for (look, (_, value)) in looks.iter_mut().zip(&passed[..kept]) {
+            *look = needles.first_look(value);
+        }
+        for (&(ordinal, value), look) in passed[..kept].iter().zip(looks) {
+            if let Some(needle) = needles.find_from(look, value) {
                 found.extend(needles.owners(needle).iter().map(|&selector| (ordinal, selector)));
             }
         }
