@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use lacuna_store::{BlobInfo, BlobPath, Condition, Content, OldCopy, Removal, Result, Store, Unchanged, WriteOptions};
+use lacuna_store::{
+    BlobInfo, BlobPath, Condition, Content, NewBlob, OldCopy, Removal, Result, Store, Unchanged, WriteOptions,
+};
 
 /// Replaces the version of a shard that was worked on by the checked bytes in `file`.
 /// What is `unchanged` may be copied inside the store.
@@ -36,6 +38,11 @@ pub(crate) async fn publish(
 ) -> Result<BlobInfo> {
     let options = WriteOptions { content_type: Some(media_type), ..WriteOptions::default() };
     store.write(path, content, Condition::Any, options).await
+}
+
+/// Writes files of packages; all of them are there for good when it is done. A run that is repeated writes the same paths again.
+pub(crate) async fn publish_all(store: &dyn Store, files: Vec<NewBlob>) -> Result<()> {
+    if files.is_empty() { Ok(()) } else { store.write_all(files).await }
 }
 
 /// Writes a file that must not exist yet.

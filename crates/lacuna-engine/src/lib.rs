@@ -22,6 +22,7 @@ mod job;
 mod journal;
 mod origin;
 mod outcome;
+mod outgrown;
 mod package;
 mod pass;
 mod plan;

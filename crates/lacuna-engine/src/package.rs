@@ -1,6 +1,7 @@
 //! The export package of one request: data files from the spool, what describes them, and `_SUCCESS` last.
+//!
+//! Small files are put together in memory and written with those of other packages. A large one is written by itself.
 
-use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,12 +9,12 @@ use ed25519_dalek::SigningKey;
 use lacuna_export::manifest::{Excluded, File, Manifest, RequestInfo};
 use lacuna_export::{Encoder, Format, Package, package, readme};
 use lacuna_scan::SelectorIndex;
-use lacuna_store::{BlobPath, Content, Store};
+use lacuna_store::{BlobPath, Content, NewBlob, Store};
 use sha2::{Digest as _, Sha256};
-use tempfile::NamedTempFile;
 
 use crate::cpu::Cpu;
 use crate::hashing::Hashing;
+use crate::outgrown::{Outgrown, Written};
 use crate::seal::{self, hex};
 use crate::spool::{Lines, Spool};
 use crate::{Error, Request, Source, commit, engine};
@@ -23,6 +24,9 @@ pub(crate) const MANIFEST_TYPE: &str = "lacuna-manifest+json";
 
 /// A data file is split when it has taken so many bytes of records.
 const DATA_FILE_BYTES: u64 = 256 << 20;
+
+/// A data file up to this is not written by itself.
+const SMALL_FILE_BYTES: usize = 64 << 10;
 
 /// What a package is made from.
 pub(crate) struct Contents<'a> {
@@ -37,6 +41,16 @@ pub(crate) struct Contents<'a> {
     pub(crate) complete: bool,
 }
 
+/// A package whose large files are written, and whose small ones are to be.
+#[derive(Debug)]
+pub(crate) struct Volume {
+    /// Its path in the store.
+    pub(crate) root: String,
+    files: Vec<NewBlob>,
+    /// The file that says that all others are there, if nothing is missing in them.
+    success: Option<NewBlob>,
+}
+
 /// Where packages go, and who signs them.
 pub(crate) struct Press<'a> {
     pub(crate) cpu: &'a Cpu,
@@ -46,12 +60,21 @@ pub(crate) struct Press<'a> {
 }
 
 impl Press<'_> {
-    /// Writes the package; answers with its path in the store.
-    pub(crate) async fn publish(&self, contents: Contents<'_>) -> Result<String, Error> {
+    /// Writes what is left of these packages: first all that they hold, and once that is there for good, that they are complete.
+    pub(crate) async fn publish(&self, mut volumes: Vec<&mut Volume>) -> Result<(), Error> {
+        let files = volumes.iter_mut().flat_map(|volume| volume.files.drain(..)).collect();
+        commit::publish_all(self.store, files).await.map_err(|source| self.unwritten(source))?;
+        let successes = volumes.iter_mut().filter_map(|volume| volume.success.take()).collect();
+        commit::publish_all(self.store, successes).await.map_err(|source| self.unwritten(source))
+    }
+
+    /// Makes the package.
+    pub(crate) async fn print(&self, contents: Contents<'_>) -> Result<Volume, Error> {
         let Contents { request, format, .. } = contents;
         let tenant = request.selector.tenant.as_ref().map(|tenant| tenant.as_str().to_owned());
         let package = Package::new(tenant.as_deref(), request.id.as_str());
-        let mut files = self.data_files(&package, &contents).await?;
+        let mut volume = Volume::written(package.root().to_owned());
+        let mut files = self.data_files(&package, &contents, &mut volume).await?;
 
         let mut kinds: Vec<String> =
             request.selector.identifiers.iter().map(|identifier| identifier.kind.to_string()).collect();
@@ -71,7 +94,7 @@ impl Press<'_> {
             format,
         };
         let info_json = info.to_json().map_err(broken)?;
-        files.push(self.small(&package, package::REQUEST_INFO, info_json, "application/json").await?);
+        files.push(volume.add(&package, package::REQUEST_INFO, info_json, "application/json")?);
         let mut manifest = Manifest {
             version: lacuna_export::manifest::VERSION,
             request: info.request.clone(),
@@ -86,16 +109,16 @@ impl Press<'_> {
             excluded: contents.excluded,
         };
         let page = readme::render(&info, &manifest).into_bytes();
-        manifest.files.push(self.small(&package, package::README, page, "text/html; charset=utf-8").await?);
+        manifest.files.push(volume.add(&package, package::README, page, "text/html; charset=utf-8")?);
 
         let manifest = manifest.to_json().map_err(broken)?;
         let signature = seal::sign(self.key, MANIFEST_TYPE, &manifest).into_bytes();
-        self.small(&package, package::MANIFEST, manifest, "application/json").await?;
-        self.small(&package, package::MANIFEST_SIGNATURE, signature, "application/jose").await?;
+        volume.add(&package, package::MANIFEST, manifest, "application/json")?;
+        volume.add(&package, package::MANIFEST_SIGNATURE, signature, "application/jose")?;
         if contents.complete {
-            self.small(&package, package::SUCCESS, Vec::new(), "text/plain").await?;
+            volume.success = Some(new_blob(&package, package::SUCCESS, Vec::new(), "text/plain")?);
         }
-        Ok(package.root().to_owned())
+        Ok(volume)
     }
 
     /// Refuses a request whose package is there and complete already: it was handed out.
@@ -120,20 +143,32 @@ impl Press<'_> {
         }
     }
 
-    async fn data_files(&self, package: &Package, contents: &Contents<'_>) -> Result<Vec<File>, Error> {
+    async fn data_files(
+        &self,
+        package: &Package,
+        contents: &Contents<'_>,
+        volume: &mut Volume,
+    ) -> Result<Vec<File>, Error> {
         let searched = contents.searched.iter().map(|(index, _)| &contents.sources[*index]);
         let layout = package::data_files(searched.map(|source| (source.product.as_str(), source.data_type.as_str())));
         let mut files = Vec::new();
         for file in layout {
             let sources: Vec<usize> = file.sources.iter().map(|&at| contents.searched[at].0).collect();
             let Some(lines) = contents.spool.lines(&sources, contents.selector) else { continue };
-            files.extend(self.data_file(package, &file.stem, contents.format, lines).await?);
+            files.extend(self.data_file(package, &file.stem, contents.format, lines, volume).await?);
         }
         Ok(files)
     }
 
-    /// Writes one data file, in as many parts as it needs.
-    async fn data_file(&self, package: &Package, stem: &str, format: Format, lines: Lines) -> Result<Vec<File>, Error> {
+    /// Writes one data file, in as many parts as it needs, or puts it into the volume.
+    async fn data_file(
+        &self,
+        package: &Package,
+        stem: &str,
+        format: Format,
+        lines: Lines,
+        volume: &mut Volume,
+    ) -> Result<Vec<File>, Error> {
         let mut parts = Parts { format, encoder: None, reader: None, lines, temp_dir: self.temp_dir.to_owned() };
         let mut files = Vec::new();
         loop {
@@ -149,7 +184,17 @@ impl Press<'_> {
             let part = part?;
             let number = (part.more || !files.is_empty()).then(|| u32::try_from(files.len() + 1).unwrap_or(u32::MAX));
             let path = package::data_file(stem, format, number);
-            self.upload(package, &path, Content::File(part.file.path().to_owned()), format.media_type()).await?;
+            match part.written {
+                Written::Memory(bytes) => {
+                    volume.files.push(new_blob(package, &path, bytes, format.media_type())?);
+                }
+                Written::File(file) => {
+                    let content = Content::File(file.path().to_owned());
+                    let blob = blob_path(&package.path(&path))?;
+                    let written = commit::publish(self.store, &blob, content, format.media_type()).await;
+                    written.map_err(|source| self.unwritten(source))?;
+                }
+            }
             files.push(File { path, bytes: part.bytes, sha256: part.sha256, records: Some(part.records) });
             if !part.more {
                 return Ok(files);
@@ -157,37 +202,29 @@ impl Press<'_> {
         }
     }
 
-    async fn small(
-        &self,
-        package: &Package,
-        path: &str,
-        bytes: Vec<u8>,
-        media_type: &'static str,
-    ) -> Result<File, Error> {
-        let file = File {
-            path: path.to_owned(),
-            bytes: bytes.len() as u64,
-            sha256: hex(&Sha256::digest(&bytes)),
-            records: None,
-        };
-        self.upload(package, path, Content::Bytes(bytes.into()), media_type).await?;
-        Ok(file)
+    fn unwritten(&self, source: lacuna_store::Error) -> Error {
+        Error::Store { what: format!("a package cannot be written to {}", self.store.url()), source }
+    }
+}
+
+impl Volume {
+    /// The package at `root`, of which nothing is left to write.
+    pub(crate) fn written(root: String) -> Self {
+        Self { root, files: Vec::new(), success: None }
     }
 
-    async fn upload(
-        &self,
-        package: &Package,
-        path: &str,
-        content: Content,
-        media_type: &'static str,
-    ) -> Result<(), Error> {
-        let path = blob_path(&package.path(path))?;
-        let written = commit::publish(self.store, &path, content, media_type).await;
-        written.map(drop).map_err(|source| Error::Store {
-            what: format!("the package cannot be written to {}", self.store.url()),
-            source,
-        })
+    /// Adds a file that describes others.
+    fn add(&mut self, package: &Package, path: &str, bytes: Vec<u8>, media_type: &'static str) -> Result<File, Error> {
+        let sha256 = hex(&Sha256::digest(&bytes));
+        let file = File { path: path.to_owned(), bytes: bytes.len() as u64, sha256, records: None };
+        self.files.push(new_blob(package, path, bytes, media_type)?);
+        Ok(file)
     }
+}
+
+fn new_blob(package: &Package, path: &str, bytes: Vec<u8>, media_type: &'static str) -> Result<NewBlob, Error> {
+    let path = blob_path(&package.path(path))?;
+    Ok(NewBlob { path, content: Content::Bytes(bytes.into()), content_type: Some(media_type) })
 }
 
 fn blob_path(path: &str) -> Result<BlobPath, Error> {
@@ -208,7 +245,7 @@ struct Parts {
 }
 
 struct Part {
-    file: NamedTempFile,
+    written: Written,
     bytes: u64,
     sha256: String,
     records: u64,
@@ -224,11 +261,12 @@ impl Parts {
             None => Encoder::new(self.format, &mut open).map_err(broken)?,
         };
         let reader = self.reader.get_or_insert_with(|| Box::new(self.lines.open()));
-        let file = NamedTempFile::new_in(&self.temp_dir).map_err(Error::Temp)?;
-        let mut out = Hashing::new(BufWriter::with_capacity(256 << 10, file.reopen().map_err(Error::Temp)?));
+        let mut written = Outgrown::new(SMALL_FILE_BYTES, &self.temp_dir);
+        let mut out = Hashing::new(&mut written);
         let part = encoder.encode(reader.as_mut(), DATA_FILE_BYTES, &mut out).map_err(broken)?;
         let (bytes, sha256) = out.finish().map_err(Error::Temp)?;
         self.encoder = Some(encoder);
-        Ok(Part { file, bytes, sha256, records: part.records, more: part.more })
+        let written = written.finish().map_err(Error::Temp)?;
+        Ok(Part { written, bytes, sha256, records: part.records, more: part.more })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,9 @@ use tempfile::SpooledTempFile;
 
 /// Below this a shard's records stay in memory.
 const MEMORY_BYTES: usize = 256 << 10;
+
+/// Records are gathered to so many bytes on their way to a file.
+const WRITE_BYTES: usize = 32 << 10;
 
 /// Consecutive records of one selector: whole lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,14 +35,23 @@ pub(crate) struct Runs {
 /// The records of one part of a shard, in the order of rows.
 #[derive(Debug)]
 pub(crate) struct Part {
-    file: SpooledTempFile,
+    file: BufWriter<SpooledTempFile>,
     length: u64,
     runs: Vec<Run>,
 }
 
 impl Part {
     pub(crate) fn new(temp_dir: &Path) -> Self {
-        Self { file: tempfile::spooled_tempfile_in(MEMORY_BYTES, temp_dir), length: 0, runs: Vec::new() }
+        let file = tempfile::spooled_tempfile_in(MEMORY_BYTES, temp_dir);
+        Self { file: BufWriter::with_capacity(WRITE_BYTES, file), length: 0, runs: Vec::new() }
+    }
+
+    /// All that was written, from the first byte on.
+    fn rewound(&mut self) -> io::Result<&mut SpooledTempFile> {
+        self.file.flush()?;
+        let file = self.file.get_mut();
+        io::Seek::rewind(file)?;
+        Ok(file)
     }
 
     /// Adds a rendered record (one line, without its end) for each of `selectors`.
@@ -56,8 +68,8 @@ impl Part {
 
     /// The records' bytes, from the first one on, and whose they are: what [`restore`](Self::restore) takes.
     pub(crate) fn read(&mut self) -> io::Result<(Runs, impl Read)> {
-        io::Seek::rewind(&mut self.file)?;
-        Ok((Runs { length: self.length, runs: self.runs.clone() }, &mut self.file))
+        let runs = Runs { length: self.length, runs: self.runs.clone() };
+        Ok((runs, self.rewound()?))
     }
 
     /// The part that was read elsewhere. Records of selectors that are `None` now are nobody's.
@@ -80,8 +92,7 @@ impl Part {
 
     /// Adds all of `other` behind this.
     pub(crate) fn append(&mut self, mut other: Self) -> io::Result<()> {
-        io::Seek::rewind(&mut other.file)?;
-        io::copy(&mut other.file, &mut self.file)?;
+        io::copy(other.rewound()?, &mut self.file)?;
         for run in other.runs {
             add_run(&mut self.runs, Run { start: run.start + self.length, ..run });
         }
@@ -125,8 +136,7 @@ impl Spool {
         }
         let mut index = self.lock();
         let base = index.length;
-        io::Seek::rewind(&mut part.file)?;
-        io::copy(&mut part.file, &mut &self.file)?;
+        io::copy(part.rewound()?, &mut &self.file)?;
         for run in part.runs {
             let runs = index.runs.entry((source, run.selector)).or_default();
             let start = base + run.start;
@@ -161,7 +171,9 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn open(&self) -> impl BufRead + Send + 'static {
-        io::BufReader::with_capacity(256 << 10, RunReader { lines: self.clone(), run: 0, at: 0 })
+        let bytes = self.runs.iter().map(|(_, bytes)| *bytes).sum::<u64>();
+        let capacity = usize::try_from(bytes).unwrap_or(usize::MAX).clamp(1, 256 << 10);
+        io::BufReader::with_capacity(capacity, RunReader { lines: self.clone(), run: 0, at: 0 })
     }
 }
 

@@ -23,4 +23,4 @@ pub use local::LocalStore;
 pub use memory::{Keeping, MemoryStore};
 pub use path::{BlobPath, PathError};
 pub use secret::Secret;
-pub use store::{BlobInfo, Condition, Content, Etag, Store, Unchanged, WriteOptions};
+pub use store::{BlobInfo, Condition, Content, Etag, NewBlob, Store, Unchanged, WriteOptions};

@@ -6,6 +6,7 @@
 //! Symbolic links are no blobs: one that leads to another place of the store is passed over, as that place is listed itself;
 //! one that leads out of it is an error in the listing, because what lies behind it is not searched.
 
+mod batch;
 mod buffers;
 mod listing;
 mod lock;
@@ -29,7 +30,8 @@ use self::place::Root;
 use self::staging::Staged;
 use self::version::etag_of;
 use crate::{
-    BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, OldCopy, Removal, Result, Store, WriteOptions,
+    BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, NewBlob, OldCopy, Removal, Result, Store,
+    WriteOptions,
 };
 
 /// Entries that a listing is ahead of its reader.
@@ -131,6 +133,13 @@ impl Store for LocalStore {
             let cause = cause.to_string();
             (0..count).map(|_| Err(Error::new(ErrorKind::Other).because(cause.clone()))).collect()
         })
+    }
+
+    async fn write_all(&self, blobs: Vec<NewBlob>) -> Result<()> {
+        let root = Arc::clone(&self.root);
+        tokio::task::spawn_blocking(move || batch::write(&root, blobs))
+            .await
+            .map_err(|cause| Error::new(ErrorKind::Other).because(cause))?
     }
 
     async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()> {

@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::{BlobPath, OldCopy, Removal, Result};
 
@@ -92,7 +92,18 @@ pub struct Unchanged {
     pub length: u64,
 }
 
-/// Writes that [`Store::create_all`] has under way.
+/// A blob to write, whatever is there.
+#[derive(Clone, Debug)]
+pub struct NewBlob {
+    /// Where.
+    pub path: BlobPath,
+    /// Its bytes.
+    pub content: Content,
+    /// Its media type.
+    pub content_type: Option<&'static str>,
+}
+
+/// Blobs of one call of [`Store::create_all`] or [`Store::write_all`] that are written at a time, where they are written one by one.
 const WRITES_AT_ONCE: usize = 16;
 
 /// A place that holds blobs. Safe to share: all methods take `&self`.
@@ -136,6 +147,17 @@ pub trait Store: fmt::Debug + Send + Sync {
             async move { self.write(&path, content, Condition::New, options).await }
         });
         stream::iter(writes).buffered(WRITES_AT_ONCE).collect().await
+    }
+
+    /// Writes blobs as [`write`](Self::write) does under [`Condition::Any`], each in one atomic step and all of them in any order. When
+    /// it answers, all of them are there for good; when it fails, any of them may be there.
+    async fn write_all(&self, blobs: Vec<NewBlob>) -> Result<()> {
+        let write = |blob: NewBlob| async move {
+            let options = WriteOptions { content_type: blob.content_type, ..WriteOptions::default() };
+            self.write(&blob.path, blob.content, Condition::Any, options).await.map(drop)
+        };
+        let writes: Vec<_> = blobs.into_iter().map(write).collect();
+        stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).try_collect().await
     }
 
     /// Deletes version `etag` of the blob. Fails with `Changed` when it is another by now.

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future};
 
 use crate::{
-    AzureConfig, BlobInfo, BlobPath, Condition, Content, Credential, ErrorKind, Etag, Result, Retries, Secret, Store,
-    WriteOptions,
+    AzureConfig, BlobInfo, BlobPath, Condition, Content, Credential, ErrorKind, Etag, NewBlob, Result, Retries, Secret,
+    Store, WriteOptions,
 };
 
 pub use slow::SlowStore;
@@ -80,6 +80,7 @@ pub async fn run(store: Arc<dyn Store>) {
     conditions(&*store).await;
     files(&*store).await;
     together(&*store).await;
+    batches(&*store).await;
     copies::are_told_of_and_removed(&*store).await;
     odd_names(&*store).await;
     one_of_many_writers_wins(&store).await;
@@ -200,6 +201,31 @@ async fn together(store: &dyn Store) {
         }
         assert_eq!(listed(store, &prefix).await.len(), count, "nothing else is there");
     }
+}
+
+/// Many blobs at once: new ones and others, few enough to be written one by one and too many for that.
+async fn batches(store: &dyn Store) {
+    store.write_all(Vec::new()).await.unwrap();
+    for count in [3, 40] {
+        let old = put(store, &path("batches/sub/1/x"), pattern(10), Condition::Any).await.unwrap();
+        let blob = |n: usize| NewBlob {
+            path: path(&format!("batches/sub/{n}/x")),
+            content: Content::Bytes(pattern(1000 * count + n)),
+            content_type: Some("text/plain"),
+        };
+        store.write_all((0..count).map(blob).collect()).await.unwrap();
+        for n in 0..count {
+            let written = read_all(store, &path(&format!("batches/sub/{n}/x"))).await.unwrap();
+            assert_eq!(written, pattern(1000 * count + n));
+        }
+        assert_ne!(store.head(&old.path).await.unwrap().etag, old.etag, "what was replaced is another version");
+        assert_eq!(listed(store, "batches/").await.len(), count);
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), pattern(5)).unwrap();
+    let content = Content::File(file.path().to_owned());
+    store.write_all(vec![NewBlob { path: path("batches/file"), content, content_type: None }]).await.unwrap();
+    assert_eq!(read_all(store, &path("batches/file")).await.unwrap(), pattern(5));
 }
 
 async fn files(store: &dyn Store) {

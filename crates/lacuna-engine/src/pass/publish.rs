@@ -10,12 +10,15 @@ use super::Pass;
 use super::gather::{Gathered, Searched};
 use crate::engine::location;
 use crate::outcome::RequestOutcome;
-use crate::package::Contents;
+use crate::package::{Contents, Press, Volume};
 use crate::spool::Spool;
 use crate::{Action, Error, Phase, Source};
 
-/// Packages written at a time.
+/// Packages made at a time.
 const PACKAGES_AT_ONCE: usize = 8;
+
+/// Packages written together: their small files share what a store asks for each of them.
+const PACKAGES_TOGETHER: usize = 32;
 
 impl Pass<'_> {
     /// Writes the packages. One that is complete already was handed out, and stays as it is.
@@ -28,17 +31,21 @@ impl Pass<'_> {
             async move {
                 match self.contents(index, &gathered.sources, &gathered.spool, complete) {
                     Some(contents) if !self.cancel.is_cancelled() => match press.finished(contents.request).await? {
-                        Some(path) => Ok(Some((path, true))),
-                        None => press.publish(contents).await.map(|path| Some((path, complete))),
+                        Some(path) => Ok(Some((Volume::written(path), true))),
+                        None => Ok(Some((press.print(contents).await?, complete))),
                     },
                     _ => Ok(None),
                 }
             }
         });
         let packages = packages.collect::<Vec<_>>();
+        // While some are written, the next are made.
         let written: Vec<Option<(String, bool)>> = futures::stream::iter(packages)
             .buffered(self.engine.shop.requests.min(PACKAGES_AT_ONCE))
-            .try_collect()
+            .chunks(PACKAGES_TOGETHER)
+            .map(|made| write(press, made))
+            .buffered(2)
+            .try_concat()
             .await?;
         for (outcome, written) in outcomes.iter_mut().zip(written) {
             if let Some((path, complete)) = written {
@@ -84,6 +91,16 @@ impl Pass<'_> {
         }
         Some(contents)
     }
+}
+
+/// Writes packages that were made, if all could be; answers with their paths, and whether they are complete.
+async fn write(
+    press: &Press<'_>,
+    made: Vec<Result<Option<(Volume, bool)>, Error>>,
+) -> Result<Vec<Option<(String, bool)>>, Error> {
+    let mut made = made.into_iter().collect::<Result<Vec<_>, _>>()?;
+    press.publish(made.iter_mut().flatten().map(|(volume, _)| volume).collect()).await?;
+    Ok(made.into_iter().map(|made| made.map(|(volume, complete)| (volume.root, complete))).collect())
 }
 
 /// Why a source is not in a package, in words for the person.

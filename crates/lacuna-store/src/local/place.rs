@@ -80,12 +80,17 @@ impl Root {
 
     /// Makes the directories above the blob, durably.
     pub(super) fn make_parent(&self, path: &BlobPath) -> Result<()> {
+        self.make_parent_and(path, sync_parent)
+    }
+
+    /// Makes the directories above the blob, and shows each that was not there to `made`.
+    pub(super) fn make_parent_and(&self, path: &BlobPath, mut made: impl FnMut(&Path) -> Result<()>) -> Result<()> {
         let mut directory = self.path.clone();
         let Some((parents, _)) = path.as_str().rsplit_once('/') else { return Ok(()) };
         for segment in parents.split('/') {
             directory.push(segment);
             match std::fs::create_dir(&directory) {
-                Ok(()) => sync_parent(&directory)?,
+                Ok(()) => made(&directory)?,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(failure(error)),
             }

@@ -75,25 +75,41 @@ impl Staged {
 
     /// Moves the file to `target`, with the properties of `old`, in one step.
     pub(super) fn replace(self, target: &Path, old: Option<&File>) -> Result<()> {
+        self.take_over(old);
+        self.settle()?;
+        std::fs::rename(&self.path, target).map_err(place::failure)
+    }
+
+    /// The same for a file that was [stamped](Self::stamp), and whose bytes are durable.
+    pub(super) fn replace_settled(self, target: &Path, old: Option<&File>) -> Result<()> {
+        self.take_over(old);
+        std::fs::rename(&self.path, target).map_err(place::failure)
+    }
+
+    /// Gives the file the properties of the one that it replaces, or of a new one.
+    fn take_over(&self, old: Option<&File>) {
         match old {
             Some(old) => self.inherit(old),
             None if self.cleanup.is_none() => self.open_up(),
             None => {}
         }
-        self.settle()?;
-        std::fs::rename(&self.path, target).map_err(place::failure)
     }
 
-    /// Makes the bytes durable. The time of writing is set to the nanosecond: the kernel's own may be milliseconds coarse, too
-    /// coarse to tell two versions apart that got the same inode one after the other.
+    /// Makes the bytes durable.
     pub(super) fn settle(&self) -> Result<()> {
         self.stamp()?;
-        self.file.sync_all().map_err(place::failure)
+        self.sync()
     }
 
-    /// Sets the time of writing alone: the bytes are made durable together with others'.
+    /// Sets the time of writing to the nanosecond: the kernel's own may be milliseconds coarse, too coarse to tell two versions apart
+    /// that got the same inode one after the other.
     pub(super) fn stamp(&self) -> Result<()> {
         self.file.set_modified(SystemTime::now()).map_err(place::failure)
+    }
+
+    /// Waits until the bytes are durable.
+    pub(super) fn sync(&self) -> Result<()> {
+        self.file.sync_all().map_err(place::failure)
     }
 
     /// Gives a file that was made for its owner alone what a new file would have.

@@ -60,12 +60,12 @@ fn sync(root: &Root, staged: &[Result<Staged>]) -> Vec<Result<()>> {
 
 /// Makes all durable that was written to the file system which the store lies on.
 #[cfg(target_os = "linux")]
-fn sync_file_system(root: &Root) -> Result<()> {
+pub(super) fn sync_file_system(root: &Root) -> Result<()> {
     let directory = File::open(root.staging_dir()?).map_err(place::failure)?;
     rustix::fs::syncfs(&directory).map_err(|error| place::failure(error.into()))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn sync_file_system(_root: &Root) -> Result<()> {
+pub(super) fn sync_file_system(_root: &Root) -> Result<()> {
     Err(crate::Error::new(crate::ErrorKind::Other))
 }
