@@ -68,7 +68,7 @@ mod tests {
         for piece in [&b"eight"[..], b" byt", b"es", b" and more"] {
             large.write_all(piece).unwrap();
         }
-        let Written::File(file) = large.finish().unwrap() else { panic!("it is in memory") };
+        let Written::File(file) = large.finish().unwrap() else { unreachable!("it is in memory") };
         assert_eq!(std::fs::read(file.path()).unwrap(), b"eight bytes and more");
     }
 }
