@@ -1,4 +1,4 @@
-//! `lacuna-benches`: makes the corpus, and compares Lacuna with DuckDB, Polars and PyArrow from the outside.
+//! `lacuna-benches`: makes the corpus, compares Lacuna with DuckDB, Polars and PyArrow from the outside, and asks a large ledger.
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
@@ -6,6 +6,7 @@ mod cache;
 mod e2e;
 mod far;
 mod floor;
+mod ledger;
 mod repeat;
 mod rows;
 mod variant;
@@ -44,6 +45,8 @@ enum Command {
     E2e(e2e::Args),
     /// Find a user in the corpus with the engine itself, on a store that may be slow; what it found and fetched, as JSON
     SlowStore(far::Args),
+    /// Ask a large ledger, on SQLite and on PostgreSQL; fails when an answer takes too long
+    Ledger(ledger::Args),
     /// Decompress one column of every Parquet shard below a folder on all cores: nothing that looks at every value can be faster
     FloorId {
         /// The folder
@@ -111,6 +114,7 @@ fn main() -> Result<()> {
         }
         Command::E2e(args) => e2e::run(&args)?,
         Command::SlowStore(args) => writeln!(io::stdout(), "{}", serde_json::to_string(&far::find(&args)?)?)?,
+        Command::Ledger(args) => ledger::run(&args)?,
         Command::FloorId { dir, column } => say(floor::id(&dir, &column)?)?,
         Command::FloorHit { dir, rows, column } => {
             let rows: rows::Rows = serde_json::from_slice(&std::fs::read(rows)?)?;

@@ -1,5 +1,8 @@
-//! For tests and simulations: faults on the way to the database, and databases on the tests' PostgreSQL.
+//! For tests, simulations and benchmarks: faults on the way to the database, databases on the tests' PostgreSQL, and what fills them.
 
+mod fill;
+
+pub use fill::Filling;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 /// Decides when something goes wrong.

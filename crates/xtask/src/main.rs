@@ -29,7 +29,7 @@ enum Task {
     Sim(sim::Arguments),
     /// Build for release and run the benchmarks.
     Bench {
-        /// `e2e` (the default), `micro`, `corpus` or a floor, and what these take.
+        /// `e2e` (the default), `micro`, `ledger`, `corpus` or a floor, and what these take.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

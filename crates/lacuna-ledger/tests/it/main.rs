@@ -12,6 +12,7 @@ mod conclude;
 mod decide;
 mod duty;
 mod faults;
+mod fill;
 mod forget;
 mod hidden;
 mod hold;

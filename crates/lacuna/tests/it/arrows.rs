@@ -27,7 +27,10 @@ const ARROWS: [(&str, &[&str]); 10] = [
             "lacuna-benches",
         ],
     ),
-    ("lacuna-benches", &["lacuna-scan", "lacuna-export", "lacuna-erase", "lacuna-store", "lacuna-engine"]),
+    (
+        "lacuna-benches",
+        &["lacuna-scan", "lacuna-export", "lacuna-erase", "lacuna-store", "lacuna-ledger", "lacuna-engine"],
+    ),
     ("xtask", &["lacuna-benches"]),
 ];
 
