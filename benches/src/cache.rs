@@ -14,7 +14,7 @@ use lacuna_benches::corpus::{Sample, Written};
 use crate::{repeat, variant::Variant};
 
 /// Raised when the generator writes something else for the same sample, so that older corpora are not used.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 const REQUIREMENTS: &str = include_str!("../rivals/requirements.txt");
 

@@ -58,6 +58,9 @@ impl Default for ParquetLayout {
     }
 }
 
+/// How many of the values that a row group lacks its Bloom filter lets pass: one in a hundred, as parquet-java has it.
+const BLOOM_FALSE_POSITIVES: f64 = 0.01;
+
 /// A codec of Parquet pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -106,7 +109,10 @@ fn properties(schema: &SchemaRef, layout: &ParquetLayout, spec: &Spec) -> Result
         properties = properties.set_column_dictionary_page_size_limit(ColumnPath::from(user), bytes);
     }
     if layout.bloom_filters {
-        properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(user), true);
+        // The writer folds a filter to what the row group's distinct values need.
+        properties = properties
+            .set_column_bloom_filter_enabled(ColumnPath::from(user), true)
+            .set_column_bloom_filter_fpp(ColumnPath::from(user), BLOOM_FALSE_POSITIVES);
     }
     if layout.sorted_by_user {
         // All columns before it are flat, so a field's index is its leaf's.
