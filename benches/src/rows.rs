@@ -1,12 +1,12 @@
 //! Where a user's rows lie, found by reading the whole column with an ordinary reader: given to the floor, which does not search.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use arrow::array::{Array as _, AsArray as _};
 use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
 use rayon::prelude::*;
@@ -23,6 +23,27 @@ pub(crate) fn of(dir: &Path, column: &str, value: &str) -> Result<Rows> {
         Ok((path, rows))
     });
     Ok(found.collect::<Result<Vec<_>>>()?.into_iter().filter(|(_, rows)| !rows.is_empty()).collect())
+}
+
+/// So many people of the tenant with rows in the shard, taken from all over it.
+pub(crate) fn people(shard: &Path, tenant: &str, many: usize) -> Result<BTreeSet<String>> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(shard)?)?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), ["UserId", "TenantId"]);
+    let mut people = BTreeSet::new();
+    for batch in builder.with_projection(mask).with_batch_size(512).build()? {
+        let batch = batch?;
+        let texts = |name| batch.column_by_name(name).and_then(|values| values.as_string_opt::<i32>());
+        let (ids, tenants) =
+            (texts("UserId").context("no user column")?, texts("TenantId").context("no tenant column")?);
+        // The first one who was not seen before.
+        let own = ids.iter().zip(tenants).filter(|&(_, whose)| whose == Some(tenant)).filter_map(|(id, _)| id);
+        let new = own.into_iter().find(|&id| !people.contains(id));
+        people.extend(new.map(str::to_owned));
+        if people.len() == many {
+            return Ok(people);
+        }
+    }
+    bail!("the shard has rows of too few people")
 }
 
 fn in_shard(path: &Path, column: &str, value: &str) -> Result<Vec<u64>> {

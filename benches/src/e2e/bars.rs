@@ -51,6 +51,7 @@ pub(crate) fn bars(results: &Results) -> Vec<Bar> {
     purges(results, &mut bars);
     let requests = ratio(find(Work::RequestCrowd), find(Work::RequestOne));
     bars.push(Bar::new("1,000 requests in one pass / one".to_owned(), Limit::AtMost(3.0), requests));
+    purges_of_many(results, &mut bars);
     far(results, &mut bars);
     memory(results, &mut bars);
     bars
@@ -115,6 +116,14 @@ fn purges(results: &Results, bars: &mut Vec<Bar>) {
             ratio(peak, Some(f64::from(128 << 20))),
         );
     }
+}
+
+fn purges_of_many(results: &Results, bars: &mut Vec<Bar>) {
+    let seconds = |tool| results.seconds(Work::PurgeMany, Variant::Zstd, tool);
+    let of_one = ratio(seconds(Tool::Lacuna), seconds(Tool::Near));
+    bars.push(Bar::new("purge 1,000 requests / one with the same rows".to_owned(), Limit::AtMost(2.0), of_one));
+    let peak = ratio(results.peak(Work::PurgeMany, Variant::Zstd, Tool::Lacuna), Some(f64::from(128 << 20)));
+    bars.push(Bar::new("peak memory: purge 1,000 requests / 128 MiB".to_owned(), Limit::AtMost(1.0), peak));
 }
 
 fn far(results: &Results, bars: &mut Vec<Bar>) {

@@ -19,6 +19,9 @@ use super::{
 };
 use crate::{cache, far::Container, rows, variant::Variant};
 
+/// People whose rows leave a shard at once.
+const PEOPLE: usize = 1000;
+
 /// What the measurements run on.
 #[derive(Debug)]
 pub(crate) struct Bench {
@@ -70,11 +73,18 @@ impl Bench {
             fs::write(this.work.join(format!("{name}-subjects.txt")), subjects.join("\n") + "\n")?;
         }
         let rare = zstd.person(Role::Rare).context("the corpus has no rare person")?;
+        let tenant = rare.tenant.clone();
         let shards = rare.counts.iter().flat_map(|count| &count.by_shard);
         let erase_from = shards.filter(|&(_, &rows)| rows == 1).map(|(path, _)| path.clone()).next();
         this.erase_from = erase_from.context("the rare person has no shard with one row")?;
-        if cases.iter().any(|case| matches!(case.work, Work::EraseOne | Work::PurgeOne | Work::PurgeEvery)) {
-            this.fresh_shard()?;
+        if cases
+            .iter()
+            .any(|case| matches!(case.work, Work::EraseOne | Work::PurgeOne | Work::PurgeEvery | Work::PurgeMany))
+        {
+            let shard = this.fresh_shard()?;
+            let people = rows::people(&shard, &tenant, PEOPLE)?;
+            let subjects: Vec<String> = people.iter().map(|id| format!("object_id={id}")).collect();
+            fs::write(this.work.join("many-subjects.txt"), subjects.join("\n") + "\n")?;
             this.configure(&this.work.join("erase"), &this.corpus(Variant::Zstd)?.written, &this.erase_store())?;
         }
         if cases.iter().any(|case| case.work == Work::SlowStore) {
@@ -130,6 +140,7 @@ impl Bench {
             Work::PurgeEvery => self.purge(corpus, tool, Role::Common),
             Work::RequestOne => self.request_one(corpus),
             Work::RequestCrowd => self.request_crowd(corpus),
+            Work::PurgeMany => self.purge_many(corpus, tool),
         };
         run.with_context(|| format!("{case}, {}", tool.name()))
     }

@@ -42,6 +42,8 @@ pub(crate) enum Work {
     RequestOne,
     /// 1,000 requests through the ledger, in one pass.
     RequestCrowd,
+    /// Taking the hidden rows of 1,000 requests out of a shard.
+    PurgeMany,
     /// Finding and exporting somebody with rows in every row group of one large shard.
     Memory,
 }
@@ -62,6 +64,7 @@ impl Work {
             | Self::EraseOne
             | Self::PurgeOne
             | Self::PurgeEvery
+            | Self::PurgeMany
             | Self::RequestOne
             | Self::RequestCrowd => &[Zstd],
             Self::FindLines => &[NdjsonZst, NdjsonGz],
@@ -81,6 +84,7 @@ impl Work {
             | Self::ExportCrowd
             | Self::EraseOne => &[Lacuna, Duckdb, Polars, Pyarrow],
             Self::PurgeOne | Self::PurgeEvery => &[Lacuna, Duckdb, Pyarrow, Floor],
+            Self::PurgeMany => &[Lacuna, Near, Floor],
             Self::FindLines => &[Lacuna, Duckdb, Jq, Rg, Floor],
             Self::OneThread | Self::TwoThreads | Self::RequestOne | Self::RequestCrowd | Self::Memory => &[Lacuna],
             Self::SlowStore => &[Lacuna, Near, Floor],
@@ -105,6 +109,7 @@ impl Work {
             Self::PurgeEvery => "Purge rows of every row group of one shard",
             Self::RequestOne => "Work through one request",
             Self::RequestCrowd => "Work through 1,000 requests in one pass",
+            Self::PurgeMany => "Purge rows of 1,000 requests of one shard",
             Self::Memory => "Find and export a common user in one large shard",
         }
     }

@@ -86,6 +86,42 @@ impl Bench {
         Ok(measured)
     }
 
+    /// Takes the rows of 1,000 people out of a shard, each of a request of its own, or (`near`) of one for all.
+    pub(super) fn purge_many(&self, corpus: &Corpus, tool: Tool) -> Result<Measured> {
+        let shard = self.fresh_shard()?;
+        if tool == Tool::Floor {
+            let command =
+                self.own([OsString::from("re-encode"), shard.into_os_string(), self.out()?.into_os_string()])?;
+            return Ok(self.run(&command)?.0);
+        }
+        let before = rows(&shard)?;
+        let config = self.work.join("erase").join("lacuna.toml").into_os_string();
+        let subjects = self.work.join("many-subjects.txt").into_os_string();
+        let mut hide: Vec<OsString> = [
+            "erase".into(),
+            "--yes".into(),
+            "--json".into(),
+            "--tenant".into(),
+            corpus.person(Role::Rare)?.tenant.clone(),
+        ]
+        .map(|arg: String| arg.into())
+        .into();
+        hide.extend(["--subjects".into(), subjects, "--config".into(), config.clone()]);
+        if tool == Tool::Lacuna {
+            hide.push("--apart".into());
+        }
+        let (_, said) = self.run(&self.lacuna(hide)?)?;
+        let hidden = matched(&said)?;
+        let (measured, said) =
+            self.run(&self.lacuna(["purge".into(), "--json".into(), "--config".into(), config])?)?;
+        let left = rows(&shard)?;
+        ensure!(hidden >= 1000 && left == before - hidden, "{left} of {before} rows are left, without {hidden}");
+        let told = serde_json::from_str::<serde_json::Value>(&said)?["requests"].as_array().map_or(0, Vec::len);
+        let requests = if tool == Tool::Lacuna { 1000 } else { 1 };
+        ensure!(told == requests, "{told} requests of {requests} were told");
+        Ok(measured)
+    }
+
     pub(super) fn erase_store(&self) -> PathBuf {
         self.work.join("erase").join("store")
     }

@@ -93,7 +93,8 @@ fn name(tool: Tool, work: Work) -> &'static str {
     match (tool, work) {
         (Tool::Floor, Work::ExportCommon) => "floor-hit",
         (Tool::Floor, Work::FindLines) => "floor-text",
-        (Tool::Floor, Work::PurgeOne | Work::PurgeEvery) => "re-encode",
+        (Tool::Floor, Work::PurgeOne | Work::PurgeEvery | Work::PurgeMany) => "re-encode",
+        (Tool::Near, Work::PurgeMany) => "the same rows, of one request",
         (Tool::Pyarrow, Work::PurgeOne | Work::PurgeEvery) => "row by row",
         (Tool::Lacuna, Work::SlowStore) => "Lacuna's engine",
         (Tool::Near, Work::SlowStore) => "the same, from this disk",

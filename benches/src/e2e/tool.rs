@@ -19,7 +19,8 @@ pub(crate) enum Tool {
     Jq,
     /// ripgrep behind `zstd -dc` or `gzip -dc`.
     Rg,
-    /// Lacuna's engine on this disk, where the case is about shards that are elsewhere.
+    /// Lacuna at a piece of work that is nearly the case's own: on this disk, where the case is about shards that are elsewhere;
+    /// for one request, where it is about many.
     Near,
     /// Decompressing what must be looked at, and nothing else.
     Floor,
