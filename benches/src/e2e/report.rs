@@ -132,6 +132,7 @@ fn title(bench: &Bench, case: Case, measured: &[Measured]) -> Result<String> {
         | Work::EraseOne
         | Work::PurgeOne
         | Work::PurgeEvery
+        | Work::PurgeMany
         | Work::RequestOne
         | Work::RequestCrowd => title,
     })
