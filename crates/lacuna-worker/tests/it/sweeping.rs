@@ -100,3 +100,17 @@ async fn what_a_killed_sweep_kept_goes_with_the_next_one() {
     world.only(Work::Sweep).await;
     assert!(world.own().await.is_empty(), "{:?}", world.own().await);
 }
+
+#[tokio::test]
+async fn a_pass_does_not_hide_from_the_sweep_what_it_did_not_look_for() {
+    let world = World::new().await;
+    world.erase_now("u3").await;
+    world.work().await;
+    // It arrives late, and the next pass searches it for somebody else.
+    world.put("a/late.ndjson", &lines(0..10)).await;
+    world.erase_now("u5").await;
+    world.only(Work::Requests).await;
+    assert_eq!((world.rows_of("u3").await, world.rows_of("u5").await), (1, 0));
+    let sweep = world.only(Work::Sweep).await.sweep.unwrap();
+    assert_eq!((sweep.searched, sweep.erased, world.rows_of("u3").await), (1, 1, 0));
+}
