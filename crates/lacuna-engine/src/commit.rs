@@ -42,7 +42,7 @@ pub(crate) async fn publish(
 
 /// Writes files of packages; all of them are there for good when it is done. A run that is repeated writes the same paths again.
 pub(crate) async fn publish_all(store: &dyn Store, files: Vec<NewBlob>) -> Result<()> {
-    if files.is_empty() { Ok(()) } else { store.write_all(files).await }
+    store.write_all(files, Condition::Any).await.into_iter().try_for_each(|written| written.map(drop))
 }
 
 /// Writes a file that must not exist yet.
@@ -57,13 +57,8 @@ pub(crate) async fn create(
 }
 
 /// Writes files that must not exist yet, together; the answers are in the same order.
-pub(crate) async fn create_all(
-    store: &dyn Store,
-    files: Vec<(BlobPath, Content)>,
-    media_type: &'static str,
-) -> Vec<Result<BlobInfo>> {
-    let options = WriteOptions { content_type: Some(media_type), ..WriteOptions::default() };
-    store.create_all(files, options).await
+pub(crate) async fn create_all(store: &dyn Store, files: Vec<NewBlob>) -> Vec<Result<BlobInfo>> {
+    store.write_all(files, Condition::New).await
 }
 
 /// Writes one of Lacuna's own records beside the logs, in the place of the version that was read, or where there was none.

@@ -22,7 +22,6 @@ use crate::outcome::{Problem, Retained};
 use crate::plan;
 use crate::problem::{ShardError, chain};
 use crate::search::Question;
-pub(crate) use crate::settle::settle;
 use crate::settle::{Blocked, Settlement};
 use crate::statement;
 use crate::{Engine, Error, Phase, Reporter, Source, commit};

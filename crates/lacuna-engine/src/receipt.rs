@@ -116,6 +116,32 @@ impl ReceiptSource {
 }
 
 impl ReceiptShard {
+    /// The line of a shard with so many `rows`, whose bytes are as they were.
+    pub(crate) fn unchanged(
+        shard: &str,
+        etag: &str,
+        rows: u64,
+        matched: u64,
+        state: ShardState,
+        reason: Option<&str>,
+    ) -> Self {
+        Self {
+            shard: shard.to_owned(),
+            state,
+            reason: reason.map(str::to_owned),
+            etag_before: etag.to_owned(),
+            etag_after: None,
+            sha256_before: None,
+            sha256_after: None,
+            rows_before: rows,
+            matched,
+            rows_after: rows,
+            survivors: None,
+            old_versions: OldVersions::Unchanged,
+            gone_by: None,
+        }
+    }
+
     /// Whether the shard's bytes were replaced, verified or not yet.
     pub(crate) fn is_replaced(&self) -> bool {
         self.state == ShardState::Rewritten || self.is_out_of_the_bytes()

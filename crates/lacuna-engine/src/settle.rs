@@ -14,7 +14,7 @@ use crate::erase::Purged;
 use crate::outcome::Problem;
 use crate::problem::ShardError;
 use crate::purge::PurgedRequest;
-use crate::receipt::{OldVersions, ReceiptShard, ShardState};
+use crate::receipt::{ReceiptShard, ShardState};
 use crate::statement::{self, Next};
 use crate::{Source, commit};
 
@@ -36,21 +36,8 @@ impl Blocked {
     /// The line of a receipt for a request with `matched` of the rows.
     fn line(&self, matched: u64) -> ReceiptShard {
         let version = self.tombstone.version();
-        ReceiptShard {
-            shard: version.shard.clone(),
-            state: ShardState::Blocked,
-            reason: Some(self.reason.clone()),
-            etag_before: version.etag.clone(),
-            etag_after: None,
-            sha256_before: None,
-            sha256_after: None,
-            rows_before: version.rows,
-            matched,
-            rows_after: version.rows,
-            survivors: None,
-            old_versions: OldVersions::Unchanged,
-            gone_by: None,
-        }
+        let (shard, etag) = (version.shard.as_str(), version.etag.as_str());
+        ReceiptShard::unchanged(shard, etag, version.rows, matched, ShardState::Blocked, Some(&self.reason))
     }
 }
 
@@ -70,19 +57,9 @@ struct Account<'a> {
     lines: Vec<(&'a Source, ReceiptShard)>,
 }
 
-/// Brings the records and receipts of the requests that are `wanted` up to what was purged; then what hid the rows has served.
-pub(crate) async fn settle(
-    store: &dyn Store,
-    key: &SigningKey,
-    purged: &[(&Source, Purged)],
-    chain_head: Option<&str>,
-    wanted: impl Fn(&str) -> bool,
-) -> (Vec<PurgedRequest>, Vec<Problem>) {
-    Settlement { store, key, chain_head }.settle(purged, &[], wanted).await
-}
-
 impl Settlement<'_> {
-    /// Tells the requests that are `wanted` of what was purged and what is blocked; then what hid the purged rows has served.
+    /// Brings the records and receipts of the requests that are `wanted` up to what was purged and what is blocked; then what hid the
+    /// purged rows has served.
     pub(crate) async fn settle(
         &self,
         purged: &[(&Source, Purged)],
@@ -136,12 +113,12 @@ impl Settlement<'_> {
         while !left.is_empty() {
             let drafts = left.iter().map(|account| self.draft(account).boxed()).collect();
             let drafts = side_by_side(drafts).await;
-            let (mut told, mut writing, mut contents) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut told, mut writing, mut blobs) = (Vec::new(), Vec::new(), Vec::new());
             for (account, draft) in left.into_iter().zip(drafts) {
                 match draft {
                     Ok(Next::Same(path)) => told.push((account, path)),
                     Ok(Next::Another(receipt)) => {
-                        contents.push((receipt.path.clone(), receipt.content()));
+                        blobs.push(receipt.blob());
                         writing.push((account, receipt));
                     }
                     Err(error) => {
@@ -151,7 +128,7 @@ impl Settlement<'_> {
                 }
             }
             left = Vec::new();
-            let written = commit::create_all(self.store, contents, statement::RECEIPT_MEDIA_TYPE).await;
+            let written = commit::create_all(self.store, blobs).await;
             for ((account, receipt), written) in writing.into_iter().zip(written) {
                 match written {
                     Ok(_) => told.push((account, receipt.path)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use lacuna_store::{BlobPath, Content, ErrorKind, Store};
+use lacuna_store::{BlobPath, Content, ErrorKind, NewBlob, Store};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -15,7 +15,7 @@ use crate::receipt::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptProblem, Rec
 use crate::{OnErase, Request, Source, commit, journal, seal, verify};
 
 /// What a receipt is to a web server.
-pub(crate) const RECEIPT_MEDIA_TYPE: &str = "application/jose";
+const RECEIPT_MEDIA_TYPE: &str = "application/jose";
 
 /// When the run began and ended.
 #[derive(Debug)]
@@ -95,8 +95,12 @@ pub(crate) async fn write(store: &dyn Store, request: &str, jws: &str) -> Result
 
 async fn create(store: &dyn Store, request: &str, number: u32, jws: &str) -> Result<String, lacuna_store::Error> {
     let blob = receipt_path(request, number)?;
-    let content = Content::Bytes(format!("{jws}\n").into());
-    commit::create(store, &blob, content, RECEIPT_MEDIA_TYPE).await.map(|_| blob.to_string())
+    commit::create(store, &blob, content(jws), RECEIPT_MEDIA_TYPE).await.map(|_| blob.to_string())
+}
+
+/// A receipt's bytes in a store.
+fn content(jws: &str) -> Content {
+    Content::Bytes(format!("{jws}\n").into())
 }
 
 pub(crate) fn receipt_path(request: &str, number: u32) -> Result<BlobPath, lacuna_store::Error> {
@@ -186,8 +190,8 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn content(&self) -> Content {
-        Content::Bytes(format!("{}\n", self.jws).into())
+    pub(crate) fn blob(&self) -> NewBlob {
+        NewBlob { path: self.path.clone(), content: content(&self.jws), content_type: Some(RECEIPT_MEDIA_TYPE) }
     }
 }
 

@@ -12,7 +12,6 @@ mod listing;
 mod lock;
 mod place;
 mod staging;
-mod together;
 mod version;
 
 use std::fs::File;
@@ -126,20 +125,13 @@ impl Store for LocalStore {
         self.blocking(path, move |root, path| write(root, path, content, &condition)).await
     }
 
-    async fn create_all(&self, blobs: Vec<(BlobPath, Content)>, _options: WriteOptions) -> Vec<Result<BlobInfo>> {
+    async fn write_all(&self, blobs: Vec<NewBlob>, condition: Condition) -> Vec<Result<BlobInfo>> {
         let (root, count) = (Arc::clone(&self.root), blobs.len());
-        let created = tokio::task::spawn_blocking(move || together::create_all(&root, blobs)).await;
-        created.unwrap_or_else(|cause| {
+        let written = tokio::task::spawn_blocking(move || batch::write(&root, blobs, &condition)).await;
+        written.unwrap_or_else(|cause| {
             let cause = cause.to_string();
             (0..count).map(|_| Err(Error::new(ErrorKind::Other).because(cause.clone()))).collect()
         })
-    }
-
-    async fn write_all(&self, blobs: Vec<NewBlob>) -> Result<()> {
-        let root = Arc::clone(&self.root);
-        tokio::task::spawn_blocking(move || batch::write(&root, blobs))
-            .await
-            .map_err(|cause| Error::new(ErrorKind::Other).because(cause))?
     }
 
     async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()> {

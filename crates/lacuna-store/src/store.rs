@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
-use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::{BlobPath, OldCopy, Removal, Result};
 
@@ -92,7 +92,7 @@ pub struct Unchanged {
     pub length: u64,
 }
 
-/// A blob to write, whatever is there.
+/// A blob to write together with others.
 #[derive(Clone, Debug)]
 pub struct NewBlob {
     /// Where.
@@ -103,7 +103,7 @@ pub struct NewBlob {
     pub content_type: Option<&'static str>,
 }
 
-/// Blobs of one call of [`Store::create_all`] or [`Store::write_all`] that are written at a time, where they are written one by one.
+/// Blobs of one call of [`Store::write_all`] that are written at a time, where they are written one by one.
 const WRITES_AT_ONCE: usize = 16;
 
 /// A place that holds blobs. Safe to share: all methods take `&self`.
@@ -139,25 +139,17 @@ pub trait Store: fmt::Debug + Send + Sync {
         options: WriteOptions,
     ) -> Result<BlobInfo>;
 
-    /// Writes blobs where none may be, each as [`write`](Self::write) does with [`Condition::New`]; the answers are in the same
-    /// order. Many small blobs cost less together than one after the other.
-    async fn create_all(&self, blobs: Vec<(BlobPath, Content)>, options: WriteOptions) -> Vec<Result<BlobInfo>> {
-        let writes = blobs.into_iter().map(|(path, content)| {
-            let options = options.clone();
-            async move { self.write(&path, content, Condition::New, options).await }
+    /// Writes blobs, each as [`write`](Self::write) does under this condition, in any order; the answers are in that of the blobs. When
+    /// it answers, all that it says is written is there for good. Many small blobs cost less together than one after the other.
+    async fn write_all(&self, blobs: Vec<NewBlob>, condition: Condition) -> Vec<Result<BlobInfo>> {
+        let writes = blobs.into_iter().map(|blob| {
+            let (condition, options) =
+                (condition.clone(), WriteOptions { content_type: blob.content_type, ..WriteOptions::default() });
+            async move { self.write(&blob.path, blob.content, condition, options).await }
         });
+        // Collected first: a lazy one is not known to be `Send` for every lifetime.
+        let writes: Vec<_> = writes.collect();
         stream::iter(writes).buffered(WRITES_AT_ONCE).collect().await
-    }
-
-    /// Writes blobs as [`write`](Self::write) does under [`Condition::Any`], each in one atomic step and all of them in any order. When
-    /// it answers, all of them are there for good; when it fails, any of them may be there.
-    async fn write_all(&self, blobs: Vec<NewBlob>) -> Result<()> {
-        let write = |blob: NewBlob| async move {
-            let options = WriteOptions { content_type: blob.content_type, ..WriteOptions::default() };
-            self.write(&blob.path, blob.content, Condition::Any, options).await.map(drop)
-        };
-        let writes: Vec<_> = blobs.into_iter().map(write).collect();
-        stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).try_collect().await
     }
 
     /// Deletes version `etag` of the blob. Fails with `Changed` when it is another by now.

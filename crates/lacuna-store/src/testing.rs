@@ -187,8 +187,12 @@ async fn together(store: &dyn Store) {
         if let Some(taken) = &taken {
             put(store, taken, "older", Condition::New).await.unwrap();
         }
-        let blobs = paths.iter().map(|path| (path.clone(), Content::Bytes(path.to_string().into()))).collect();
-        let answers = store.create_all(blobs, WriteOptions::default()).await;
+        let blob = |path: &BlobPath| NewBlob {
+            path: path.clone(),
+            content: Content::Bytes(path.to_string().into()),
+            content_type: None,
+        };
+        let answers = store.write_all(paths.iter().map(blob).collect(), Condition::New).await;
         assert_eq!(answers.len(), count);
         for (path, answer) in paths.iter().zip(answers) {
             if Some(path) == taken.as_ref() {
@@ -205,7 +209,7 @@ async fn together(store: &dyn Store) {
 
 /// Many blobs at once: new ones and others, few enough to be written one by one and too many for that.
 async fn batches(store: &dyn Store) {
-    store.write_all(Vec::new()).await.unwrap();
+    assert!(store.write_all(Vec::new(), Condition::Any).await.is_empty());
     for count in [3, 40] {
         let old = put(store, &path("batches/sub/1/x"), pattern(10), Condition::Any).await.unwrap();
         let blob = |n: usize| NewBlob {
@@ -213,7 +217,9 @@ async fn batches(store: &dyn Store) {
             content: Content::Bytes(pattern(1000 * count + n)),
             content_type: Some("text/plain"),
         };
-        store.write_all((0..count).map(blob).collect()).await.unwrap();
+        for written in store.write_all((0..count).map(blob).collect(), Condition::Any).await {
+            written.unwrap();
+        }
         for n in 0..count {
             let written = read_all(store, &path(&format!("batches/sub/{n}/x"))).await.unwrap();
             assert_eq!(written, pattern(1000 * count + n));
@@ -224,7 +230,8 @@ async fn batches(store: &dyn Store) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), pattern(5)).unwrap();
     let content = Content::File(file.path().to_owned());
-    store.write_all(vec![NewBlob { path: path("batches/file"), content, content_type: None }]).await.unwrap();
+    let file = NewBlob { path: path("batches/file"), content, content_type: None };
+    store.write_all(vec![file], Condition::Any).await.pop().unwrap().unwrap();
     assert_eq!(read_all(store, &path("batches/file")).await.unwrap(), pattern(5));
 }
 

@@ -12,7 +12,7 @@ use super::prepared::Prepared;
 use crate::erase::{Eraser, Erasure, Target};
 use crate::outcome::{Blocked, Problem, RequestOutcome, Retained};
 use crate::problem::ShardError;
-use crate::receipt::{OldVersions, Receipt, ReceiptShard, ShardState};
+use crate::receipt::{Receipt, ReceiptShard, ShardState};
 use crate::search::Question;
 use crate::{Action, EraseMode, Error, OnErase, Phase, Request, journal, plan};
 
@@ -175,21 +175,9 @@ impl Searched {
     /// Notes a shard whose bytes are as they were.
     fn stays(&mut self, target: &Target, reason: Option<&str>, state: ShardState) {
         for (selector, rows) in target.matches.iter() {
-            self.receipts[selector as usize].push(ReceiptShard {
-                shard: target.info.path.to_string(),
-                state,
-                reason: reason.map(str::to_owned),
-                etag_before: target.info.etag.to_string(),
-                etag_after: None,
-                sha256_before: None,
-                sha256_after: None,
-                rows_before: target.rows,
-                matched: rows.len(),
-                rows_after: target.rows,
-                survivors: None,
-                old_versions: OldVersions::Unchanged,
-                gone_by: None,
-            });
+            let (shard, etag) = (target.info.path.as_str(), target.info.etag.as_str());
+            let line = ReceiptShard::unchanged(shard, etag, target.rows, rows.len(), state, reason);
+            self.receipts[selector as usize].push(line);
         }
     }
 

@@ -6,7 +6,8 @@ use crate::engine::location;
 use crate::outcome::RequestOutcome;
 use crate::problem::ShardError;
 use crate::receipt::Receipt;
-use crate::{Source, commit, journal, purge, statement};
+use crate::settle::Settlement;
+use crate::{Source, commit, journal, statement};
 
 impl Pass<'_> {
     pub(super) async fn write_receipts(
@@ -59,7 +60,7 @@ impl Pass<'_> {
         }
         let is_other = |request: &str| self.job.requests.iter().all(|own| own.id.as_str() != request);
         let chain_head = self.job.requests.iter().find_map(|request| request.chain_head.as_deref());
-        let (_, problems) = purge::settle(store, key, &purged, chain_head, is_other).await;
+        let (_, problems) = Settlement { store, key, chain_head }.settle(&purged, &[], is_other).await;
         for request in self.job.requests.iter().filter(|request| request.changes()) {
             let begun = journal::read::<Receipt>(store, &journal::request_path(request.id.as_str())).await;
             if let Ok(Some(begun)) = begun

@@ -101,8 +101,12 @@ impl Root {
 
 /// Makes the entry of `path` in its directory durable.
 pub(super) fn sync_parent(path: &Path) -> Result<()> {
-    let Some(parent) = path.parent() else { return Ok(()) };
-    match File::open(parent).and_then(|directory| directory.sync_all()) {
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Makes all entries of a directory durable.
+pub(super) fn sync_directory(directory: &Path) -> Result<()> {
+    match File::open(directory).and_then(|directory| directory.sync_all()) {
         Ok(()) => Ok(()),
         // Some network file systems cannot sync a directory.
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
