@@ -274,8 +274,8 @@ impl Purge<'_> {
         let rows_after = self.rows_after(tombstone);
         let is_emptied = rows_after == 0 && self.source.empty_shards == EmptyShards::Delete;
         let after = (!is_emptied).then(|| sha256_after.clone());
-        let survivors = survivors.map(ProvedSurvivors::from);
-        let intent = Intent::new(tombstone, Some(sha256_before), after, rows_after, survivors)?;
+        let survivors = ProvedSurvivors::from(survivors);
+        let intent = Intent::new(tombstone, Some(sha256_before), after, rows_after, Some(survivors))?;
         let intended = self.intend(shard, &intent).await?;
         let etag_after = match is_emptied {
             true => {
@@ -518,7 +518,7 @@ impl Purge<'_> {
         erased: &Arc<Matcher>,
         before: &FileAt,
         written: &Written,
-    ) -> Result<Option<Survivors>, ShardError> {
+    ) -> Result<Survivors, ShardError> {
         let refuse = |why: String| Err(ShardError::Refused(format!("{why}; the shard was left as it is")));
         let rewritten = &written.rewritten;
         let after = written.file.reopen().and_then(FileAt::new).map_err(ShardError::Temp)?;
@@ -556,19 +556,17 @@ impl Purge<'_> {
         format: &ShardFormat,
         before: &FileAt,
         after: FileAt,
-    ) -> Result<Option<Survivors>, ShardError> {
+    ) -> Result<Survivors, ShardError> {
         let (hits, limits, format) = (tombstone.hidden().clone(), self.shop.limits, format.clone());
         let (before, anonymize) = (before.clone(), self.anonymized_columns());
         let work = move || {
             let change = anonymize.as_deref().map_or(Change::Delete, Change::Anonymize);
             match &format {
-                ShardFormat::Parquet => {
-                    lacuna_erase::parquet::survivors(&before, &after, &hits, change, &limits).map(Some)
-                }
+                ShardFormat::Parquet => lacuna_erase::parquet::survivors(&before, &after, &hits, change, &limits),
                 ShardFormat::Text(format) => {
-                    lacuna_erase::text::survivors(&before, &after, format, &hits, change, &limits).map(Some)
+                    lacuna_erase::text::survivors(&before, &after, format, &hits, change, &limits)
                 }
-                ShardFormat::Arrow => lacuna_erase::ipc::survivors(&before, &after, &hits, change, &limits).map(Some),
+                ShardFormat::Arrow => lacuna_erase::ipc::survivors(&before, &after, &hits, change, &limits),
             }
         };
         Ok(self.shop.cpu.run(work).await??)

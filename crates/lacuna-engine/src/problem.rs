@@ -25,7 +25,7 @@ pub(crate) enum ShardError {
     Tombstone(#[source] Box<ShardError>),
     #[error("{0}")]
     Refused(String),
-    #[error("an identifier would stay in {place}")]
+    #[error("an identifier would stay in {place}; the shard was left as it is")]
     Residue { place: String },
     #[error("changed {attempts} times while it was worked on")]
     KeepsChanging { attempts: u32 },
@@ -81,7 +81,7 @@ impl ShardError {
 }
 
 /// An error and its causes in one line. A cause that its error's text ends with already is not said twice.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
