@@ -27,43 +27,54 @@ impl Engine {
         };
         let package = Package::new(tenant.map(|tenant| tenant.as_str()), request.as_str());
         let failed = |source| Error::Store { what: "an expired package cannot be removed".into(), source };
-        let mut kept = 0;
-        for path in files(store, &package).await? {
-            match store.head(&path).await {
-                Ok(file) => commit::drop_record(store, &file).await.map_err(failed)?,
+        let remove = async |path: &BlobPath| {
+            match store.head(path).await {
+                Ok(file) => commit::drop_record(store, &file).await?,
                 Err(error) if error.kind == ErrorKind::NotFound => {}
-                Err(error) => return Err(failed(error)),
+                Err(error) => return Err(error),
             }
-            kept += u64::from(!are_old_bytes_gone(store, &path).await.map_err(failed)?);
+            are_old_bytes_gone(store, path).await
+        };
+        let manifest = blob(&package, package::MANIFEST)?;
+        let mut kept = 0;
+        for path in files(store, &package, &manifest).await? {
+            kept += u64::from(!remove(&path).await.map_err(failed)?);
+        }
+        // As long as anything is kept, the manifest stays: it names what must be looked after.
+        if kept == 0 {
+            kept += u64::from(!remove(&manifest).await.map_err(failed)?);
         }
         Ok(if kept == 0 { PackageEnd::Gone } else { PackageEnd::Retained(kept) })
     }
 }
 
-/// The files that a package has or had. What makes it whole comes first, for half of a package must not look like one; and last the
-/// manifest, which still names what an interrupted removal has deleted and must look after.
-async fn files(store: &dyn Store, package: &Package) -> Result<Vec<BlobPath>, Error> {
+/// The files that a package has or had, but for the manifest, which still names what an earlier removal has deleted. What makes it whole
+/// comes first, for half of a package must not look like one.
+async fn files(store: &dyn Store, package: &Package, manifest: &BlobPath) -> Result<Vec<BlobPath>, Error> {
     let failed = |source| Error::Store { what: "an expired package cannot be listed".into(), source };
-    let blob = |path: String| BlobPath::new(path).map_err(|_| Error::Defect("a package's path"));
-    let (success, manifest) = (blob(package.path(package::SUCCESS))?, blob(package.path(package::MANIFEST))?);
+    let success = blob(package, package::SUCCESS)?;
     let listed: Vec<BlobInfo> = store.list(&package.path("")).try_collect().await.map_err(failed)?;
     let mut files: BTreeSet<BlobPath> = listed.into_iter().map(|file| file.path).collect();
     for name in [package::README, package::REQUEST_INFO, package::MANIFEST_SIGNATURE] {
-        files.insert(blob(package.path(name))?);
+        files.insert(blob(package, name)?);
     }
-    match store.head(&manifest).await {
+    match store.head(manifest).await {
         Ok(info) => {
-            let bytes = store.read(&manifest, 0..info.size, &info.etag).await.map_err(failed)?;
+            let bytes = store.read(manifest, 0..info.size, &info.etag).await.map_err(failed)?;
             // One that cannot be read names nothing; what is listed goes all the same.
             let named = Manifest::from_json(&bytes).map(|manifest| manifest.files).unwrap_or_default();
-            files.extend(named.iter().filter_map(|file| blob(package.path(&file.path)).ok()));
+            files.extend(named.iter().filter_map(|file| blob(package, &file.path).ok()));
         }
         Err(error) if error.kind == ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
     files.remove(&success);
-    files.remove(&manifest);
-    Ok([success].into_iter().chain(files).chain([manifest]).collect())
+    files.remove(manifest);
+    Ok([success].into_iter().chain(files).collect())
+}
+
+fn blob(package: &Package, file: &str) -> Result<BlobPath, Error> {
+    BlobPath::new(package.path(file)).map_err(|_| Error::Defect("a package's path"))
 }
 
 /// Removes what the store keeps of a file that was deleted; whether nothing is left.

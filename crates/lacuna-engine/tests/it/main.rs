@@ -9,6 +9,7 @@ mod azure;
 mod bad_input;
 mod changing;
 mod erase;
+mod expiry;
 mod export;
 mod find;
 mod forged;
