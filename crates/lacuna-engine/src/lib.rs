@@ -48,6 +48,7 @@ pub use job::{
 };
 pub use outcome::{Blocked, Outcome, Problem, RequestOutcome, RequestSource, Retained, SourceOutcome, Stopped};
 pub use pass::{Counts, Pass, SetFound, SetSize, ShardSet};
+pub use problem::chain;
 pub use progress::{Phase, Progress, Reporter};
 pub use purge::{PurgeOptions, PurgeOutcome, PurgedRequest};
 pub use receipt::{

@@ -37,8 +37,8 @@ pub enum Ending {
     },
     /// Done and proved. An erasure stands from here on.
     Complete,
-    /// The rows of an erasure are hidden, and taken out of the bytes later: it stands from here on, and waits as [`Verifying`](State::Verifying), on no pass, for
-    /// [`Ledger::verified`].
+    /// The rows of an erasure are hidden, and taken out of the bytes later: it stands from here on, and waits as
+    /// [`Verifying`](State::Verifying), on no pass, for [`Ledger::verified`].
     Hidden,
     /// Not all could be done: tried again, until the deadline.
     Incomplete {

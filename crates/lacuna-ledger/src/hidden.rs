@@ -18,8 +18,8 @@ impl Ledger {
         Ok(Kept::all(&mut tx, rows).await?.into_iter().map(|kept| kept.request).collect())
     }
 
-    /// Says how an erasure ended that was hidden, and how it stands then: [`Ending::Complete`] or
-    /// [`Ending::Incomplete`]. The same call again changes nothing.
+    /// Says how an erasure ended that was hidden, and how it stands then: [`Ending::Complete`] or [`Ending::Incomplete`]. The same call
+    /// again changes nothing.
     pub async fn verified(&self, conclusion: &Conclusion, worker: &Actor, now: OffsetDateTime) -> Result<Request> {
         let ends_in = match &conclusion.ending {
             Ending::Complete => State::Complete,

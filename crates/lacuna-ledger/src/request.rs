@@ -64,6 +64,24 @@ pub struct NewRequest {
     pub idempotency_key: Option<String>,
 }
 
+impl NewRequest {
+    /// A request of this law about all sources, received now, that rides with all others: of no tenant, and without options or a key.
+    pub fn new(kind: Kind, subject: Subject, regulation: impl Into<String>) -> Self {
+        Self {
+            tenant: None,
+            subject,
+            kind,
+            regulation: regulation.into(),
+            received: None,
+            sources: Vec::new(),
+            options: serde_json::Map::new(),
+            lane: Lane::default(),
+            force: false,
+            idempotency_key: None,
+        }
+    }
+}
+
 /// A request as it is kept. Its identifiers are not in it: [`Ledger::subject`](crate::Ledger::subject) has them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {

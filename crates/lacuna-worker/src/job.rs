@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lacuna_engine::{
     Action, Engine, EraseLimits, EraseMode, Error, ExportOptions, Job, OnErase, Reach, Reporter, Request, RequestId,
-    Source,
+    Source, chain,
 };
 use lacuna_ledger::{Hold, PassRequest, Subject, Work};
 use lacuna_scan::{Identifier, Selector, TenantId};
 use tokio_util::sync::CancellationToken;
-
-use crate::error::chain;
 
 /// What there is to search, and how far an erasure may reach.
 #[derive(Clone, Debug)]
@@ -62,10 +60,11 @@ pub(crate) enum LeftOut {
 }
 
 impl Catalogue {
-    /// The job of a pass. Requests that the engine would refuse are left out, so that no request stands in the way of others.
+    /// The job of a pass. Requests that the engine would refuse are left out, so that no request stands in the way of others; to search,
+    /// nobody asks again, for whoever planned the pass has concluded them.
     pub(crate) fn compose(&self, requests: Vec<PassRequest>, stage: Stage, head: &str, engine: &Engine) -> Composed {
         let mut composed = self.all(requests, stage, head);
-        if composed.placed.is_empty() || is_accepted(engine, &composed.job).is_ok() {
+        if stage == Stage::Search || composed.placed.is_empty() || is_accepted(engine, &composed.job).is_ok() {
             return composed;
         }
         let (mut fit, mut left_out) = (Vec::new(), Vec::new());

@@ -17,6 +17,7 @@ mod purge;
 mod retention;
 mod schedule;
 mod service;
+mod shards;
 mod summary;
 mod sweep;
 mod work;

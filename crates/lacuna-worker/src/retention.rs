@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use lacuna_engine::{PackageEnd, RequestId as EngineId};
+use lacuna_engine::{PackageEnd, RequestId as EngineId, chain};
 use lacuna_ledger::ExpiredPackage;
 use lacuna_scan::TenantId;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::chain;
 use crate::summary::{Retained, Summary};
 use crate::{Result, Work, Worker};
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
+use lacuna_engine::chain;
 use lacuna_ledger::Lane;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::chain;
 use crate::metrics::Waiting;
 use crate::summary::Summary;
 use crate::{Result, Schedule, Work, Worker};

@@ -13,6 +13,7 @@ use lacuna_store::BlobInfo;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::selector;
+use crate::shards::shard;
 use crate::summary::{Summary, SweepSummary};
 use crate::{Result, Work, Worker};
 
@@ -156,16 +157,13 @@ impl Round<'_> {
         let few = Job { sources: job.sources.clone(), requests };
         let kept = pass.keep(PLACE, &uuid::Uuid::now_v7().to_string(), found).await?;
         let reporter = Reporter::default();
-        let part = self.engine().pass(&few, &reporter, self.stop)?;
-        let found = part.load(&kept).await;
+        let found = self.engine().load(&few, &kept).await;
         let finish = self.engine().pass(&few, &reporter, self.stop)?.of_some_shards();
         let outcome = Box::pin(finish.finish(futures::stream::iter([found]))).await;
         self.engine().forget_pass(PLACE).await?;
         let outcome = outcome?;
         for source in outcome.sources {
-            self.worker.metrics.purged(&source.source, source.erased);
-            self.worker.metrics.residue(&source.source, source.residues);
-            self.worker.metrics.conflicts(&source.source, source.conflicts);
+            self.worker.metrics.changed(&source);
             summary.erased += source.erased;
             summary.problems.extend(source.problems);
         }
@@ -176,8 +174,4 @@ impl Round<'_> {
     fn engine(&self) -> &Engine {
         &self.worker.engines.batch
     }
-}
-
-fn shard(info: &BlobInfo) -> Shard {
-    Shard { path: info.path.to_string(), etag: info.etag.to_string(), size: info.size }
 }

@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::erase::{blocking, copied};
 use crate::plan::OWN_PREFIX;
 use crate::problem::{ShardError, chain};
-use crate::{Error, commit};
+use crate::{Error, Job, commit};
 
 impl Pass<'_> {
     /// Keeps what was found in set `set` of the pass `pass`; answers with where. What another worker has kept of the same set counts as
@@ -33,14 +33,16 @@ impl Pass<'_> {
             _ => Ok(path.to_string()),
         }
     }
+}
 
-    /// What was kept at `path`, as far as it is about the job's requests.
-    pub async fn load(&self, path: &str) -> Result<SetFound, Error> {
-        let store = &self.engine.settings.store;
+impl Engine {
+    /// What was kept at `path`, as far as it is about the requests of `job`.
+    pub async fn load(&self, job: &Job, path: &str) -> Result<SetFound, Error> {
+        let store = &self.settings.store;
         let failed = |source| Error::Store { what: "what was found cannot be read".into(), source };
         let broken = |reason: String| Error::Kept { path: path.to_owned(), reason };
         let info = store.head(&blob_path(path.to_owned())?).await.map_err(failed)?;
-        let mut file = copied(&self.engine.shop, store, &info).await.map_err(|error| match error {
+        let mut file = copied(&self.shop, store, &info).await.map_err(|error| match error {
             ShardError::Store(source) => failed(source),
             ShardError::Temp(error) => Error::Temp(error),
             error => broken(chain(&error)),
@@ -57,11 +59,9 @@ impl Pass<'_> {
             return Err(broken("it is not as it was written".into()));
         }
         let mut input = BufReader::with_capacity(1 << 20, file);
-        wire::read(self.job, &self.engine.shop.temp_dir, &mut input, size).map_err(|error| broken(error.to_string()))
+        wire::read(job, &self.shop.temp_dir, &mut input, size).map_err(|error| broken(error.to_string()))
     }
-}
 
-impl Engine {
     /// Removes all that was kept of a pass, once it has ended: it holds personal data.
     pub async fn forget_pass(&self, pass: &str) -> Result<(), Error> {
         let store = self.settings.store.as_ref();

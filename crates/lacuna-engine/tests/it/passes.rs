@@ -46,7 +46,7 @@ async fn finish(world: &World, job: &Job, kept: &[String]) -> Result<Outcome, Er
     let pass = engine.pass(job, &reporter, &never).unwrap();
     let mut found = Vec::new();
     for path in kept {
-        found.push(pass.load(path).await);
+        found.push(engine.load(job, path).await);
     }
     Box::pin(pass.finish(futures::stream::iter(found))).await
 }
@@ -141,20 +141,19 @@ async fn what_was_kept_is_used_whole_or_not_at_all() {
     let set = &plan(&world, &job).await[0];
     let path = search(&world, &job, 0, set).await;
     let bytes = world.get(&path).await;
-    let (engine, reporter, never) = (world.engine(), Reporter::default(), CancellationToken::new());
-    let pass = engine.pass(&job, &reporter, &never).unwrap();
+    let engine = world.engine();
     for at in (0..bytes.len()).step_by(7) {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1;
         world.put(&path, flipped).await;
-        assert!(pass.load(&path).await.is_err(), "{at}");
+        assert!(engine.load(&job, &path).await.is_err(), "{at}");
     }
     for length in (0..bytes.len()).step_by(97) {
         world.put(&path, &bytes[..length]).await;
-        assert!(pass.load(&path).await.is_err(), "{length}");
+        assert!(engine.load(&job, &path).await.is_err(), "{length}");
     }
     world.put(&path, bytes).await;
-    assert_eq!(pass.load(&path).await.unwrap().counts().shards, 2);
+    assert_eq!(engine.load(&job, &path).await.unwrap().counts().shards, 2);
 }
 
 #[tokio::test]

@@ -38,18 +38,7 @@ pub(crate) fn person(name: &str) -> Subject {
 
 /// A request about [`person`] `name`, in tenant `contoso`.
 pub(crate) fn new(kind: Kind, name: &str) -> NewRequest {
-    NewRequest {
-        tenant: Some("contoso".into()),
-        subject: person(name),
-        kind,
-        regulation: "gdpr".into(),
-        received: None,
-        sources: Vec::new(),
-        options: serde_json::Map::new(),
-        lane: Lane::Batch,
-        force: false,
-        idempotency_key: None,
-    }
+    NewRequest { tenant: Some("contoso".into()), ..NewRequest::new(kind, person(name), "gdpr") }
 }
 
 /// Submits at [`NOW`] what is new to the ledger.

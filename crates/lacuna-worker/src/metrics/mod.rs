@@ -9,6 +9,7 @@ mod server;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lacuna_engine::SourceOutcome;
 use lacuna_ledger::{Kind, Overview, State};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -112,6 +113,13 @@ impl Metrics {
     /// Counts shards of `source` that another writer changed meanwhile.
     pub fn conflicts(&self, source: &str, shards: u64) {
         self.of_source(names::CONFLICTS, source).increment(shards);
+    }
+
+    /// Counts what erasures did in a source.
+    pub(crate) fn changed(&self, outcome: &SourceOutcome) {
+        self.purged(&outcome.source, outcome.erased);
+        self.residue(&outcome.source, outcome.residues);
+        self.conflicts(&outcome.source, outcome.conflicts);
     }
 
     /// Counts requests that a pass left incomplete, and that the next one tries again.

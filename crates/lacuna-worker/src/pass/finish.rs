@@ -1,13 +1,12 @@
 //! The end of a pass: what all sets found becomes packages, erasures and receipts, and each request moves on.
 
-use lacuna_engine::{Outcome, Reporter};
-use lacuna_ledger::{Conclusion, Counts, Ending, Missing, PassClaim, SetId, SetStatus, Work};
+use lacuna_engine::{Outcome, Reporter, chain};
+use lacuna_ledger::{Conclusion, Ending, Missing, PassClaim, PassRequest, SetId, SetStatus};
 use tokio_util::sync::CancellationToken;
 
 use super::end::conclusions;
 use super::marks::Marks;
-use crate::error::chain;
-use crate::job::{Composed, LeftOut, Placed, Stage};
+use crate::job::{Composed, LeftOut, Stage};
 use crate::summary::Summary;
 use crate::{Result, Worker};
 
@@ -46,7 +45,8 @@ impl Worker {
             }
             Err(error) => {
                 tracing::error!(error = chain(&error), pass = claim.pass.0, "a pass could not be finished");
-                (composed.placed.iter().map(|placed| undone(placed, &chain(&error))).collect(), None)
+                let ending = incomplete(&chain(&error));
+                (composed.placed.iter().map(|placed| untouched(&placed.request, ending.clone())).collect(), None)
             }
         };
         let (conclusions, outcome) = ended;
@@ -69,14 +69,13 @@ impl Worker {
         sets: &[SetStatus],
         stop: &CancellationToken,
     ) -> Result<Outcome, lacuna_engine::Error> {
-        let reporter = Reporter::default();
-        let pass = self.engine(claim.lane).pass(&composed.job, &reporter, stop)?;
-        let reader = self.engine(claim.lane).pass(&composed.job, &reporter, stop)?;
+        let (engine, reporter) = (self.engine(claim.lane), Reporter::default());
+        let pass = engine.pass(&composed.job, &reporter, stop)?;
         let kept = sets.iter().filter_map(|set| Some(set.result.as_ref()?.reference.as_str()));
         // A set without a reference was searched for nobody.
         let kept: Vec<&str> = kept.filter(|reference| !reference.is_empty()).collect();
         let found = futures::stream::iter(kept);
-        let found = futures::StreamExt::then(found, async |reference| reader.load(reference).await);
+        let found = futures::StreamExt::then(found, async |reference| engine.load(&composed.job, reference).await);
         pass.finish(found).await
     }
 
@@ -104,17 +103,12 @@ impl Worker {
         if composed.left_out.is_empty() && !composed.placed.is_empty() {
             return Ok(false);
         }
-        let conclusion = |(request, why): &(lacuna_ledger::PassRequest, LeftOut)| Conclusion {
-            request: request.request.id,
-            ending: match why {
-                LeftOut::Held(reason) => Ending::Incomplete { missing: vec![missing(&format!("held: {reason}"))] },
-                LeftOut::Wrong(reason) => Ending::Failed { reason: reason.clone() },
-            },
-            counts: request.request.counts.clone().unwrap_or_default(),
-            package: None,
-            receipt: None,
+        let ending = |why: &LeftOut| match why {
+            LeftOut::Held(reason) => incomplete(&format!("held: {reason}")),
+            LeftOut::Wrong(reason) => Ending::Failed { reason: reason.clone() },
         };
-        let conclusions: Vec<_> = composed.left_out.iter().map(conclusion).collect();
+        let conclusions = composed.left_out.iter().map(|(request, why)| untouched(request, ending(why)));
+        let conclusions: Vec<_> = conclusions.collect();
         let ended = self.ledger.conclude(claim, &conclusions, &self.actor, self.now()).await?;
         summary.requests.count(&conclusions);
         summary.passes += u64::from(ended);
@@ -129,32 +123,22 @@ impl Worker {
 
     fn count(&self, outcome: &Outcome, took: std::time::Duration) {
         for source in outcome.sources.iter().filter(|source| source.searched) {
-            self.metrics.purged(&source.source, source.erased);
-            self.metrics.residue(&source.source, source.residues);
-            self.metrics.conflicts(&source.source, source.conflicts);
+            self.metrics.changed(source);
             self.metrics.pass(&source.source, took);
         }
     }
 }
 
-/// How a request leaves a pass that could not be finished.
-fn undone(placed: &Placed, why: &str) -> Conclusion {
-    let request = &placed.request;
-    Conclusion {
-        request: request.request.id,
-        ending: Ending::Incomplete { missing: vec![missing(why)] },
-        counts: match request.work {
-            Work::Count => Counts::default(),
-            Work::Do => request.request.counts.clone().unwrap_or_default(),
-        },
-        package: None,
-        receipt: None,
-    }
+/// The conclusion of a request for which nothing was done: what was found earlier stays known.
+fn untouched(request: &PassRequest, ending: Ending) -> Conclusion {
+    let request = &request.request;
+    let counts = request.counts.clone().unwrap_or_default();
+    Conclusion { request: request.id, ending, counts, package: None, receipt: None }
 }
 
-/// That all of a request is missing.
-fn missing(reason: &str) -> Missing {
-    Missing { source: "*".into(), shard: "*".into(), reason: reason.to_owned() }
+/// That all of a request is missing, and why.
+fn incomplete(reason: &str) -> Ending {
+    Ending::Incomplete { missing: vec![Missing { source: "*".into(), shard: "*".into(), reason: reason.to_owned() }] }
 }
 
 fn count_incomplete(conclusions: &[Conclusion]) -> u64 {

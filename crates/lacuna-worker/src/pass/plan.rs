@@ -2,12 +2,12 @@
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_engine::{Pass, Reporter, SetFound, ShardSet};
-use lacuna_ledger::{NewSet, PassClaim, Shard};
-use lacuna_store::BlobInfo;
+use lacuna_ledger::{NewSet, PassClaim};
 use tokio_util::sync::CancellationToken;
 
 use super::search::set_name;
 use crate::job::Stage;
+use crate::shards::shard;
 use crate::summary::Summary;
 use crate::{Result, Worker};
 
@@ -62,8 +62,4 @@ impl Worker {
             })
             .await
     }
-}
-
-fn shard(info: &BlobInfo) -> Shard {
-    Shard { path: info.path.to_string(), etag: info.etag.to_string(), size: info.size }
 }

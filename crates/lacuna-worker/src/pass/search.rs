@@ -2,13 +2,13 @@
 
 use futures::StreamExt as _;
 use lacuna_engine::{Pass, Reporter, ShardSet};
-use lacuna_ledger::{Lane, PassId, Phase, SetClaim, SetId, SetResult, Shard};
-use lacuna_store::{BlobInfo, BlobPath, Etag};
+use lacuna_ledger::{Lane, PassId, Phase, SetClaim, SetId, SetResult};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::job::Stage;
 use crate::lease::holding;
+use crate::shards::blob;
 use crate::summary::Summary;
 use crate::{Result, Worker};
 
@@ -106,10 +106,4 @@ impl Worker {
 /// What a set is called where what was found in it is kept: names sort as numbers do.
 pub(super) fn set_name(set: SetId) -> String {
     format!("{:012}", set.0)
-}
-
-/// A shard as the store names it. What was planned came from a listing, so its path is one.
-pub(crate) fn blob(shard: &Shard) -> Option<BlobInfo> {
-    let path = BlobPath::new(shard.path.as_str()).ok()?;
-    Some(BlobInfo { path, etag: Etag::new(&shard.etag), size: shard.size })
 }

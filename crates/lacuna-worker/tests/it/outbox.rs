@@ -1,8 +1,7 @@
 //! From a real ledger's outbox to receivers on this machine.
 
 use lacuna_ledger::{
-    Act, Actor, Identifier, Keys, Kind, Lane, Ledger, LedgerConfig, NewRequest, Policy, RequestId, Role, Subject,
-    Submitted,
+    Act, Actor, Identifier, Keys, Kind, Ledger, LedgerConfig, NewRequest, Policy, RequestId, Role, Subject, Submitted,
 };
 use lacuna_worker::metrics::Metrics;
 use lacuna_worker::notice::{AGE_MAX, Notifier};
@@ -19,18 +18,8 @@ async fn ledger(dir: &tempfile::TempDir) -> Ledger {
 }
 
 async fn submit(ledger: &Ledger) -> RequestId {
-    let new = NewRequest {
-        tenant: Some("contoso".into()),
-        subject: Subject::new([Identifier::new("email", CANARY)]),
-        kind: Kind::Erase,
-        regulation: "gdpr".into(),
-        received: None,
-        sources: Vec::new(),
-        options: serde_json::Map::new(),
-        lane: Lane::Batch,
-        force: false,
-        idempotency_key: None,
-    };
+    let subject = Subject::new([Identifier::new("email", CANARY)]);
+    let new = NewRequest { tenant: Some("contoso".into()), ..NewRequest::new(Kind::Erase, subject, "gdpr") };
     match ledger.submit(new, &Actor::new("ann", Role::Requester), NOW).await.unwrap() {
         Submitted::New(request) => request.id,
         other => panic!("{other:?}"),

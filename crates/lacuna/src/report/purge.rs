@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use lacuna_engine::{PurgeOutcome, Retained};
+use lacuna_engine::{Problem, PurgeOutcome, Retained};
 use serde_json::{Value, json};
 
 use crate::exit::ExitCode;
@@ -79,12 +79,7 @@ impl PurgeReport<'_> {
         }
         if !outcome.problems.is_empty() {
             text.push_str("\nProblems:\n");
-            for problem in outcome.problems.iter().take(SHOWN) {
-                let _ = writeln!(text, "  {}: {}", problem.shard, problem.reason);
-            }
-            if let Some(more) = outcome.problems.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-                let _ = writeln!(text, "  and {more} more; --json lists all");
-            }
+            problems(&mut text, &outcome.problems);
             text.push_str(
                 "\nIncomplete: rows of what is named above are hidden, and still in bytes that the store has.\n",
             );
@@ -93,6 +88,16 @@ impl PurgeReport<'_> {
             text.push_str("\nStopped before the end. The same command does the rest.\n");
         }
         text
+    }
+}
+
+/// Names what could not be worked on, line by line.
+pub(super) fn problems(text: &mut String, all: &[Problem]) {
+    for problem in all.iter().take(SHOWN) {
+        let _ = writeln!(text, "  {}: {}", problem.shard, problem.reason);
+    }
+    if let Some(more) = all.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ = writeln!(text, "  and {more} more; --json lists all");
     }
 }
 

@@ -2,15 +2,12 @@
 
 use std::fmt::Write as _;
 
-use lacuna_engine::Problem;
 use lacuna_worker::{PurgeSummary, Retained, Summary, SweepSummary, Work};
 use serde_json::{Value, json};
 
+use super::purge::problems;
 use crate::exit::ExitCode;
 use crate::units::counted;
-
-/// How many lines of a kind are shown before the rest is only counted.
-const SHOWN: usize = 20;
 
 /// A round's report.
 #[derive(Clone, Copy, Debug)]
@@ -124,13 +121,4 @@ fn retention(text: &mut String, retention: Option<&Retained>) {
 
 fn another(text: &mut String, what: &str) {
     let _ = writeln!(text, "{what}: another worker is at it.");
-}
-
-fn problems(text: &mut String, problems: &[Problem]) {
-    for problem in problems.iter().take(SHOWN) {
-        let _ = writeln!(text, "  {}: {}", problem.shard, problem.reason);
-    }
-    if let Some(more) = problems.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        let _ = writeln!(text, "  and {more} more; --json lists all");
-    }
 }
