@@ -8,7 +8,7 @@
 //! since it does not both begin with `{` and end with `}`; so are a shard's first lines. What may go unseen is a flaw within a
 //! line that holds nothing wanted. Where each line must be readable, as for an erasure, there is no prefilter.
 //!
-//! A search of lines in zstd takes 1.4 times the processor time of decompressing them with it, and took 2.1 times without.
+//! `cargo xtask bench --cases find-lines` says what is left beside decompressing.
 
 use aho_corasick::packed;
 use memchr::memmem;
