@@ -6,20 +6,20 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::Poll;
 
 use lacuna_ledger::testing::{Fault, Faults, Moment};
 use lacuna_ledger::{Kind, RequestId, State};
-use lacuna_worker::{Work, Worker};
+use lacuna_worker::Worker;
 use time::Duration;
-use tokio_util::sync::CancellationToken;
 
-use crate::world::World;
+use crate::world::{World, killed_after};
 
 /// Seeds of a run that names none.
 const SEEDS: u64 = 8;
 /// Rounds in which things go wrong.
 const ROUNDS: usize = 6;
+/// A worker is killed after fewer polls than this; a round of one that works alone takes some hundreds.
+const POLLS_MAX: u64 = 700;
 /// Rounds without faults after which everything must have ended.
 const QUIET: usize = 12;
 
@@ -85,7 +85,7 @@ async fn storm(seed: u64) {
     for _ in 0..ROUNDS {
         let workers: Vec<Worker> =
             ["w1", "w2", "w3"].iter().map(|name| world.worker_on(name, ledger.clone())).collect();
-        let rounds = workers.iter().map(|worker| killed_after(worker, dice.below(400)));
+        let rounds = workers.iter().map(|worker| killed_after(worker, dice.below(POLLS_MAX)));
         futures::future::join_all(rounds).await;
         check(&world, seed, export, &erased).await;
         world.wait(match dice.below(3) {
@@ -112,23 +112,6 @@ async fn storm(seed: u64) {
     assert!(!world.own().await.iter().any(|path| path.contains("/passes/")), "seed {seed}");
     let chain = world.ledger.verify_chain(&[]).await.unwrap();
     assert!(chain.broken.is_none(), "seed {seed}: {chain:?}");
-}
-
-/// Works until the worker is polled so often, and then never again: as a process that is killed.
-async fn killed_after(worker: &Worker, polls: u64) {
-    let never = CancellationToken::new();
-    let mut round = Box::pin(worker.once(&Work::ALL, &never));
-    let mut left = polls;
-    std::future::poll_fn(|context| {
-        left = left.saturating_sub(1);
-        match round.as_mut().poll(context) {
-            // An error is what a ledger that fails comes to; the next round goes on.
-            Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending if left == 0 => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await;
 }
 
 /// What must hold at any moment: nothing is called complete that is not.

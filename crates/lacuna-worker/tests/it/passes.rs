@@ -5,7 +5,7 @@ use lacuna_ledger::{Act, Actor, HoldOn, Kind, Lane, NewHold, Policy, Role, State
 use lacuna_worker::Work;
 use time::Duration;
 
-use crate::world::{World, subject};
+use crate::world::{World, subject, wish};
 
 #[tokio::test]
 async fn all_due_requests_ride_on_one_pass() {
@@ -112,7 +112,7 @@ async fn what_is_missing_is_tried_again_until_the_deadline() {
 #[tokio::test]
 async fn a_request_that_cannot_be_asked_fails_alone() {
     let world = World::new().await;
-    let mut wrong = world.wish(Kind::Discover, "u1");
+    let mut wrong = wish(Kind::Discover, "u1");
     wrong.subject = lacuna_ledger::Subject::new([lacuna_ledger::Identifier::new("phone", "555")]);
     let wrong = world.submit_new(wrong).await;
     let right = world.submit(Kind::Discover, "u1").await;
@@ -162,7 +162,7 @@ async fn a_request_on_demand_does_not_wait_for_the_common_pass() {
     // Another worker leads the common pass, and is slow.
     let other = Actor::worker("slow");
     world.ledger.begin_pass(Lane::Batch, &other, 10, Duration::HOUR, world.now()).await.unwrap().unwrap();
-    let mut urgent = world.wish(Kind::Export, "u2");
+    let mut urgent = wish(Kind::Export, "u2");
     urgent.lane = Lane::OnDemand;
     let urgent = world.submit_new(urgent).await;
     let late = world.submit(Kind::Discover, "u5").await;

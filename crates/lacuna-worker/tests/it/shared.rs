@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use lacuna_ledger::{Kind, State};
+use lacuna_ledger::{Actor, HoldOn, Kind, NewHold, Role, State};
 use lacuna_worker::{Schedules, Summary, Work};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::World;
+use crate::world::{World, killed_after, wish};
+
+/// A worker is killed after so many polls more each time, until it comes to its end: a round takes some hundreds.
+const STEP: u64 = 12;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_workers_share_a_pass_and_nothing_is_done_twice() {
@@ -33,26 +36,41 @@ async fn three_workers_share_a_pass_and_nothing_is_done_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_is_lifted_under_way_leaves_no_package_without_what_it_kept() {
+    let mut polls = 0;
+    let mut is_killed = true;
+    while is_killed {
+        polls += STEP;
+        let world = World::new().await;
+        let on = HoldOn::Source { source: "b".into(), class: "audit".into() };
+        let (reason, legal_basis) = ("an audit".into(), "law 1".into());
+        let hold = NewHold { on, reason, legal_basis, review: None, exports: true };
+        let hold = world.ledger.set_hold(hold, &Actor::new("olga", Role::Operator), world.now()).await.unwrap();
+        let export = world.submit(Kind::Export, "u2").await;
+        is_killed = killed_after(&world.worker("dies"), polls).await;
+        let approver = Actor::new("bob", Role::Approver);
+        world.ledger.lift_hold(hold.id, "it is over", &approver, world.now()).await.unwrap();
+        world.wait(time::Duration::minutes(2));
+        world.work().await;
+        assert_eq!(world.state(export).await, State::Complete, "{polls}");
+        let packaged = world.packaged().await;
+        let rows = packaged.get(&format!("_/{export}/Office/b.json")).map_or(0, |file| file.matches("u2").count());
+        let says_so = packaged[&format!("_/{export}/manifest.json")].contains("The request is about other sources.");
+        // All of them, or none and the manifest says so.
+        assert_eq!(rows, if says_so { 0 } else { 5 }, "{polls}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_dies_at_any_point_leaves_what_another_finishes() {
-    for step in 0..60 {
+    let mut step = 0;
+    let mut is_killed = true;
+    while is_killed {
+        step += STEP;
         let world = World::new().await;
         let export = world.submit(Kind::Export, "u2").await;
         let erase = world.erase_now("u3").await;
-        let worker = world.worker("dies");
-        let never = CancellationToken::new();
-        {
-            // Dropped in the middle: nothing is handed back, as when a process is killed.
-            let mut round = Box::pin(worker.once(&Work::ALL, &never));
-            let mut polls = 0;
-            let killed = std::future::poll_fn(|context| {
-                polls += 1;
-                match (polls > step, round.as_mut().poll(context)) {
-                    (true, _) | (_, std::task::Poll::Ready(_)) => std::task::Poll::Ready(()),
-                    (false, std::task::Poll::Pending) => std::task::Poll::Pending,
-                }
-            });
-            killed.await;
-        }
+        is_killed = killed_after(&world.worker("dies"), step).await;
         // What it held is free when its lease has run out.
         world.wait(time::Duration::minutes(2));
         world.work().await;
@@ -83,7 +101,7 @@ async fn a_worker_that_stays_does_what_comes_and_stops_when_asked() {
     let world = World::new().await;
     let worker = world.worker("stays");
     let stop = CancellationToken::new();
-    let mut urgent = world.wish(Kind::Export, "u2");
+    let mut urgent = wish(Kind::Export, "u2");
     urgent.lane = lacuna_ledger::Lane::OnDemand;
     let schedules = Schedules::new();
     let watch = async {

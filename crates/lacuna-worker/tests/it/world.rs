@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
@@ -10,8 +11,8 @@ use lacuna_engine::{
     Source,
 };
 use lacuna_ledger::{
-    Actor, Identifier, Keys, Kind, Lane, Ledger, LedgerConfig, NewRequest, Policy, Request, RequestId, Role, State,
-    Subject, Submitted,
+    Actor, Identifier, Keys, Kind, Ledger, LedgerConfig, NewRequest, Policy, Request, RequestId, Role, State, Subject,
+    Submitted,
 };
 use lacuna_scan::{Epochs, Field, IdentifierRule, Kind as IdKind, Limits, Mapping, TenantRule};
 use lacuna_store::{BlobPath, Condition, Content, MemoryStore, Store, WriteOptions};
@@ -113,29 +114,14 @@ impl World {
     }
 
     pub(crate) async fn submit(&self, kind: Kind, user: &str) -> RequestId {
-        self.submit_new(self.wish(kind, user)).await
+        self.submit_new(wish(kind, user)).await
     }
 
     /// An erasure that leaves the bytes in the same pass.
     pub(crate) async fn erase_now(&self, user: &str) -> RequestId {
-        let mut new = self.wish(Kind::Erase, user);
+        let mut new = wish(Kind::Erase, user);
         new.options.insert("erase".into(), "now".into());
         self.submit_new(new).await
-    }
-
-    pub(crate) fn wish(&self, kind: Kind, user: &str) -> NewRequest {
-        NewRequest {
-            tenant: None,
-            subject: subject(user),
-            kind,
-            regulation: "gdpr".into(),
-            received: None,
-            sources: Vec::new(),
-            options: serde_json::Map::new(),
-            lane: Lane::Batch,
-            force: false,
-            idempotency_key: None,
-        }
     }
 
     pub(crate) async fn submit_new(&self, new: NewRequest) -> RequestId {
@@ -192,9 +178,30 @@ impl World {
     }
 }
 
+/// Works until the worker is polled so often, and then never again, as a process that is killed; false when it came to its end before. An
+/// error is what a ledger that fails comes to, and the next round goes on.
+pub(crate) async fn killed_after(worker: &Worker, polls: u64) -> bool {
+    let never = CancellationToken::new();
+    let mut round = Box::pin(worker.once(&Work::ALL, &never));
+    let mut left = polls;
+    std::future::poll_fn(|context| {
+        left = left.saturating_sub(1);
+        match round.as_mut().poll(context) {
+            Poll::Ready(_) => Poll::Ready(false),
+            Poll::Pending if left == 0 => Poll::Ready(true),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
 /// A line for each of these users.
 pub(crate) fn lines(users: std::ops::Range<usize>) -> String {
     users.map(|n| format!("{{\"UserId\":\"u{n}\",\"N\":{n}}}\n")).collect()
+}
+
+pub(crate) fn wish(kind: Kind, user: &str) -> NewRequest {
+    NewRequest::new(kind, subject(user), "gdpr")
 }
 
 pub(crate) fn subject(user: &str) -> Subject {

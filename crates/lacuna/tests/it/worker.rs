@@ -92,6 +92,9 @@ fn a_configuration_that_cannot_be_right_is_said_at_once() {
     ran.ends(2);
     assert!(ran.stderr.contains("`worker.purge`") && ran.stderr.contains("*/15 * * * *"), "{}", ran.stderr);
     assert!(ran.stderr.contains("did you mean `sweep`?"), "{}", ran.stderr);
+    home.write("lacuna.toml", config);
+    let ran = home.run(&["worker", "--once", "--memory", "20MiB"]);
+    assert!(ran.ends(2).stderr.contains("a worker needs 32 MiB of memory"), "{}", ran.stderr);
     let without = Home::with_logs();
     assert!(without.run(&ONCE).ends(2).stderr.contains("has no `[ledger]`"));
 }
