@@ -78,8 +78,8 @@ impl Ledger {
                 }
             }
             let step = self.prepare(change, &mut kept, &act, actor, &mut detail, now).await?;
-            change.step(&mut kept, step, actor, detail, now).await?;
-            Ok(Kept::load(&mut change.tx, id).await?.request)
+            change.step(&mut kept, step, actor, detail, now)?;
+            change.written(id).await
         })
         .await
     }

@@ -1,6 +1,7 @@
 //! A change of the record: its transaction, with the entries, notices and tallies that belong to it.
 //!
-//! What it records is kept aside and written last, so that the chain, which all changes queue for, is locked for as short as possible.
+//! What it changes and records is kept aside and written last: many rows with each statement, and the chain, which all changes queue for,
+//! is locked for as short as possible.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use crate::chain::Entry;
 use crate::kept::Kept;
 use crate::sql::{Tx, Value, args};
-use crate::{Actor, Kind, Policy, RequestId, Result, Role, State, Step, next, standing};
+use crate::{Actor, Kind, Policy, Request, RequestId, Result, Role, State, Step, next, standing};
 
 /// What an entry says besides, sorted by name.
 pub(crate) type Detail = BTreeMap<&'static str, Json>;
@@ -19,21 +20,26 @@ pub(crate) type Detail = BTreeMap<&'static str, Json>;
 /// A change that is under way.
 pub(crate) struct Change {
     pub(crate) tx: Tx,
+    /// Requests that are not written yet.
+    kept: BTreeMap<RequestId, Kept>,
+    /// Requests that ended, and until when their identifiers are kept.
+    ended: BTreeMap<RequestId, OffsetDateTime>,
+    /// Erasures that stand, and until when; not any more, without a time.
+    standing: BTreeMap<RequestId, Option<OffsetDateTime>>,
     entries: Vec<Entry>,
     notices: Vec<Vec<Value>>,
-    standing: Vec<(RequestId, OffsetDateTime)>,
     tally: BTreeMap<(Kind, State), i64>,
     policy: Policy,
 }
 
 impl Change {
     pub(crate) fn begin(tx: Tx, policy: Policy) -> Self {
-        let (entries, notices, standing) = (Vec::new(), Vec::new(), Vec::new());
-        Self { tx, entries, notices, standing, tally: BTreeMap::new(), policy }
+        let (kept, ended, standing) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { tx, kept, ended, standing, entries: Vec::new(), notices: Vec::new(), tally: BTreeMap::new(), policy }
     }
 
-    /// Moves a request as [`next`] allows, and writes it with what was changed on it before.
-    pub(crate) async fn step(
+    /// Moves a request as [`next`] allows, and [saves](Self::save) it with what was changed on it before.
+    pub(crate) fn step(
         &mut self,
         kept: &mut Kept,
         step: Step,
@@ -46,11 +52,11 @@ impl Change {
         request.state = next(from, request.kind, step, actor.role)?;
         if request.state.has_ended() {
             request.ended = Some(now);
-            self.ended(request.id, step == Step::Complete && request.kind.erases(), now).await?;
+            self.ended(request.id, step == Step::Complete && request.kind.erases(), now);
         }
         if step == Step::Hide {
             // Every shard that was there was searched for it: what arrives from now on is the sweep's.
-            self.stands(request.id, now).await?;
+            self.stands(request.id, now);
         }
         // A pass that was counting what somebody has decided on meanwhile has nothing to do with it any more.
         if request.state.has_ended() || (request.state != from && actor.role != Role::Worker) {
@@ -61,31 +67,33 @@ impl Change {
             detail.insert("to", json!(request.state));
             self.moved(kept, Some(from), now);
         }
-        kept.save(&mut self.tx).await?;
+        self.save(kept);
         self.record(step.as_str(), Some(kept.request.id), actor, detail, now);
         Ok(())
     }
 
+    /// Writes what may have changed on a request, when the transaction ends. Who reads it before [writes](Self::write) first.
+    pub(crate) fn save(&mut self, kept: &Kept) {
+        self.kept.insert(kept.request.id, kept.clone());
+    }
+
     /// Says how long the identifiers of a request that ends are kept. An erasure that is complete stands from now on.
-    async fn ended(&mut self, id: RequestId, erased: bool, now: OffsetDateTime) -> Result<()> {
+    fn ended(&mut self, id: RequestId, erased: bool, now: OffsetDateTime) {
         let mut keep = now.saturating_add(self.policy.grace);
         if erased {
-            keep = keep.max(self.stands(id, now).await?);
+            keep = keep.max(self.stands(id, now));
         } else {
             // One that was hidden on the way stood already.
-            self.tx.run("DELETE FROM standing WHERE request = $1", args![id]).await?;
+            self.standing.insert(id, None);
         }
-        self.tx.run("UPDATE sealed SET keep_until = $2 WHERE request = $1", args![id, keep]).await?;
-        Ok(())
+        self.ended.insert(id, keep);
     }
 
     /// Lets an erasure stand, and says until when. One that stands already keeps its number.
-    async fn stands(&mut self, id: RequestId, now: OffsetDateTime) -> Result<OffsetDateTime> {
+    fn stands(&mut self, id: RequestId, now: OffsetDateTime) -> OffsetDateTime {
         let until = now.saturating_add(self.policy.standing);
-        if self.tx.run("UPDATE standing SET until = $2 WHERE request = $1", args![id, until]).await? == 0 {
-            self.standing.push((id, until));
-        }
-        Ok(until)
+        self.standing.insert(id, Some(until));
+        until
     }
 
     /// Counts and announces that a request is in another state.
@@ -126,18 +134,33 @@ impl Change {
         self.entries.push(Entry::new(what, request, actor, detail, now));
     }
 
-    /// Writes what was recorded; what is left to do is to commit.
+    /// Writes the requests that were saved.
+    pub(crate) async fn write(&mut self) -> Result<()> {
+        Kept::save_all(&mut self.tx, std::mem::take(&mut self.kept).values()).await
+    }
+
+    /// A request as it was written.
+    pub(crate) async fn written(&mut self, id: RequestId) -> Result<Request> {
+        self.write().await?;
+        Ok(Kept::load(&mut self.tx, id).await?.request)
+    }
+
+    /// Writes all that was changed and recorded; what is left to do is to commit.
     pub(crate) async fn finish(mut self) -> Result<Tx> {
         const NOTICE: &str =
             "notice (id, request, kind, previous, state, at, received, due, counts, tries, first_tried,
             delivered, next_try)";
         const COUNT: &str = "INSERT INTO tally (kind, state, requests) VALUES ($1, $2, $3)
             ON CONFLICT (kind, state) DO UPDATE SET requests = tally.requests + excluded.requests";
+        self.write().await?;
+        let keep = self.ended.into_iter().map(|(id, until)| args![id, until]).collect();
+        self.tx.update("sealed", &["request", "keep_until"], keep).await?;
+        let new = standing::prolong(&mut self.tx, self.standing).await?;
         if !self.entries.is_empty() {
             Entry::append(&mut self.tx, self.entries).await?;
         }
         self.tx.insert(NOTICE, self.notices, "").await?;
-        standing::stand(&mut self.tx, self.standing).await?;
+        standing::stand(&mut self.tx, new).await?;
         for ((kind, state), change) in self.tally {
             if change != 0 {
                 self.tx.run(COUNT, args![kind.as_str(), state.as_str(), change]).await?;

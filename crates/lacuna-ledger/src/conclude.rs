@@ -1,5 +1,7 @@
 //! How the requests of a pass end.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
@@ -65,10 +67,9 @@ impl Ledger {
     ) -> Result<()> {
         self.change(async |change| {
             led(change, claim).await?;
-            for id in in_order(requests.to_vec()) {
-                let mut kept = Kept::lock(&mut change.tx, id).await?;
+            for mut kept in Kept::lock_all(&mut change.tx, requests).await? {
                 if kept.request.pass == Some(claim.pass) && kept.request.state == State::Running {
-                    change.step(&mut kept, Step::Verify, worker, Detail::new(), now).await?;
+                    change.step(&mut kept, Step::Verify, worker, Detail::new(), now)?;
                 }
             }
             Ok(())
@@ -97,14 +98,16 @@ impl Ledger {
                 phase if phase != claim.phase => return Err(Error::Fenced),
                 Phase::Planning | Phase::Searching | Phase::Finishing => {}
             }
-            let mut conclusions: Vec<_> = conclusions.iter().collect();
-            conclusions.sort_by_key(|conclusion| conclusion.request);
-            for conclusion in conclusions {
-                let mut kept = Kept::lock(&mut change.tx, conclusion.request).await?;
-                if kept.request.pass == Some(claim.pass) {
-                    self.conclude_one(change, &mut kept, conclusion, worker, now).await?;
+            let conclusions: BTreeMap<_, _> =
+                conclusions.iter().map(|conclusion| (conclusion.request, conclusion)).collect();
+            let requests: Vec<_> = conclusions.keys().copied().collect();
+            for mut kept in Kept::lock_all(&mut change.tx, &requests).await? {
+                let conclusion = conclusions.get(&kept.request.id).filter(|_| kept.request.pass == Some(claim.pass));
+                if let Some(conclusion) = conclusion {
+                    self.conclude_one(change, &mut kept, conclusion, worker, now)?;
                 }
             }
+            change.write().await?;
             let left = change.tx.row("SELECT id FROM request WHERE pass = $1 LIMIT 1", args![claim.pass]).await?;
             if left.is_none() {
                 let sql = "UPDATE pass SET phase = 'ended', leader = NULL, lease = 0 WHERE id = $1";
@@ -116,7 +119,7 @@ impl Ledger {
     }
 
     /// Writes a conclusion on its request.
-    pub(crate) async fn conclude_one(
+    pub(crate) fn conclude_one(
         &self,
         change: &mut Change,
         kept: &mut Kept,
@@ -151,7 +154,7 @@ impl Ledger {
                 request.miss(missing, &mut detail);
                 request.not_before = now.saturating_add(retry_after(self.policy(), request.tries));
                 if was_counted {
-                    kept.save(&mut change.tx).await?;
+                    change.save(kept);
                     change.record("not_counted", Some(conclusion.request), worker, detail, now);
                     return Ok(());
                 }
@@ -175,7 +178,7 @@ impl Ledger {
         if was_counted && !matches!(step, Step::Counted | Step::Fail) {
             return Err(Refusal::State(State::Received).into());
         }
-        change.step(kept, step, worker, detail, now).await
+        change.step(kept, step, worker, detail, now)
     }
 
     /// Removes sets and shards of passes that have ended, at most `sets_max` sets at a time; true when something is left.
@@ -205,13 +208,6 @@ impl Ledger {
 fn retry_after(policy: &Policy, tries: u32) -> Duration {
     let doubled = 1 << tries.saturating_sub(1).min(16);
     policy.retry.saturating_mul(doubled).min(RETRY_MAX)
-}
-
-/// Whoever locks several requests locks them in this order, so that nobody waits for the other.
-fn in_order(mut ids: Vec<RequestId>) -> Vec<RequestId> {
-    ids.sort();
-    ids.dedup();
-    ids
 }
 
 impl crate::Request {

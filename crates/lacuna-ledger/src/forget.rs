@@ -75,7 +75,7 @@ impl Ledger {
             for mut kept in Kept::all(&mut change.tx, rows).await? {
                 let reason = "its deadline has passed";
                 kept.request.reason = Some(reason.into());
-                change.step(&mut kept, step, worker, Detail::from([("reason", json!(reason))]), now).await?;
+                change.step(&mut kept, step, worker, Detail::from([("reason", json!(reason))]), now)?;
                 ended.push(kept.request.id);
             }
             Ok(ended)
@@ -127,7 +127,7 @@ impl Ledger {
                 return Ok(());
             }
             kept.package_removed = Some(now);
-            kept.save(&mut change.tx).await?;
+            change.save(&kept);
             change.record("package_removed", Some(request), worker, Detail::new(), now);
             Ok(())
         })

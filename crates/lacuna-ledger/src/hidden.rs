@@ -35,9 +35,9 @@ impl Ledger {
                 if kept.request.state != State::Verifying || kept.request.pass.is_some() {
                     return Err(Refusal::State(kept.request.state).into());
                 }
-                self.conclude_one(change, &mut kept, conclusion, worker, now).await?;
+                self.conclude_one(change, &mut kept, conclusion, worker, now)?;
             }
-            Ok(Kept::load(&mut change.tx, conclusion.request).await?.request)
+            change.written(conclusion.request).await
         })
         .await
     }

@@ -1,9 +1,11 @@
 //! A request's row.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::sql::{Row, Tx, args, group, micros};
+use crate::sql::{Row, Tx, Value, args, group, micros};
 use crate::{Clock, Error, PassId, Policy, Request, RequestId, Result, State};
 
 /// How many rows are asked for by their ids at a time.
@@ -99,6 +101,21 @@ impl Kept {
         Self::find(tx, id, lock).await
     }
 
+    /// Those of these ids that are there, by id, locked until the transaction ends.
+    pub(crate) async fn lock_all(tx: &mut Tx, ids: &[RequestId]) -> Result<Vec<Self>> {
+        let mut all = Vec::with_capacity(ids.len());
+        // Whoever locks several requests locks them in this order, so that nobody waits for the other.
+        let ids: BTreeSet<_> = ids.iter().copied().collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        for ids in ids.chunks(IDS_MAX) {
+            let sql =
+                format!("SELECT * FROM request WHERE id IN {} ORDER BY id{}", group(0, ids.len()), tx.for_update());
+            let rows = tx.rows(sql, ids.iter().flat_map(|id| args![*id]).collect()).await?;
+            all.extend(Self::all(tx, rows).await?);
+        }
+        Ok(all)
+    }
+
     async fn find(tx: &mut Tx, id: RequestId, lock: &str) -> Result<Self> {
         let rows = tx.rows(format!("SELECT * FROM request WHERE id = $1{lock}"), args![id]).await?;
         Self::all(tx, rows).await?.pop().ok_or(Error::NotFound("request"))
@@ -129,14 +146,45 @@ impl Kept {
         runs.then_some(self.request.clock.due)
     }
 
-    /// Writes what may have changed.
-    pub(crate) async fn save(&self, tx: &mut Tx) -> Result<()> {
-        const UPDATE: &str = "UPDATE request SET state = $2, due = $3, paused = $4, extended = $5, not_before = $6, counts = $7,
-            approved = $8, approvals_needed = $9, round = $10, missing = $11, reason = $12, package = $13, package_expires = $14,
-            package_removed = $15, receipt = $16, tries = $17, pass = $18, ended = $19, forgotten = $20, ready = $21,
-            deadline = $22, forced = $23 WHERE id = $1";
+    /// Writes what may have changed, of any number of them.
+    pub(crate) async fn save_all(tx: &mut Tx, all: impl IntoIterator<Item = &Self>) -> Result<()> {
+        const COLUMNS: [&str; 23] = [
+            "id",
+            "state",
+            "due",
+            "paused",
+            "extended",
+            "not_before",
+            "counts",
+            "approved",
+            "approvals_needed",
+            "round",
+            "missing",
+            "reason",
+            "package",
+            "package_expires",
+            "package_removed",
+            "receipt",
+            "tries",
+            "pass",
+            "ended",
+            "forgotten",
+            "ready",
+            "deadline",
+            "forced",
+        ];
+        let rows: Vec<_> = all.into_iter().map(Self::values).collect();
+        let count = rows.len() as u64;
+        match tx.update("request", &COLUMNS, rows).await? {
+            written if written == count => Ok(()),
+            _ => Err(Error::NotFound("request")),
+        }
+    }
+
+    /// What may have changed, in the order of the columns.
+    fn values(&self) -> Vec<Value> {
         let request = &self.request;
-        let values = args![
+        args![
             request.id,
             request.state.as_str(),
             request.clock.due,
@@ -160,11 +208,7 @@ impl Kept {
             self.ready(),
             self.deadline(),
             i64::from(self.forced),
-        ];
-        match tx.run(UPDATE, values).await? {
-            1 => Ok(()),
-            _ => Err(Error::NotFound("request")),
-        }
+        ]
     }
 }
 

@@ -134,10 +134,10 @@ impl Ledger {
                 kept.request.tries = kept.request.tries.saturating_add(1);
                 let detail = Detail::from([("pass", json!(pass.0))]);
                 if kept.request.state == State::Received {
-                    kept.save(&mut change.tx).await?;
+                    change.save(&kept);
                     change.record("counting", Some(kept.request.id), worker, detail, now);
                 } else {
-                    change.step(&mut kept, Step::Start, worker, detail, now).await?;
+                    change.step(&mut kept, Step::Start, worker, detail, now)?;
                 }
             }
             change.tx.run("UPDATE ledger SET last_pass = $1 WHERE one = 1 AND last_pass < $1", args![pass]).await?;

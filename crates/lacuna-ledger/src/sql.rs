@@ -16,9 +16,6 @@ use sqlx::{AssertSqlSafe, Executor as _, Postgres, Sqlite, Transaction};
 
 use crate::{Error, Result};
 
-/// Rows that one statement inserts at most: below the number of parameters that either database takes.
-const INSERT_ROWS: usize = 200;
-
 /// A transaction. Dropped, it is rolled back.
 pub(crate) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
@@ -34,7 +31,16 @@ impl Tx {
         }
     }
 
-    /// The same, and leaves out rows that somebody else has locked.
+    /// Parameters of a statement that writes many rows. SQLite's driver looks for each one's name from the first on, so that statements
+    /// with thousands take longer than many small ones; PostgreSQL is a round trip away, and takes 65,535.
+    fn parameters_max(&self) -> usize {
+        match self {
+            Self::Sqlite(_) => 300,
+            Self::Postgres(_) => 6000,
+        }
+    }
+
+    /// The same as [`for_update`](Self::for_update), and leaves out rows that somebody else has locked.
     pub(crate) fn skip_locked(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "",
@@ -88,16 +94,36 @@ impl Tx {
 
     /// Inserts rows, many with each statement. `into` is the table with its columns, `suffix` what follows the values.
     pub(crate) async fn insert(&mut self, into: &str, rows: Vec<Vec<Value>>, suffix: &str) -> Result<()> {
-        let mut rows = rows.into_iter().peekable();
+        self.many(rows, |values| format!("INSERT INTO {into} {values} {suffix}")).await.map(drop)
+    }
+
+    /// Sets the `columns` of rows, the first of which tells a row, to what stands in `rows`, many with each statement. Says how many rows of the
+    /// table there were.
+    pub(crate) async fn update(&mut self, table: &str, columns: &[&str], rows: Vec<Vec<Value>>) -> Result<u64> {
+        let (key, set) = columns.split_first().map_or(("", &[][..]), |(key, set)| (*key, set));
+        let set: Vec<_> = set.iter().map(|column| format!("{column} = new.{column}")).collect();
+        let (set, columns) = (set.join(", "), columns.join(", "));
+        let sql = |values| {
+            format!(
+                "WITH new ({columns}) AS ({values}) UPDATE {table} SET {set} FROM new WHERE {table}.{key} = new.{key}"
+            )
+        };
+        self.many(rows, sql).await
+    }
+
+    /// Runs the statement that `sql` makes of `VALUES (…), …` for all rows, many at a time; says how many rows were changed.
+    async fn many(&mut self, rows: Vec<Vec<Value>>, sql: impl Fn(String) -> String) -> Result<u64> {
+        let (mut rows, mut changed) = (rows.into_iter().peekable(), 0);
         while let Some(columns) = rows.peek().map(Vec::len) {
-            let chunk: Vec<_> = rows.by_ref().take(INSERT_ROWS).collect();
+            let rows_max = (self.parameters_max() / columns.max(1)).max(1);
+            let chunk: Vec<_> = rows.by_ref().take(rows_max).collect();
             let groups: Vec<_> = (0..chunk.len()).map(|row| group(row * columns, columns)).collect();
-            let sql = format!("INSERT INTO {into} VALUES {} {suffix}", groups.join(", "));
             // Statements of the usual sizes are worth preparing once.
-            let usual = chunk.len() == 1 || chunk.len() == INSERT_ROWS;
-            self.run_as(sql, chunk.into_iter().flatten().collect(), usual).await?;
+            let usual = chunk.len() == 1 || chunk.len() == rows_max;
+            let sql = sql(format!("VALUES {}", groups.join(", ")));
+            changed += self.run_as(sql, chunk.into_iter().flatten().collect(), usual).await?;
         }
-        Ok(())
+        Ok(changed)
     }
 }
 

@@ -38,6 +38,31 @@ pub struct StandingErasure {
     pub holds: Vec<Hold>,
 }
 
+/// Lets those stand for longer that stand already, and those no more that have no time to; the others, which are new, are left.
+pub(crate) async fn prolong(
+    tx: &mut Tx,
+    mut erasures: BTreeMap<RequestId, Option<OffsetDateTime>>,
+) -> Result<Vec<(RequestId, OffsetDateTime)>> {
+    let ids: Vec<_> = erasures.keys().copied().collect();
+    let (mut longer, mut no_more) = (Vec::new(), Vec::new());
+    for ids in ids.chunks(IDS_MAX) {
+        let sql = format!("SELECT request FROM standing WHERE request IN {}", group(0, ids.len()));
+        for row in tx.rows(sql, ids.iter().flat_map(|id| args![*id]).collect()).await? {
+            let id = row.id("request")?;
+            match erasures.remove(&id).flatten() {
+                Some(until) => longer.push(args![id, until]),
+                None => no_more.push(id),
+            }
+        }
+    }
+    tx.update("standing", &["request", "until"], longer).await?;
+    for ids in no_more.chunks(IDS_MAX) {
+        let sql = format!("DELETE FROM standing WHERE request IN {}", group(0, ids.len()));
+        tx.run(sql, ids.iter().flat_map(|id| args![*id]).collect()).await?;
+    }
+    Ok(erasures.into_iter().filter_map(|(id, until)| Some((id, until?))).collect())
+}
+
 /// Lets erasures stand, each with the next number. Numbers are given in the order of commits: the ledger's row is locked from here on, so
 /// whoever has seen one has seen all before it.
 pub(crate) async fn stand(tx: &mut Tx, erasures: Vec<(RequestId, OffsetDateTime)>) -> Result<()> {

@@ -138,11 +138,11 @@ impl Ledger {
         change.moved(&kept, None, now);
         if kept.request.approvals_needed == 0 {
             kept.schedule(self.policy(), now);
-            change.step(&mut kept, Step::Schedule, &Actor::worker("lacuna"), Detail::new(), now).await?;
+            change.step(&mut kept, Step::Schedule, &Actor::worker("lacuna"), Detail::new(), now)?;
         } else {
-            kept.save(&mut change.tx).await?;
+            change.save(&kept);
         }
-        Ok(Kept::load(&mut change.tx, id).await?.request)
+        change.written(id).await
     }
 }
 

@@ -46,7 +46,7 @@ pub use limits::Limits;
 pub use mapping::{
     Case, Field, IdentifierRule, JsonType, Mapping, PseudonymEncoding, PseudonymForm, PseudonymLength, TenantRule,
 };
-pub use matcher::{FieldTest, Hit, Matcher, MatcherError, Value, Verdict};
+pub use matcher::{FieldTest, Hit, Matcher, MatcherError, TenantIndex, Value, Verdict};
 pub use needles::Needles;
 pub use pseudonym::{Epoch, Epochs};
 pub use rows::{Matches, SelectorIndex};

@@ -62,8 +62,13 @@ pub struct Matcher {
     fields: Vec<FieldTest>,
     rules: Vec<Rule>,
     tenant: Option<FieldTest>,
+    /// By selector, the number of its tenant; of sources whose rows name one.
+    tenant_of: Vec<TenantIndex>,
     selectors: usize,
 }
+
+/// The number of a tenant that a [`Matcher`]'s selectors act for; where the tenant's column is asked, such numbers are the owners.
+pub type TenantIndex = SelectorIndex;
 
 /// [`IdentifierRule`] over indices into [`Matcher::fields`].
 #[derive(Debug)]
@@ -118,18 +123,16 @@ impl Matcher {
                 parts.iter().for_each(|&part| fields[part].forget());
             }
         }
-        let tenant = match &mapping.tenant {
+        let (tenant, tenant_of) = match &mapping.tenant {
             TenantRule::Column(column) => {
                 let field = Field::new(column.clone(), Kind::new("tenant"));
-                let wanted: Vec<_> = admitted
-                    .iter()
-                    .filter_map(|(index, selector)| Some((*index, selector.tenant.as_ref()?.as_str())))
-                    .collect();
-                Some(FieldTest::new(&field, &wanted, epochs)?)
+                let (tenants, tenant_of) =
+                    numbered(selectors.iter().filter_map(|selector| Some(selector.tenant.as_ref()?.as_str())));
+                (Some(FieldTest::new(&field, &tenants, epochs)?), tenant_of)
             }
-            TenantRule::Fixed(_) | TenantRule::Single => None,
+            TenantRule::Fixed(_) | TenantRule::Single => (None, Vec::new()),
         };
-        Ok(Self { fields, rules, tenant, selectors: selectors.len() })
+        Ok(Self { fields, rules, tenant, tenant_of, selectors: selectors.len() })
     }
 
     /// A matcher for these very values of the mapped columns, whoever's and in whatever tenant: each with the index of its field in
@@ -141,7 +144,7 @@ impl Matcher {
             FieldTest::of_values(field, own)
         });
         let rules = (0..fields.len()).map(Rule::One).collect();
-        Self { fields: tests.collect(), rules, tenant: None, selectors: 1 }
+        Self { fields: tests.collect(), rules, tenant: None, tenant_of: Vec::new(), selectors: 1 }
     }
 
     /// The columns to look at, in the mapping's order. Those that are not [wanted](FieldTest::is_wanted) need no look.
@@ -149,7 +152,8 @@ impl Matcher {
         &self.fields
     }
 
-    /// The column that names a row's tenant.
+    /// The column that names a row's tenant. The owners of its values are numbers of tenants: however many people of one are looked for,
+    /// a row's tenant is one number.
     pub fn tenant(&self) -> Option<&FieldTest> {
         self.tenant.as_ref()
     }
@@ -189,11 +193,24 @@ impl Matcher {
         all
     }
 
-    /// The candidates whose tenant is the selector's own.
-    pub fn within_tenant(candidates: &[Hit], mut tenant_hits: Vec<Hit>) -> Vec<Hit> {
-        tenant_hits.sort_unstable();
-        tenant_hits.dedup();
-        intersect(candidates, &tenant_hits)
+    /// The candidates, sorted by row, whose row's tenant is the selector's own; `tenants` are what was found for [`Matcher::tenant`].
+    pub fn within_tenant(&self, candidates: &[Hit], mut tenants: Vec<Hit>) -> Vec<Hit> {
+        tenants.sort_unstable();
+        let mut tenants = &tenants[..];
+        let is_own = |hit: &&Hit| {
+            let passed = tenants.iter().take_while(|tenant| tenant.row < hit.row).count();
+            tenants = &tenants[passed..];
+            tenants
+                .iter()
+                .take_while(|tenant| tenant.row == hit.row)
+                .any(|tenant| self.acts_for(hit.selector, &[tenant.selector]))
+        };
+        candidates.iter().filter(is_own).copied().collect()
+    }
+
+    /// Whether `selector` acts for one of `tenants`.
+    pub(crate) fn acts_for(&self, selector: SelectorIndex, tenants: &[TenantIndex]) -> bool {
+        self.tenant_of.get(selector as usize).is_some_and(|tenant| tenants.contains(tenant))
     }
 }
 
@@ -213,6 +230,20 @@ fn intersect(a: &[Hit], b: &[Hit]) -> Vec<Hit> {
         }
     }
     common
+}
+
+/// Each different tenant with a number, and the number of each.
+fn numbered<'a>(tenants: impl Iterator<Item = &'a str>) -> (Vec<(TenantIndex, &'a str)>, Vec<TenantIndex>) {
+    let (mut different, mut numbers) = (Vec::new(), HashMap::new());
+    let number = |tenant| {
+        *numbers.entry(tenant).or_insert_with(|| {
+            let number = TenantIndex::try_from(different.len()).unwrap_or(TenantIndex::MAX);
+            different.push((number, tenant));
+            number
+        })
+    };
+    let of = tenants.map(number).collect();
+    (different, of)
 }
 
 fn identifiers_by_kind<'a>(
@@ -485,7 +516,7 @@ pub struct Verdict<'m> {
 #[derive(Debug)]
 enum SeenTenant<'m> {
     None,
-    Of(&'m [SelectorIndex]),
+    Of(&'m [TenantIndex]),
     Conflict,
 }
 
@@ -516,10 +547,10 @@ impl<'m> Verdict<'m> {
 
     /// Notes a value at the tenant's path. A record that names two different tenants is nobody's.
     pub fn tenant(&mut self, value: Value<'_>) {
-        let owners = self.matcher.tenant.as_ref().map_or(&[][..], |tenant| tenant.owners(value));
+        let tenants = self.matcher.tenant.as_ref().map_or(&[][..], |tenant| tenant.owners(value));
         self.tenant = match self.tenant {
-            SeenTenant::None => SeenTenant::Of(owners),
-            SeenTenant::Of(before) if before == owners => SeenTenant::Of(owners),
+            SeenTenant::None => SeenTenant::Of(tenants),
+            SeenTenant::Of(before) if before == tenants => SeenTenant::Of(tenants),
             SeenTenant::Of(_) | SeenTenant::Conflict => SeenTenant::Conflict,
         };
     }
@@ -549,7 +580,9 @@ impl<'m> Verdict<'m> {
         }
         if self.matcher.tenant.is_some() {
             match self.tenant {
-                SeenTenant::Of(owners) => self.selectors.retain(|selector| owners.contains(selector)),
+                SeenTenant::Of(tenants) => {
+                    self.selectors.retain(|&selector| self.matcher.acts_for(selector, tenants));
+                }
                 SeenTenant::None | SeenTenant::Conflict => self.selectors.clear(),
             }
         }

@@ -16,7 +16,7 @@ use super::schema::Table;
 use super::values::{self, Spots};
 use crate::{
     Effort, Error, FieldTest, Found, Hit, Limits, Matcher, Matches, Record, Result, SelectorIndex, Sink, StreamSearch,
-    Summary,
+    Summary, TenantIndex,
 };
 
 /// Rows that are looked at in one go: bounds what hits take.
@@ -201,11 +201,11 @@ struct Columns<'a> {
     decoded: HashMap<usize, ArrayRef, FixedState>,
 }
 
-/// The tenants that a row names, as the selectors that they are a tenant of.
+/// The tenants that a row names, by their numbers.
 #[derive(Clone, Copy)]
 enum Seen<'a> {
     Nothing,
-    Of(&'a [SelectorIndex]),
+    Of(&'a [TenantIndex]),
     Conflict,
 }
 
@@ -248,7 +248,7 @@ impl<'a> Columns<'a> {
         }
         let mut hits = matcher.candidates(hits);
         if let Some(test) = matcher.tenant() {
-            hits = self.own(hits, test, tenant);
+            hits = self.own(hits, matcher, test, tenant);
         }
         let mut rows: Vec<u32> = Vec::new();
         for hit in &hits {
@@ -262,7 +262,7 @@ impl<'a> Columns<'a> {
     }
 
     /// The candidates whose row names their selector's tenant, and no other tenant.
-    fn own(&self, candidates: Vec<Hit>, test: &FieldTest, paths: &[Path]) -> Vec<Hit> {
+    fn own(&self, candidates: Vec<Hit>, matcher: &Matcher, test: &FieldTest, paths: &[Path]) -> Vec<Hit> {
         // Each row of the candidates, under its number among them.
         let of_rows = || candidates.chunk_by(|a, b| a.row == b.row);
         let rows = of_rows().filter_map(|hits| usize::try_from(hits.first()?.row).ok());
@@ -271,18 +271,18 @@ impl<'a> Columns<'a> {
         for path in paths {
             let Some(column) = self.decoded.get(&path.column) else { continue };
             values::for_each_at(column, &path.steps, Spots::These(&spots), &mut |number, value| {
-                let owners = test.owners(value);
+                let tenants = test.owners(value);
                 seen[number] = match seen[number] {
-                    Seen::Nothing => Seen::Of(owners),
-                    Seen::Of(before) if before == owners => Seen::Of(before),
+                    Seen::Nothing => Seen::Of(tenants),
+                    Seen::Of(before) if before == tenants => Seen::Of(before),
                     Seen::Of(_) | Seen::Conflict => Seen::Conflict,
                 };
             });
         }
         let mut own = Vec::new();
         for (hits, seen) in of_rows().zip(&seen) {
-            if let Seen::Of(owners) = seen {
-                own.extend(hits.iter().filter(|hit| owners.contains(&hit.selector)));
+            if let Seen::Of(tenants) = seen {
+                own.extend(hits.iter().filter(|hit| matcher.acts_for(hit.selector, tenants)));
             }
         }
         own

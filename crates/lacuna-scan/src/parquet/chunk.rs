@@ -93,8 +93,8 @@ impl ChunkSearch {
         self.pages.need(window, stop)
     }
 
-    /// Searches the pages that are whole once `piece`, the bytes that [`need`](Self::need) named, has come. Hits outside of
-    /// `only`, when there is one, are dropped.
+    /// Searches the pages that are whole once `piece`, the bytes that [`need`](Self::need) named, has come. Hits on other rows than those
+    /// of `only`, when there is one, are dropped.
     pub(super) fn feed(&mut self, piece: &Bytes, test: &FieldTest, only: Option<&[Hit]>) -> Result<()> {
         self.pages.feed(piece, &mut Search { state: &mut self.state, test, only })
     }
@@ -214,28 +214,26 @@ impl State {
         }
         let (&bit_width, data) = page.values.split_first().ok_or_else(bad)?;
         let (mut rows, hits, mut highest) = (rows.iter(), &mut self.hits, 0);
-        let mut among = Among { hits: &only[first..] };
         let picked = pick_from_hybrid(data, bit_width.into(), ordinals, |index| {
             highest = highest.max(index);
             let row = rows.next().copied().unwrap_or_default();
-            let owned = dictionary.owners(index).map(|selector| Hit { row, selector });
-            hits.extend(owned.filter(|hit| among.holds(hit)));
+            hits.extend(dictionary.owners(index).map(|selector| Hit { row, selector }));
         });
         picked.filter(|()| (highest as usize) < dictionary.entries).ok_or_else(bad)
     }
 }
 
-/// Sorted hits that are asked for in the order of rows: a step ahead now and then, where each took a binary search.
+/// Sorted hits whose rows are asked for in order: a step ahead now and then, where each took a binary search.
 struct Among<'a> {
     /// Those of the last row that was asked for, and behind it.
     hits: &'a [Hit],
 }
 
 impl Among<'_> {
-    fn holds(&mut self, hit: &Hit) -> bool {
-        let passed = self.hits.iter().take_while(|known| known.row < hit.row).count();
+    fn holds(&mut self, row: u64) -> bool {
+        let passed = self.hits.iter().take_while(|known| known.row < row).count();
         self.hits = &self.hits[passed..];
-        self.hits.iter().take_while(|known| known.row == hit.row).any(|known| known == hit)
+        self.hits.first().is_some_and(|known| known.row == row)
     }
 }
 
@@ -294,9 +292,8 @@ impl Search<'_> {
         }
         let mut among = self.only.map(|hits| Among { hits });
         let mut keep = |row: u64, selector| {
-            let hit = Hit { row, selector };
-            if among.as_mut().is_none_or(|among| among.holds(&hit)) {
-                hits.push(hit);
+            if among.as_mut().is_none_or(|among| among.holds(row)) {
+                hits.push(Hit { row, selector });
             }
         };
         if page.rep.is_empty() && page.present == page.slots {

@@ -258,7 +258,7 @@ impl RowGroupSearch {
                 Stage::Tenant(candidates, chunk) => {
                     let (hits, effort) = chunk.finish()?;
                     self.effort += effort;
-                    self.stage = Stage::Done(Matcher::within_tenant(&candidates, hits));
+                    self.stage = Stage::Done(self.matcher.within_tenant(&candidates, hits));
                     return Ok(());
                 }
                 Stage::Done(_) => None,

@@ -10,7 +10,7 @@ mod marks;
 mod plan;
 mod search;
 
-use lacuna_ledger::{Lane, PassClaim, PassId, Phase};
+use lacuna_ledger::{Lane, PassClaim, PassId, PassRequest, Phase};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -86,7 +86,11 @@ impl Worker {
 
     /// The job of a pass, as it stands now.
     async fn composed(&self, pass: PassId, lane: Lane, stage: Stage) -> Result<Composed> {
-        let requests = self.ledger.pass_requests(pass).await?;
+        self.compose(self.ledger.pass_requests(pass).await?, lane, stage).await
+    }
+
+    /// The job of these requests.
+    async fn compose(&self, requests: Vec<PassRequest>, lane: Lane, stage: Stage) -> Result<Composed> {
         let head = self.ledger.chain_head().await?.to_string();
         Ok(self.catalogue.compose(requests, stage, &head, self.engine(lane)))
     }

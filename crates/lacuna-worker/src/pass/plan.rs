@@ -21,7 +21,8 @@ impl Worker {
         if self.conclude_left_out(claim, &composed, summary).await? {
             return Ok(());
         }
-        let composed = self.composed(claim.pass, claim.lane, Stage::Search).await?;
+        let riding = composed.placed.into_iter().map(|placed| placed.request).collect();
+        let composed = self.compose(riding, claim.lane, Stage::Search).await?;
         let reporter = Reporter::default();
         let pass = self.engine(claim.lane).pass(&composed.job, &reporter, stop)?;
         let mut plan = pass.plan(self.settings.set_size).ready_chunks(SETS_AT_ONCE);
