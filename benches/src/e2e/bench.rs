@@ -20,7 +20,7 @@ use super::{
 use crate::{cache, far::Container, rows, variant::Variant};
 
 /// People whose rows leave a shard at once.
-const PEOPLE: usize = 1000;
+pub(super) const PEOPLE: usize = 1000;
 
 /// What the measurements run on.
 #[derive(Debug)]
@@ -195,8 +195,20 @@ impl Bench {
     /// An empty folder for what a tool writes.
     pub(super) fn out(&self) -> Result<PathBuf> {
         let out = self.work.join("out");
-        cache::empty(&out)?;
+        self.empty(&out)?;
         Ok(out)
+    }
+
+    /// Makes `dir` an empty folder. What was in it is deleted when all has been measured: for a minute after thousands of files were deleted,
+    /// ext4 takes many times as long to make one.
+    pub(super) fn empty(&self, dir: &Path) -> Result<()> {
+        if dir.exists() {
+            let bygone = self.work.join("bygone");
+            fs::create_dir_all(&bygone)?;
+            let number = fs::read_dir(&bygone)?.count();
+            fs::rename(dir, bygone.join(number.to_string()))?;
+        }
+        Ok(fs::create_dir_all(dir)?)
     }
 }
 

@@ -11,11 +11,11 @@ use lacuna_benches::corpus::Role;
 
 use super::{
     answer::{holds, matched, rows},
-    bench::{Bench, Corpus, user},
+    bench::{Bench, Corpus, PEOPLE, user},
     measure::Measured,
     tool::Tool,
 };
-use crate::{cache, variant::Variant};
+use crate::variant::Variant;
 
 impl Bench {
     pub(super) fn erase(&self, corpus: &Corpus, tool: Tool) -> Result<Measured> {
@@ -97,27 +97,21 @@ impl Bench {
         let before = rows(&shard)?;
         let config = self.work.join("erase").join("lacuna.toml").into_os_string();
         let subjects = self.work.join("many-subjects.txt").into_os_string();
-        let mut hide: Vec<OsString> = [
-            "erase".into(),
-            "--yes".into(),
-            "--json".into(),
-            "--tenant".into(),
-            corpus.person(Role::Rare)?.tenant.clone(),
-        ]
-        .map(|arg: String| arg.into())
-        .into();
-        hide.extend(["--subjects".into(), subjects, "--config".into(), config.clone()]);
-        if tool == Tool::Lacuna {
-            hide.push("--apart".into());
-        }
+        let begin = ["erase", "--yes", "--json", "--tenant", &corpus.person(Role::Rare)?.tenant, "--subjects"];
+        let who = [subjects, "--config".into(), config.clone()];
+        let apart = (tool == Tool::Lacuna).then(|| "--apart".into());
+        let hide = begin.into_iter().map(OsString::from).chain(who).chain(apart);
         let (_, said) = self.run(&self.lacuna(hide)?)?;
         let hidden = matched(&said)?;
         let (measured, said) =
             self.run(&self.lacuna(["purge".into(), "--json".into(), "--config".into(), config])?)?;
         let left = rows(&shard)?;
-        ensure!(hidden >= 1000 && left == before - hidden, "{left} of {before} rows are left, without {hidden}");
+        ensure!(
+            hidden >= PEOPLE as u64 && left == before - hidden,
+            "{left} of {before} rows are left, without {hidden}"
+        );
         let told = serde_json::from_str::<serde_json::Value>(&said)?["requests"].as_array().map_or(0, Vec::len);
-        let requests = if tool == Tool::Lacuna { 1000 } else { 1 };
+        let requests = if tool == Tool::Lacuna { PEOPLE } else { 1 };
         ensure!(told == requests, "{told} requests of {requests} were told");
         Ok(measured)
     }
@@ -129,7 +123,7 @@ impl Bench {
     /// A store with nothing but a fresh copy of the shard to erase from; answers where it is.
     pub(super) fn fresh_shard(&self) -> Result<PathBuf> {
         let store = self.erase_store();
-        cache::empty(&store)?;
+        self.empty(&store)?;
         let shard = store.join(&self.erase_from);
         if let Some(folder) = shard.parent() {
             fs::create_dir_all(folder)?;

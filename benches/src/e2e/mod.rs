@@ -94,6 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn compare(args: &Args, sample: &Sample, cases: &[Case], tools: &[Tool]) -> Result<()> {
     let bench = Bench::new(sample, cases, args.lacuna.clone())?;
     let results = measure(args, &bench, cases, tools)?;
+    fs::remove_dir_all(&bench.work)?;
     let report = report::markdown(&bench, args.runs, &results)?;
     write!(io::stdout(), "{report}")?;
     if args.write_results {

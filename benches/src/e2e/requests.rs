@@ -9,7 +9,6 @@ use super::{
     bench::{Bench, Corpus, user},
     measure::Measured,
 };
-use crate::cache;
 
 impl Bench {
     /// One request for the rare user.
@@ -28,7 +27,7 @@ impl Bench {
     /// Records requests that count, outside the clock; then a worker does all of them.
     fn work_through<const N: usize>(&self, corpus: &Corpus, who: [OsString; N], requests: usize) -> Result<Measured> {
         let dir = self.work.join("ledger");
-        cache::empty(&dir)?;
+        self.empty(&dir)?;
         let config = self.configure(&dir, &corpus.written, &corpus.written.dir)?;
         let text = fs::read_to_string(&config)?;
         fs::write(&config, format!("[ledger]\n\n{text}"))?;

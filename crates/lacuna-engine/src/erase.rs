@@ -8,9 +8,9 @@ use std::sync::atomic::AtomicU64;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_erase::tombstone::{ShardVersion, Tombstone};
-use lacuna_erase::{Change, Copied, ReadAt, Rewritten, Sequential, Survivors};
+use lacuna_erase::{Change, Copied, Rewritten, Sequential, Survivors};
 use lacuna_scan::{ColumnPath, HeldValue, Limits, Matcher, Matches};
-use lacuna_store::{BlobInfo, Etag, Store, Unchanged};
+use lacuna_store::{BlobInfo, ErrorKind, Etag, Store, Unchanged};
 use roaring::RoaringTreemap;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::copies::OldBytes;
 use crate::format::ShardFormat;
-use crate::hashing::{Hashing, Seams};
+use crate::hashes::{Hashes, Stretches};
 use crate::hidden::{self, Held};
 use crate::journal::{self, Intent, Kept};
 use crate::origin::{FileAt, Origin};
@@ -206,7 +206,7 @@ impl Eraser<'_> {
             let is_same = self.store.head(&target.info.path).await.map_err(ShardError::Store)?.etag == target.info.etag;
             return match is_same {
                 true => Ok(Erasure::Hidden(target.clone())),
-                false => Err(ShardError::Store(lacuna_store::Error::new(lacuna_store::ErrorKind::Changed))),
+                false => Err(ShardError::Store(lacuna_store::Error::new(ErrorKind::Changed))),
             };
         }
         let purge = Purge { shop: self.shop, store: self.store, source: self.source, question: self.question };
@@ -265,24 +265,27 @@ impl Purge<'_> {
         let erased = Arc::new(self.erased(format, tombstone.hidden(), before.clone()).await?);
         let matcher = if self.question.matcher.is_empty() { &erased } else { &self.question.matcher };
         let written = self.rewrite(format, tombstone.hidden().clone(), matcher.clone(), before.clone()).await?;
-        // What is written is on its way to the disk while it is checked.
-        let (survivors, ()) =
-            futures::try_join!(self.check(tombstone, format, &erased, &before, &written), self.settle(&written.file))?;
+        // What is written is hashed, and is on its way to the disk, while it is checked.
+        let (survivors, hashes, ()) = futures::try_join!(
+            self.check(tombstone, format, &erased, &before, &written),
+            self.hashes(&before, &written.file),
+            self.settle(&written.file)
+        )?;
         let unchanged = self.unchanged(&written, &before).await?;
-        let Written { file, sha256_before, sha256_after, seams, .. } = written;
+        let Written { file, .. } = written;
 
         let rows_after = self.rows_after(tombstone);
         let is_emptied = rows_after == 0 && self.source.empty_shards == EmptyShards::Delete;
-        let after = (!is_emptied).then(|| sha256_after.clone());
+        let after = (!is_emptied).then(|| hashes.after.clone());
         let survivors = ProvedSurvivors::from(survivors);
-        let intent = Intent::new(tombstone, Some(sha256_before), after, rows_after, Some(survivors))?;
+        let intent = Intent::new(tombstone, Some(hashes.before.clone()), after, rows_after, Some(survivors))?;
         let intended = self.intend(shard, &intent).await?;
         let etag_after = match is_emptied {
             true => {
                 commit::delete(self.store.as_ref(), shard).await.map_err(ShardError::Store)?;
                 None
             }
-            false => Some(self.commit(shard, file, (&sha256_after, seams), before, unchanged).await?.etag),
+            false => Some(self.commit(shard, file, hashes, before, unchanged).await?.etag),
         };
         self.finish(Kept { record: intent, info: intended }, tombstone.clone(), etag_after).await
     }
@@ -374,12 +377,12 @@ impl Purge<'_> {
         &self,
         shard: &BlobInfo,
         file: NamedTempFile,
-        (sha256, seams): (&str, Seams),
+        hashes: Hashes,
         before: FileAt,
         unchanged: Vec<Unchanged>,
     ) -> Result<BlobInfo, ShardError> {
         let (_, path) = file.keep().map_err(|error| ShardError::Temp(error.error))?;
-        let operation = journal::operation(sha256);
+        let operation = journal::operation(&hashes.after);
         let committed = commit::replace(self.store.as_ref(), shard, path.clone(), operation, unchanged).await;
         // The store moves the file away where it can; what it only copied, or refused, goes here.
         match tokio::fs::remove_file(&path).await {
@@ -392,7 +395,7 @@ impl Purge<'_> {
             drop(before);
             Ok(())
         });
-        match futures::try_join!(self.reads_back(&committed, seams), forget)? {
+        match futures::try_join!(self.reads_back(&committed, hashes.stretches), forget)? {
             (true, ()) => Ok(committed),
             (false, ()) => {
                 Err(ShardError::Refused("the committed bytes read back differ from the checked ones".into()))
@@ -419,24 +422,44 @@ impl Purge<'_> {
         self.shop.cpu.run(compare).await?.map_err(ShardError::Temp)
     }
 
-    /// Whether the store gives back the bytes whose hash was taken while they were written: stretch by stretch, side by side.
-    async fn reads_back(&self, committed: &BlobInfo, seams: Seams) -> Result<bool, ShardError> {
-        if committed.size != seams.bytes {
+    /// Whether the store gives back the bytes that were checked: stretch by stretch, side by side.
+    async fn reads_back(&self, committed: &BlobInfo, stretches: Stretches) -> Result<bool, ShardError> {
+        if committed.size != stretches.bytes {
             return Ok(false);
         }
-        let (origin, seams) = (Origin::Blob(self.store.clone(), committed.clone()), Arc::new(seams));
+        if let Some(path) = self.store.local_file(&committed.path) {
+            let changed = || ShardError::Store(lacuna_store::Error::new(ErrorKind::Changed));
+            let file = match File::open(path).and_then(FileAt::new) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(changed()),
+                opened => opened.map_err(ShardError::Temp)?,
+            };
+            let fits = self.shop.cpu.run(move || stretches.fit_file(&file)).await?.map_err(ShardError::Temp)?;
+            // What was read is what stands there, if it still does.
+            let is_there = self.store.head(&committed.path).await.map_err(ShardError::Store)?.etag == committed.etag;
+            return if is_there {
+                Ok(fits)
+            } else {
+                Err(ShardError::Store(lacuna_store::Error::new(ErrorKind::Changed)))
+            };
+        }
+        let (origin, stretches) = (Origin::Blob(self.store.clone(), committed.clone()), Arc::new(stretches));
         let (origin, bytes_read) = (&origin, &AtomicU64::new(0));
-        let stretches = futures::stream::iter(0..seams.stretches()).map(|at| {
-            let seams = seams.clone();
+        let fits = futures::stream::iter(0..stretches.len()).map(|at| {
+            let stretches = stretches.clone();
             async move {
-                let start = at as u64 * seams.stride;
-                let range = start..seams.bytes.min(start + seams.stride);
-                let loaded = self.shop.budget.load(origin, range, bytes_read).await?;
-                Ok::<_, ShardError>(self.shop.cpu.run(move || seams.fit(at, &loaded.bytes)).await?)
+                let loaded = self.shop.budget.load(origin, stretches.range(at), bytes_read).await?;
+                Ok::<_, ShardError>(self.shop.cpu.run(move || stretches.fit(at, &loaded.bytes)).await?)
             }
         });
         let at_once = self.shop.at_once(origin.is_near());
-        stretches.buffer_unordered(at_once).try_fold(true, |all, fits| async move { Ok(all && fits) }).await
+        fits.buffer_unordered(at_once).try_fold(true, |all, fits| async move { Ok(all && fits) }).await
+    }
+
+    /// The hashes of the old bytes and the new ones.
+    async fn hashes(&self, before: &FileAt, file: &NamedTempFile) -> Result<Hashes, ShardError> {
+        let after = file.reopen().and_then(FileAt::new).map_err(ShardError::Temp)?;
+        let (before, window) = (before.clone(), self.shop.budget.window);
+        self.shop.cpu.run(move || Hashes::of(&before, &after, window)).await?.map_err(ShardError::Temp)
     }
 
     /// Begins to make the new bytes durable, where the file itself takes the shard's place.
@@ -494,15 +517,9 @@ impl Purge<'_> {
             matcher,
             poison_keep: self.source.poison == Poison::Keep,
             limits: self.shop.limits,
-            stride: self.shop.budget.window.min(STRETCH),
         };
-        let work = move || {
-            let (hashed, written) = rayon::join(|| hash(&before), || job.run(&before, out));
-            written
-                .and_then(|(rewritten, after, seams)| Ok((rewritten, hashed.map_err(ShardError::Temp)?, after, seams)))
-        };
-        let (rewritten, sha256_before, sha256_after, seams) = self.shop.cpu.run(work).await??;
-        Ok(Written { file, rewritten, sha256_before, sha256_after, seams })
+        let rewritten = self.shop.cpu.run(move || job.run(&before, out)).await??;
+        Ok(Written { file, rewritten })
     }
 
     fn anonymized_columns(&self) -> Option<Vec<ColumnPath>> {
@@ -577,13 +594,7 @@ impl Purge<'_> {
 struct Written {
     file: NamedTempFile,
     rewritten: Rewritten,
-    sha256_before: String,
-    sha256_after: String,
-    seams: Seams,
 }
-
-/// How many bytes are read back at a time.
-const STRETCH: u64 = 1 << 20;
 
 /// The bytes of this version of a blob in a temporary file, within the memory's budget.
 pub(crate) async fn copied(shop: &Workshop, store: &Arc<dyn Store>, info: &BlobInfo) -> Result<File, ShardError> {
@@ -633,14 +644,12 @@ struct Rewrite {
     matcher: Arc<Matcher>,
     poison_keep: bool,
     limits: Limits,
-    /// How far apart the states of the new bytes' hash are kept.
-    stride: u64,
 }
 
 impl Rewrite {
-    fn run(&self, before: &FileAt, out: File) -> Result<(Rewritten, String, Seams), ShardError> {
+    fn run(&self, before: &FileAt, out: File) -> Result<Rewritten, ShardError> {
         let change = self.anonymize.as_deref().map_or(Change::Delete, Change::Anonymize);
-        let mut out = Hashing::with_seams(BufWriter::with_capacity(64 << 10, out), self.stride);
+        let mut out = BufWriter::with_capacity(64 << 10, out);
         let (hits, limits) = (&self.hits, &self.limits);
         let rewritten = match &self.format {
             ShardFormat::Parquet => lacuna_erase::parquet::rewrite(before, hits, change, limits, &mut out)?,
@@ -649,23 +658,9 @@ impl Rewrite {
                 lacuna_erase::text::rewrite(before, format, hits, change, self.poison_keep, limits, &mut out)?
             }
         };
-        let (sha256, seams) = out.finish_with_seams().map_err(ShardError::Temp)?;
-        Ok((rewritten, sha256, seams))
+        out.flush().map_err(ShardError::Temp)?;
+        Ok(rewritten)
     }
-}
-
-/// The SHA-256 of a file.
-fn hash(file: &FileAt) -> io::Result<String> {
-    const PIECE: usize = 256 << 10;
-    let mut hasher = Sha256::new();
-    let (mut at, mut buffer) = (0, vec![0; PIECE]);
-    while at < file.size() {
-        let piece = usize::try_from(file.size() - at).unwrap_or(PIECE).min(PIECE);
-        file.read_into(at, &mut buffer[..piece])?;
-        hasher.update(&buffer[..piece]);
-        at += piece as u64;
-    }
-    Ok(hex(&hasher.finalize()))
 }
 
 /// Runs file I/O where it may wait.

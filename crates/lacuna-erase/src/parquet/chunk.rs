@@ -142,7 +142,7 @@ impl Plan {
         let wanted: Vec<usize> =
             (0..self.pages.len()).filter(|&at| self.is_to_make(at) && job.may_make(&self.pages[at].page)).collect();
         let plan = &*self;
-        let made: Vec<_> = wanted.par_iter().map(|&at| super::remake::make(job, plan, at)).collect();
+        let made: Vec<_> = wanted.par_iter().with_max_len(1).map(|&at| super::remake::make(job, plan, at)).collect();
         for (at, made) in wanted.into_iter().zip(made) {
             self.made[at] = Some(made?);
         }

@@ -192,7 +192,7 @@ impl<'a> Planner<'a> {
                 is_first || memory <= self.job.limits.page_bytes_max
             });
             let (window, behind) = rest.split_at(fits.count());
-            let results: Vec<Result<T>> = window.par_iter().map(|&at| work(at)).collect();
+            let results: Vec<Result<T>> = window.par_iter().with_max_len(1).map(|&at| work(at)).collect();
             for result in results {
                 done.push(result?);
             }

@@ -44,7 +44,7 @@ pub fn residue(input: &dyn ReadAt, matcher: &Matcher, limits: &Limits) -> Result
     for test in matcher.fields().iter().filter(|test| test.is_wanted()) {
         let leaf = leaf::resolve(&footer.schema, test.column())?;
         let column = footer.schema.column(leaf);
-        let groups = footer.row_groups.par_iter().map(|group| {
+        let groups = footer.row_groups.par_iter().with_max_len(1).map(|group| {
             let place = format!("row group from row {}, column `{}`", group.first_row, column.path().string());
             Search { input, limits, test, column: &column, chunk: &group.chunks[leaf], place }.run()
         });

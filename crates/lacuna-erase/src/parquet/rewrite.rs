@@ -159,7 +159,8 @@ impl Source<'_> {
                 is_first || taken <= budget
             });
             let columns = first..first + fits.count();
-            let planned = columns.into_par_iter().map(|at| self.plan_chunk(group, at, &hits, &room));
+            // Each is a task of its own: some columns cost many times what others do.
+            let planned = columns.into_par_iter().with_max_len(1).map(|at| self.plan_chunk(group, at, &hits, &room));
             for plan in planned.collect::<Vec<_>>() {
                 plans.push(plan?);
             }
@@ -341,7 +342,7 @@ impl Writer<'_> {
         while at < plan.pages.len() {
             let window = self.source.window(plan, at);
             let held = &*plan;
-            let made = (at..window).into_par_iter().map(|at| {
+            let made = (at..window).into_par_iter().with_max_len(1).map(|at| {
                 if !held.is_to_make(at) {
                     return Ok(None);
                 }
