@@ -21,6 +21,7 @@ mod hashing;
 mod hidden;
 mod job;
 mod journal;
+mod near;
 mod origin;
 mod outcome;
 mod outgrown;

@@ -11,6 +11,7 @@ use lacuna_erase::ReadAt;
 use lacuna_store::{BlobInfo, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::near::Near;
 use crate::problem::ShardError;
 
 /// One version of a shard's bytes.
@@ -33,6 +34,17 @@ impl Origin {
         match self {
             Self::Blob(store, info) => store.local_file(&info.path).is_some(),
             Self::File(_) => true,
+        }
+    }
+
+    /// Its bytes as a file, if they lie on this machine.
+    pub(crate) fn open_near(&self) -> Option<Result<Near, ShardError>> {
+        match self {
+            Self::Blob(store, info) => {
+                let opened = store.open_here(&info.path, &info.etag)?;
+                Some(opened.map(Near::Version).map_err(ShardError::Store))
+            }
+            Self::File(file) => Some(Ok(Near::File(file.clone()))),
         }
     }
 
@@ -173,7 +185,8 @@ impl Budget {
         Ok((futures::future::try_join_all(reads).await?, permit))
     }
 
-    async fn reserve(&self, bytes: u64) -> Result<OwnedSemaphorePermit, ShardError> {
+    /// Room for so many bytes.
+    pub(crate) async fn reserve(&self, bytes: u64) -> Result<OwnedSemaphorePermit, ShardError> {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
         if units > self.units {
             return Err(ShardError::Memory { bytes });

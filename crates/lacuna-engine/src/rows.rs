@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::record_batch::RecordBatch;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -18,6 +18,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataP
 use roaring::RoaringTreemap;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::near::Near;
 use crate::origin::Origin;
 use crate::problem::ShardError;
 use crate::search::{Question, Workshop, read_footer};
@@ -30,15 +31,24 @@ const BATCH_ROWS: usize = 1024;
 const RENDER_BYTES: usize = 4 << 20;
 const RENDER_ROWS: usize = 8192;
 
+/// Where rows are read from.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub(crate) shop: &'a Workshop,
+    pub(crate) origin: &'a Origin,
+    /// The same bytes, if they lie on this machine.
+    pub(crate) near: Option<&'a Arc<Near>>,
+    pub(crate) bytes_read: &'a AtomicU64,
+}
+
 /// Renders the rows of `matches` whose selectors want their records, in the order of rows; and what it took.
 pub(crate) async fn collect_rows(
-    shop: &Workshop,
-    origin: &Origin,
+    shard: Rows<'_>,
     metadata: Arc<ParquetMetaData>,
     matches: &Matches,
     question: &Question,
-    bytes_read: &AtomicU64,
 ) -> Result<(Part, Effort), ShardError> {
+    let Rows { shop, origin, bytes_read, .. } = shard;
     let (mut all, mut effort) = (Part::new(&shop.temp_dir), Effort::default());
     let wanted: Arc<Wanted> = matches
         .iter()
@@ -52,7 +62,7 @@ pub(crate) async fn collect_rows(
     let metadata = with_page_locations(shop, origin, metadata, bytes_read).await?;
     let takes = slices(&metadata, &rows, shop.budget.window);
     let mut takes = futures::stream::iter(takes)
-        .map(|slice| take(shop, origin, metadata.clone(), slice, None, bytes_read))
+        .map(|slice| take(shard, metadata.clone(), slice, None))
         .buffered(shop.at_once(origin.is_near()))
         .fuse();
     let mut rows = rows.iter();
@@ -115,9 +125,11 @@ pub(crate) async fn held_values(
     let (metadata, _) = read_footer(shop, origin, &bytes_read).await?;
     let metadata = with_page_locations(shop, origin, metadata, &bytes_read).await?;
     let leaves: Arc<[Leaf]> = lacuna_scan::parquet::mapped_leaves(&metadata, mapping)?.into();
+    let near = origin.open_near().transpose()?.map(Arc::new);
+    let shard = Rows { shop, origin, near: near.as_ref(), bytes_read: &bytes_read };
     let mut held = HashSet::new();
     for slice in slices(&metadata, rows, shop.budget.window) {
-        let (taken, _) = take(shop, origin, metadata.clone(), slice, Some(leaves.clone()), &bytes_read).await?;
+        let (taken, _) = take(shard, metadata.clone(), slice, Some(leaves.clone())).await?;
         held.extend(lacuna_scan::parquet::held_values(&taken, &metadata, &leaves)?);
     }
     Ok(held)
@@ -125,19 +137,44 @@ pub(crate) async fn held_values(
 
 /// Takes the rows of one slice out of its row group: of the leaf columns those that are `wanted`, or all.
 async fn take(
-    shop: &Workshop,
-    origin: &Origin,
+    shard: Rows<'_>,
     metadata: Arc<ParquetMetaData>,
     slice: Slice,
     wanted: Option<Arc<[Leaf]>>,
-    bytes_read: &AtomicU64,
 ) -> Result<(TakenRows, Effort), ShardError> {
+    let Rows { shop, origin, near, bytes_read } = shard;
     let columns = metadata.row_group(slice.group).num_columns() as u64;
     let window = (shop.budget.window / columns.max(1)).max(4 << 10);
     let (size, limits) = (origin.size(), shop.limits);
     let is_wanted =
         move |column| wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|leaf: &Leaf| leaf.column == column));
     let start = move || RowGroupTake::new(&metadata, size, slice.group, &slice.rows, is_wanted, limits);
+    if let Some(near) = near {
+        // Column by column, and all of it by one thread.
+        let (near, window) = (near.clone(), shop.budget.window);
+        let room = shop.budget.reserve(window).await?;
+        let work = move || {
+            let (mut taking, mut read) = (start()?, 0);
+            for column in 0..taking.columns() {
+                loop {
+                    let ranges = taking.needs_of(column, window);
+                    if ranges.is_empty() {
+                        break;
+                    }
+                    for range in ranges {
+                        read += range.end - range.start;
+                        near.with(&range, |piece| taking.feed(column, piece))??;
+                    }
+                }
+            }
+            near.check()?;
+            drop(room);
+            Ok::<_, ShardError>((taking.finish()?, read))
+        };
+        let (taken, read) = shop.cpu.run(work).await??;
+        bytes_read.fetch_add(read, Ordering::Relaxed);
+        return Ok(taken);
+    }
     let mut taking = shop.cpu.run(start).await??;
     loop {
         let (columns, ranges): (Vec<usize>, Vec<Range<u64>>) = taking.needs(window).into_iter().unzip();

@@ -4,13 +4,13 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_export::Renderer;
 use lacuna_scan::ipc::IpcSearch;
-use lacuna_scan::parquet::{Footer, ParquetSearch, RowGroupMatches, TAIL_BYTES, footer};
+use lacuna_scan::parquet::{Footer, ParquetSearch, RowGroupMatches, RowGroupSearch, TAIL_BYTES, footer};
 use lacuna_scan::text::TextSearch;
 use lacuna_scan::{Effort, Found, Limits, Matcher, Matches, SelectorIndex, Sink, StreamSearch, Summary};
 use parquet::file::metadata::ParquetMetaData;
@@ -20,9 +20,10 @@ use tokio_util::sync::CancellationToken;
 use crate::Reporter;
 use crate::cpu::Cpu;
 use crate::format::ShardFormat;
+use crate::near::Near;
 use crate::origin::{Budget, Origin};
 use crate::problem::ShardError;
-use crate::rows::collect_rows;
+use crate::rows::{Rows, collect_rows};
 use crate::spool::Part;
 
 /// What every piece of work on shards shares.
@@ -143,8 +144,10 @@ impl Run<'_> {
         let (matcher, limits, size) = (self.question.matcher.clone(), self.shop.limits, self.origin.size());
         let footer = metadata.clone();
         let search = self.shop.cpu.run(move || ParquetSearch::new(footer, size, matcher, limits)).await??;
+        let origin = self.origin.clone();
+        let near = self.shop.cpu.run(move || origin.open_near()).await?.transpose()?.map(Arc::new);
         let (mut matches, mut effort) = futures::stream::iter(0..search.row_groups())
-            .map(|index| self.row_group(&search, index, &tail))
+            .map(|index| self.row_group(&search, index, &tail, near.as_ref()))
             .buffer_unordered(self.shop.at_once(self.origin.is_near()))
             .try_fold((Matches::default(), Effort::default()), |(mut all, mut effort), group| async move {
                 all.merge(group.matches);
@@ -153,7 +156,8 @@ impl Run<'_> {
             })
             .await?;
         self.hide(&mut matches);
-        let collected = collect_rows(self.shop, self.origin, metadata, &matches, self.question, &self.bytes_read);
+        let shard = Rows { shop: self.shop, origin: self.origin, near: near.as_ref(), bytes_read: &self.bytes_read };
+        let collected = collect_rows(shard, metadata, &matches, self.question);
         let (records, taking) = collected.await?;
         effort += taking;
         Ok((search.rows(), matches, records, effort))
@@ -164,8 +168,12 @@ impl Run<'_> {
         search: &ParquetSearch,
         index: usize,
         tail: &Tail,
+        near: Option<&Arc<Near>>,
     ) -> Result<RowGroupMatches, ShardError> {
         let mut group = search.row_group(index)?;
+        if let Some(near) = near {
+            return self.row_group_near(group, tail, near).await;
+        }
         while let Some(range) = group.need(self.shop.budget.window) {
             if self.cancel.is_cancelled() {
                 return Err(ShardError::Cancelled);
@@ -188,6 +196,42 @@ impl Run<'_> {
             group = back;
         }
         Ok(self.shop.cpu.run(move || group.finish()).await?)
+    }
+
+    /// The same, all of it by one thread.
+    async fn row_group_near(
+        &self,
+        mut group: RowGroupSearch,
+        tail: &Tail,
+        near: &Arc<Near>,
+    ) -> Result<RowGroupMatches, ShardError> {
+        let window = self.shop.budget.window;
+        let room = self.shop.budget.reserve(window).await?;
+        let (near, tail, cancel) = (near.clone(), tail.clone(), self.cancel.clone());
+        let work = move || {
+            let mut read = 0;
+            while let Some(range) = group.need(window) {
+                if cancel.is_cancelled() {
+                    return Err(ShardError::Cancelled);
+                }
+                match tail.slice(&range) {
+                    Some(bytes) => group.feed(&bytes)?,
+                    None => {
+                        read += range.end - range.start;
+                        near.with(&range, |piece| group.feed(piece))??;
+                    }
+                }
+            }
+            near.check()?;
+            drop(room);
+            Ok((group.finish(), read))
+        };
+        let (found, read) = self.shop.cpu.run(work).await??;
+        self.bytes_read.fetch_add(read, Ordering::Relaxed);
+        if let Some(reporter) = self.reporter {
+            reporter.passed(read);
+        }
+        Ok(found)
     }
 
     /// Feeds the whole shard to `search`; reads ahead by one window.
@@ -239,7 +283,7 @@ impl Run<'_> {
 }
 
 /// The last bytes of a shard, kept because page indexes mostly lie in them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tail {
     start: u64,
     bytes: Bytes,

@@ -19,7 +19,7 @@ pub mod testing;
 pub use azure::{AzureConfig, AzureStore, Credential, Retries};
 pub use copies::{CopyId, Deleted, Hold, OldCopy, Removal, Retained};
 pub use error::{Error, ErrorKind, Result};
-pub use local::LocalStore;
+pub use local::{LocalStore, LocalVersion};
 pub use memory::{Keeping, MemoryStore};
 pub use path::{BlobPath, PathError};
 pub use secret::Secret;

@@ -27,6 +27,7 @@ use tokio::sync::mpsc;
 
 use self::place::Root;
 use self::staging::Staged;
+pub use self::version::LocalVersion;
 use self::version::etag_of;
 use crate::{
     BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, NewBlob, OldCopy, Removal, Result, Store,
@@ -151,6 +152,10 @@ impl Store for LocalStore {
 
     fn local_file(&self, path: &BlobPath) -> Option<PathBuf> {
         self.root.locate(path).ok()
+    }
+
+    fn open_here(&self, path: &BlobPath, etag: &Etag) -> Option<Result<LocalVersion>> {
+        Some(LocalVersion::open(&self.root, path, etag).map_err(|error| error.at(path)))
     }
 
     fn staging_dir(&self) -> Option<&Path> {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 
-use crate::{BlobPath, OldCopy, Removal, Result};
+use crate::{BlobPath, LocalVersion, OldCopy, Removal, Result};
 
 /// One version of a blob. Compared, never taken apart.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -166,6 +166,13 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Where the blob's bytes lie as a file on this machine, for stores where they do.
     fn local_file(&self, path: &BlobPath) -> Option<PathBuf> {
         let _ = path;
+        None
+    }
+
+    /// This version of the blob as a file of this machine, open for reading; `None` where blobs are no files. Fails with `Changed` when
+    /// another version is there.
+    fn open_here(&self, path: &BlobPath, etag: &Etag) -> Option<Result<LocalVersion>> {
+        let _ = (path, etag);
         None
     }
 

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-
 use super::pages::{Chunk, DataPage, Facts, Pages, Visitor};
 use super::rle::{decode_hybrid, pick_from_hybrid};
 use super::values::{Column, Found, Unreadable};
@@ -95,7 +93,7 @@ impl ChunkSearch {
 
     /// Searches the pages that are whole once `piece`, the bytes that [`need`](Self::need) named, has come. Hits on other rows than those
     /// of `only`, when there is one, are dropped.
-    pub(super) fn feed(&mut self, piece: &Bytes, test: &FieldTest, only: Option<&[Hit]>) -> Result<()> {
+    pub(super) fn feed(&mut self, piece: &[u8], test: &FieldTest, only: Option<&[Hit]>) -> Result<()> {
         self.pages.feed(piece, &mut Search { state: &mut self.state, test, only })
     }
 

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parquet::basic::Compression;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
@@ -161,7 +160,7 @@ pub(super) struct Pages {
     /// Rows begun so far.
     rows: u64,
     /// The dictionary page, while nothing needed it.
-    deferred: Option<(PageHeader, Bytes, u64)>,
+    deferred: Option<(PageHeader, Vec<u8>, u64)>,
     pub(super) effort: Effort,
 }
 
@@ -195,7 +194,7 @@ impl Pages {
     }
 
     /// Whether the chunk has its last value, or its last byte.
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.values_left == Some(0) || self.next >= self.chunk.range.end
     }
 
@@ -227,16 +226,14 @@ impl Pages {
     }
 
     /// Shows the pages that are whole once `piece`, the bytes that [`need`](Self::need) named, has come.
-    pub(super) fn feed(&mut self, piece: &Bytes, visitor: &mut dyn Visitor) -> Result<()> {
-        let whole = piece;
-        let mut piece = &piece[..];
+    pub(super) fn feed(&mut self, mut piece: &[u8], visitor: &mut dyn Visitor) -> Result<()> {
         let base = self.next - self.pending.len() as u64;
         self.next += piece.len() as u64;
         if !self.pending.is_empty() {
             piece = self.finish_pending(base, piece, visitor)?;
         }
         let offset = self.next - piece.len() as u64;
-        let used = self.whole_pages(piece, Some(whole), offset, visitor)?;
+        let used = self.whole_pages(piece, offset, visitor)?;
         self.pending.extend_from_slice(&piece[used..]);
         if self.pending.is_empty() {
             self.pass_gap();
@@ -263,7 +260,7 @@ impl Pages {
             self.pending.extend_from_slice(now);
             piece = later;
             let pending = std::mem::take(&mut self.pending);
-            let used = self.whole_pages(&pending, None, base, visitor)?;
+            let used = self.whole_pages(&pending, base, visitor)?;
             base += used as u64;
             self.pending = pending;
             self.pending.drain(..used);
@@ -284,13 +281,7 @@ impl Pages {
     }
 
     /// Shows all whole pages that `bytes` start with; returns how many bytes they take.
-    fn whole_pages(
-        &mut self,
-        bytes: &[u8],
-        owner: Option<&Bytes>,
-        offset: u64,
-        visitor: &mut dyn Visitor,
-    ) -> Result<usize> {
+    fn whole_pages(&mut self, bytes: &[u8], offset: u64, visitor: &mut dyn Visitor) -> Result<usize> {
         let mut used = 0;
         while self.values_left != Some(0) && used < bytes.len() {
             let here = offset + used as u64;
@@ -299,8 +290,9 @@ impl Pages {
             let Some(page) = bytes.get(body..body + header.compressed_bytes) else { break };
             if matches!(header.kind, PageKind::Dictionary { .. }) && visitor.defers_dictionary() {
                 self.check(&header, page, here)?;
-                let page = owner.map_or_else(|| Bytes::copy_from_slice(page), |owner| owner.slice_ref(page));
-                self.deferred = Some((header.clone(), page, here));
+                let mut kept = workbench::take_spare();
+                kept.extend_from_slice(page);
+                self.deferred = Some((header.clone(), kept, here));
             } else {
                 self.page(&header, page, here, visitor)?;
             }
@@ -399,6 +391,7 @@ impl Pages {
             && let PageKind::Dictionary { values, encoding } = header.kind
         {
             self.dictionary(buffers, &header, &page, offset, (values, encoding), visitor)?;
+            workbench::put_spare(page);
         }
         let place = self.chunk.place.clone();
         let bad = || Error::malformed(offset, format!("{place}: a page's levels cannot be read"));

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
@@ -215,7 +214,7 @@ impl RowGroupSearch {
     }
 
     /// Searches the bytes that [`need`](Self::need) named.
-    pub fn feed(&mut self, piece: &Bytes) -> Result<()> {
+    pub fn feed(&mut self, piece: &[u8]) -> Result<()> {
         match &mut self.stage {
             Stage::Bloom(_, part) => part.bytes.extend_from_slice(piece),
             Stage::Index(_, bounds, locations) => {

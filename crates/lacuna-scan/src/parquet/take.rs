@@ -6,7 +6,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::index::gaps_around;
@@ -60,10 +59,24 @@ impl RowGroupTake {
         taking.flat_map(needs).collect()
     }
 
+    /// How many columns there are, with those that are left out.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// [`needs`](Self::needs) of one column: of one after the other, less has to be held at a time.
+    pub fn needs_of(&self, column: usize, window: u64) -> Vec<Range<u64>> {
+        self.columns[column].as_ref().map(|take| take.pages.needs(window)).unwrap_or_default()
+    }
+
     /// Takes in bytes that [`needs`](Self::needs) named, in that order.
-    pub fn feed(&mut self, column: usize, piece: &Bytes) -> Result<()> {
+    pub fn feed(&mut self, column: usize, piece: &[u8]) -> Result<()> {
         let Some(ColumnTake { pages, taking }) = &mut self.columns[column] else { return Ok(()) };
-        pages.feed(piece, taking)
+        pages.feed(piece, taking)?;
+        if pages.is_done() {
+            taking.dictionary = None;
+        }
+        Ok(())
     }
 
     /// The rows, and what it took to take them. Call when [`needs`](Self::needs) is empty.

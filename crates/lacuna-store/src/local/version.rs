@@ -1,9 +1,11 @@
 //! What tells one version of a file from another.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt};
 
-use crate::Etag;
+use super::place::{self, Root};
+use crate::{BlobPath, Error, ErrorKind, Etag, Result};
 
 /// Device and inode change when a file is replaced; modification time and size when it is written to; the time of its last
 /// status change, which no program can set back, also when someone restores the modification time.
@@ -17,4 +19,33 @@ pub(super) fn etag_of(file: &Metadata) -> Etag {
         nanoseconds(file.ctime(), file.ctime_nsec()),
         file.len()
     ))
+}
+
+/// A version of a blob that is a file of this machine: read at any place by whoever needs it there, without a hand-over between threads.
+#[derive(Debug)]
+pub struct LocalVersion {
+    file: File,
+    etag: Etag,
+}
+
+impl LocalVersion {
+    pub(super) fn open(root: &Root, path: &BlobPath, etag: &Etag) -> Result<Self> {
+        let this = Self { file: root.open_file(path)?, etag: etag.clone() };
+        this.check()?;
+        Ok(this)
+    }
+
+    /// Fills `buffer` with the bytes from `at` on. They are this version's if a [check](Self::check) afterwards says so.
+    pub fn read_into(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
+        self.file.read_exact_at(buffer, at).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Error::new(ErrorKind::Changed),
+            _ => place::failure(error),
+        })
+    }
+
+    /// Fails with `Changed` when another program has written into the file.
+    pub fn check(&self) -> Result<()> {
+        let is_same = etag_of(&self.file.metadata().map_err(place::failure)?) == self.etag;
+        if is_same { Ok(()) } else { Err(Error::new(ErrorKind::Changed)) }
+    }
 }
