@@ -92,7 +92,7 @@ fn search(file: &Bytes, matcher: &Arc<Matcher>) -> u64 {
     let search = ParquetSearch::new(metadata, size, matcher.clone(), limits).unwrap();
     let mut found = 0;
     for index in 0..search.row_groups() {
-        let mut group = search.row_group(index).unwrap();
+        let mut group = search.row_group(index, false).unwrap();
         while let Some(range) = group.need(WINDOW) {
             let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
             group.feed(&file.slice(range)).unwrap();

@@ -1,6 +1,6 @@
 //! The matched rows of a Parquet shard: only the pages that hold one are fetched and decoded.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::record_batch::RecordBatch;
 use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_export::Renderer;
-use lacuna_scan::parquet::{Leaf, RowGroupTake, TakenRows};
+use lacuna_scan::parquet::{KnownColumn, Leaf, RowGroupTake, TakenRows};
 use lacuna_scan::{Effort, HeldValue, Mapping, Matches, Record, SelectorIndex};
 use parquet::DecodeResult;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -31,6 +31,9 @@ const BATCH_ROWS: usize = 1024;
 const RENDER_BYTES: usize = 4 << 20;
 const RENDER_ROWS: usize = 8192;
 
+/// By row group, what the search has met already.
+pub(crate) type Known = BTreeMap<usize, Vec<KnownColumn>>;
+
 /// Where rows are read from.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a> {
@@ -46,6 +49,7 @@ pub(crate) async fn collect_rows(
     shard: Rows<'_>,
     metadata: Arc<ParquetMetaData>,
     matches: &Matches,
+    known: &Known,
     question: &Question,
 ) -> Result<(Part, Effort), ShardError> {
     let Rows { shop, origin, bytes_read, .. } = shard;
@@ -62,7 +66,10 @@ pub(crate) async fn collect_rows(
     let metadata = with_page_locations(shop, origin, metadata, bytes_read).await?;
     let takes = slices(&metadata, &rows, shop.budget.window);
     let mut takes = futures::stream::iter(takes)
-        .map(|slice| take(shard, metadata.clone(), slice, None))
+        .map(|slice| {
+            let known = known.get(&slice.group).cloned().unwrap_or_default();
+            take(shard, metadata.clone(), slice, known, None)
+        })
         .buffered(shop.at_once(origin.is_near()))
         .fuse();
     let mut rows = rows.iter();
@@ -129,7 +136,7 @@ pub(crate) async fn held_values(
     let shard = Rows { shop, origin, near: near.as_ref(), bytes_read: &bytes_read };
     let mut held = HashSet::new();
     for slice in slices(&metadata, rows, shop.budget.window) {
-        let (taken, _) = take(shard, metadata.clone(), slice, Some(leaves.clone())).await?;
+        let (taken, _) = take(shard, metadata.clone(), slice, Vec::new(), Some(leaves.clone())).await?;
         held.extend(lacuna_scan::parquet::held_values(&taken, &metadata, &leaves)?);
     }
     Ok(held)
@@ -140,6 +147,7 @@ async fn take(
     shard: Rows<'_>,
     metadata: Arc<ParquetMetaData>,
     slice: Slice,
+    known: Vec<KnownColumn>,
     wanted: Option<Arc<[Leaf]>>,
 ) -> Result<(TakenRows, Effort), ShardError> {
     let Rows { shop, origin, near, bytes_read } = shard;
@@ -148,7 +156,7 @@ async fn take(
     let (size, limits) = (origin.size(), shop.limits);
     let is_wanted =
         move |column| wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|leaf: &Leaf| leaf.column == column));
-    let start = move || RowGroupTake::new(&metadata, size, slice.group, &slice.rows, is_wanted, limits);
+    let start = move || RowGroupTake::new(&metadata, size, slice.group, &slice.rows, is_wanted, &known, limits);
     if let Some(near) = near {
         // Column by column, and all of it by one thread.
         let (near, window) = (near.clone(), shop.budget.window);

@@ -23,7 +23,7 @@ use crate::format::ShardFormat;
 use crate::near::Near;
 use crate::origin::{Budget, Origin};
 use crate::problem::ShardError;
-use crate::rows::{Rows, collect_rows};
+use crate::rows::{Known, Rows, collect_rows};
 use crate::spool::Part;
 
 /// What every piece of work on shards shares.
@@ -146,18 +146,21 @@ impl Run<'_> {
         let search = self.shop.cpu.run(move || ParquetSearch::new(footer, size, matcher, limits)).await??;
         let origin = self.origin.clone();
         let near = self.shop.cpu.run(move || origin.open_near()).await?.transpose()?.map(Arc::new);
-        let (mut matches, mut effort) = futures::stream::iter(0..search.row_groups())
-            .map(|index| self.row_group(&search, index, &tail, near.as_ref()))
-            .buffer_unordered(self.shop.at_once(self.origin.is_near()))
-            .try_fold((Matches::default(), Effort::default()), |(mut all, mut effort), group| async move {
-                all.merge(group.matches);
-                effort += group.effort;
-                Ok((all, effort))
+        let (mut matches, mut effort, mut known) = (Matches::default(), Effort::default(), Known::new());
+        let mut groups = futures::stream::iter(0..search.row_groups())
+            .map(async |index| {
+                Ok::<_, ShardError>((index, self.row_group(&search, index, &tail, near.as_ref()).await?))
             })
-            .await?;
+            .buffer_unordered(self.shop.at_once(self.origin.is_near()));
+        while let Some((index, group)) = groups.try_next().await? {
+            matches.merge(group.matches);
+            effort += group.effort;
+            known.insert(index, group.known);
+        }
+        drop(groups);
         self.hide(&mut matches);
         let shard = Rows { shop: self.shop, origin: self.origin, near: near.as_ref(), bytes_read: &self.bytes_read };
-        let collected = collect_rows(shard, metadata, &matches, self.question);
+        let collected = collect_rows(shard, metadata, &matches, &known, self.question);
         let (records, taking) = collected.await?;
         effort += taking;
         Ok((search.rows(), matches, records, effort))
@@ -170,7 +173,7 @@ impl Run<'_> {
         tail: &Tail,
         near: Option<&Arc<Near>>,
     ) -> Result<RowGroupMatches, ShardError> {
-        let mut group = search.row_group(index)?;
+        let mut group = search.row_group(index, self.question.collects())?;
         if let Some(near) = near {
             return self.row_group_near(group, tail, near).await;
         }

@@ -111,7 +111,7 @@ fn search_parquet(file: &Bytes, rows: usize, case: Case) -> u64 {
     let matcher = matcher(case);
     allocations(rows, || {
         let search = ParquetSearch::new(metadata.clone(), size, matcher.clone(), limits).unwrap();
-        let mut group = search.row_group(0).unwrap();
+        let mut group = search.row_group(0, false).unwrap();
         while let Some(range) = group.need(PIECE as u64) {
             group.feed(&file.slice(range.start as usize..range.end as usize)).unwrap();
         }

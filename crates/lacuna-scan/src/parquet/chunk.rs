@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::known::{Knowing, KnownColumn};
 use super::pages::{Chunk, DataPage, Facts, Pages, Visitor};
 use super::rle::{decode_hybrid, pick_from_hybrid};
 use super::values::{Column, Found, Unreadable};
@@ -25,6 +26,8 @@ struct State {
     found: Found,
     wanted: WantedSlots,
     hits: Vec<Hit>,
+    /// The values of the hits, if they are to be kept.
+    knowing: Option<Knowing>,
 }
 
 /// The slots of a page that are looked at.
@@ -79,6 +82,12 @@ impl ChunkSearch {
         Ok(Self { pages: Pages::new(chunk, limits)?, state: State::default() })
     }
 
+    /// The same, and keeps the values of the hits.
+    pub(super) fn keeping(chunk: Chunk, limits: Limits) -> Result<Self> {
+        let knowing = Knowing::new(chunk.index, &chunk.column);
+        Ok(Self { pages: Pages::new(chunk, limits)?, state: State { knowing, ..State::default() } })
+    }
+
     /// The next bytes to hand over, `window` of them at most. `None` when the chunk is done.
     pub(super) fn need(&self, window: u64) -> Option<Range<u64>> {
         let chunk = &self.pages.chunk;
@@ -97,16 +106,16 @@ impl ChunkSearch {
         self.pages.feed(piece, &mut Search { state: &mut self.state, test, only })
     }
 
-    /// The hits, and what it took to find them. Call when [`need`](Self::need) says `None`.
+    /// The hits, their values if they were kept, and what it took to find them. Call when [`need`](Self::need) says `None`.
     ///
     /// Fails when the chunk did not end where it should.
-    pub(super) fn finish(self) -> Result<(Vec<Hit>, Effort)> {
+    pub(super) fn finish(self) -> Result<(Vec<Hit>, Option<KnownColumn>, Effort)> {
         let is_indices_only = self.pages.chunk.indices_from.is_some_and(|data| self.pages.next >= data);
         // Where the dictionary answered, no data page was looked at.
         if !(is_indices_only && self.state.nothing_wanted()) {
             self.pages.finish()?;
         }
-        Ok((self.state.hits, self.pages.effort))
+        Ok((self.state.hits, self.state.knowing.and_then(Knowing::finish), self.pages.effort))
     }
 }
 
@@ -142,6 +151,9 @@ impl Visitor for Search<'_> {
     fn dictionary(&mut self, column: &Column, values: &[u8], count: usize, encoding: i32) -> Result<(), Unreadable> {
         let mut owners = Found::new();
         column.search(self.test, encoding, values, count, &mut owners)?;
+        if let Some(knowing) = &mut self.state.knowing {
+            knowing.dictionary(column, encoding, values, count, &owners)?;
+        }
         self.state.dictionary = Some(Dictionary { entries: count, wanted: Wanted::new(&owners, count), owners });
         Ok(())
     }
@@ -161,7 +173,16 @@ impl Visitor for Search<'_> {
                 column.search(self.test, page.encoding, page.values, page.present, &mut self.state.found)?;
             }
         }
-        self.note_rows(page)
+        let noted = self.state.hits.len();
+        self.note_rows(page)?;
+        let State { knowing, indices, found, hits, .. } = &mut *self.state;
+        if let Some(known) = knowing.as_mut().filter(|_| !found.is_empty()) {
+            known.page(column, page, indices, found, &hits[noted..])?;
+            if known.is_too_much() {
+                *knowing = None;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,12 +6,13 @@
 //!
 //! Each step of a search may end it, or spare a part of the next one:
 //! statistics (`prune`) → Bloom filter (`prune`) → page index (`index`) → dictionary → pages (`chunk`).
-//! `pages` walks a chunk for both, search and take, and knows of neither.
+//! `pages` walks a chunk for both, search and take, and knows of neither. What the search has met already (`known`) is not taken from pages again.
 
 mod chunk;
 mod footer;
 mod held;
 mod index;
+mod known;
 mod leaf;
 mod levels;
 mod page;
@@ -28,6 +29,7 @@ mod workbench;
 
 pub use footer::{Footer, TAIL_BYTES, footer};
 pub use held::{held_values, mapped_leaves};
+pub use known::KnownColumn;
 pub use leaf::{Leaf, LeafType, resolve};
 pub use page::check_pages;
 pub use row_group::{ParquetSearch, RowGroupMatches, RowGroupSearch};

@@ -21,6 +21,8 @@ const VALUES_PER_PAGE_MAX: usize = 1 << 24;
 
 /// One column chunk as its metadata describes it.
 pub(super) struct Chunk {
+    /// Its number among the leaf columns.
+    pub(super) index: usize,
     pub(super) column: Column,
     pub(super) codec: Compression,
     /// Its bytes in the file.
@@ -72,6 +74,7 @@ impl Chunk {
             return Err(bad("another number of values than its row group has rows"));
         }
         Ok(Self {
+            index: leaf.column,
             codec: column.compression(),
             indices_from: prune::data_pages_of_indices(column).filter(|at| range.contains(at)),
             column: Column { descriptor, values: leaf.values },

@@ -170,6 +170,17 @@ impl Column {
     }
 }
 
+/// The values that stand one behind the other, each with its length in front where lengths differ.
+pub(super) fn split<'v>(descriptor: &ColumnDescriptor, mut values: &'v [u8]) -> impl Iterator<Item = &'v [u8]> {
+    let width = width(descriptor);
+    std::iter::from_fn(move || {
+        let length = width.or_else(|| prefixed(values, 0).ok().map(|value| value.len() + 4))?;
+        let (value, rest) = values.split_at_checked(length).filter(|_| length > 0)?;
+        values = rest;
+        Some(value)
+    })
+}
+
 /// How many bytes each value of a column takes, if all take as many.
 fn width(descriptor: &ColumnDescriptor) -> Option<usize> {
     match descriptor.physical_type() {

@@ -9,6 +9,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::chunk::ChunkSearch;
 use super::index::{IndexRanges, gaps};
+use super::known::KnownColumn;
 use super::leaf::{Leaf, resolve};
 use super::pages::{Chunk, chunk_range};
 use super::prune::{self, Bounds};
@@ -35,6 +36,8 @@ pub struct RowGroupMatches {
     pub rows: u64,
     /// Which of them belong to whom, as ordinals in the file.
     pub matches: Matches,
+    /// The values that they were found by, if these were to be kept: for [`RowGroupTake`](super::RowGroupTake).
+    pub known: Vec<KnownColumn>,
     /// What it took to find them.
     pub effort: Effort,
 }
@@ -73,8 +76,9 @@ impl ParquetSearch {
         self.metadata.num_row_groups()
     }
 
-    /// The search of row group `index`. Searches of different row groups may run at the same time.
-    pub fn row_group(&self, index: usize) -> Result<RowGroupSearch> {
+    /// The search of row group `index`, which `keeps` the values of hits or does not. Searches of different row groups may run at the same
+    /// time.
+    pub fn row_group(&self, index: usize, keeps: bool) -> Result<RowGroupSearch> {
         let first_row = self.first_rows[index];
         RowGroupSearch::new(
             self,
@@ -82,6 +86,7 @@ impl ParquetSearch {
             self.metadata.row_group(index),
             first_row,
             self.first_rows[index + 1] - first_row,
+            keeps,
         )
     }
 
@@ -111,6 +116,9 @@ pub struct RowGroupSearch {
     tenant: Option<Chunk>,
     stage: Stage,
     hits: Vec<Vec<Hit>>,
+    /// Whether the values of hits are kept, and those that are.
+    keeps: bool,
+    known: Vec<KnownColumn>,
     effort: Effort,
 }
 
@@ -153,7 +161,14 @@ impl Part {
 }
 
 impl RowGroupSearch {
-    fn new(search: &ParquetSearch, index: usize, group: &RowGroupMetaData, first_row: u64, rows: u64) -> Result<Self> {
+    fn new(
+        search: &ParquetSearch,
+        index: usize,
+        group: &RowGroupMetaData,
+        first_row: u64,
+        rows: u64,
+        keeps: bool,
+    ) -> Result<Self> {
         // A file that was cut off, or put together wrongly, is not trusted for the columns that are there.
         for column in group.columns() {
             let place = || format!("row group {index}, column {}", column.column_path().string());
@@ -197,6 +212,8 @@ impl RowGroupSearch {
             todo,
             tenant,
             stage: Stage::Done(Vec::new()),
+            keeps,
+            known: Vec::new(),
             effort: Effort::default(),
         };
         this.next_stage()?;
@@ -239,7 +256,7 @@ impl RowGroupSearch {
         if let Stage::Done(hits) = self.stage {
             matches.extend(&hits, self.first_row);
         }
-        RowGroupMatches { rows: self.rows, matches, effort: self.effort }
+        RowGroupMatches { rows: self.rows, matches, known: self.known, effort: self.effort }
     }
 
     /// Ends the stage that has all its bytes, and enters the next one that needs any.
@@ -249,13 +266,14 @@ impl RowGroupSearch {
                 Stage::Bloom(candidate, part) => self.after_bloom(candidate, &part)?,
                 Stage::Index(candidate, bounds, locations) => self.after_index(candidate, &bounds, &locations)?,
                 Stage::Field(field, chunk) => {
-                    let (hits, effort) = chunk.finish()?;
+                    let (hits, known, effort) = chunk.finish()?;
                     self.effort += effort;
                     self.hits[field].extend(hits);
+                    self.known.extend(known);
                     None
                 }
                 Stage::Tenant(candidates, chunk) => {
-                    let (hits, effort) = chunk.finish()?;
+                    let (hits, _, effort) = chunk.finish()?;
                     self.effort += effort;
                     self.stage = Stage::Done(self.matcher.within_tenant(&candidates, hits));
                     return Ok(());
@@ -299,8 +317,13 @@ impl RowGroupSearch {
     fn index_or_pages(&self, mut candidate: Candidate) -> Result<Stage> {
         match candidate.index.take() {
             Some(index) => Ok(Stage::Index(candidate, Part::new(index.bounds), Part::new(index.locations))),
-            None => Ok(Stage::Field(candidate.field, ChunkSearch::new(candidate.chunk, self.limits)?)),
+            None => self.pages(candidate.field, candidate.chunk),
         }
+    }
+
+    fn pages(&self, field: usize, chunk: Chunk) -> Result<Stage> {
+        let new = if self.keeps { ChunkSearch::keeping } else { ChunkSearch::new };
+        Ok(Stage::Field(field, new(chunk, self.limits)?))
     }
 
     fn after_index(&self, candidate: Candidate, bounds: &Part, locations: &Part) -> Result<Option<Stage>> {
@@ -312,6 +335,6 @@ impl RowGroupSearch {
             }
             chunk.gaps = gaps.into();
         }
-        Ok(Some(Stage::Field(field, ChunkSearch::new(chunk, self.limits)?)))
+        self.pages(field, chunk).map(Some)
     }
 }

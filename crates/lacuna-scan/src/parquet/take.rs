@@ -9,6 +9,7 @@ use std::sync::Arc;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::index::gaps_around;
+use super::known::KnownColumn;
 use super::leaf::{Leaf, LeafType};
 use super::pages::{Chunk, DataPage, Facts, Pages, Visitor};
 use super::plain::Plain;
@@ -19,32 +20,55 @@ use crate::{Effort, Limits, Result};
 
 /// Takes rows out of one row group: asks for bytes with [`needs`](Self::needs), takes them with [`feed`](Self::feed).
 pub struct RowGroupTake {
-    /// `None` for those that are left out.
-    columns: Vec<Option<ColumnTake>>,
+    columns: Vec<Way>,
     rows: usize,
 }
 
+/// How a column's values are come by.
+enum Way {
+    LeftOut,
+    /// The search has met them.
+    Known(TakenColumn),
+    Pages(Box<ColumnTake>),
+}
+
+impl Way {
+    fn pages(&self) -> Option<&Pages> {
+        match self {
+            Self::Pages(take) => Some(&take.pages),
+            Self::LeftOut | Self::Known(_) => None,
+        }
+    }
+}
+
 impl RowGroupTake {
-    /// Takes `rows` of row group `group`: counted from its first row, ascending. Of the leaf columns those that are `wanted`.
+    /// Takes `rows` of row group `group`: counted from its first row, ascending. Of the leaf columns those that are `wanted`; pages of
+    /// columns that are `known` need no look.
     pub fn new(
         metadata: &ParquetMetaData,
         file_size: u64,
         group: usize,
         rows: &Arc<[u64]>,
         wanted: impl Fn(usize) -> bool,
+        known: &[KnownColumn],
         limits: Limits,
     ) -> Result<Self> {
         let columns = metadata.row_group(group).num_columns();
         let pages = metadata.offset_index().and_then(|index| index.get(group));
         let take = |column: usize| {
             if !wanted(column) {
-                return Ok(None);
+                return Ok(Way::LeftOut);
             }
             let mut chunk = Chunk::new(metadata, file_size, group, Leaf { column, values: LeafType::Bytes })?;
+            let max_def = chunk.column.descriptor.max_def_level().cast_unsigned().into();
+            let known = known.iter().find(|known| known.column() == column);
+            if let Some(taken) = known.and_then(|known| known.take(rows, max_def)) {
+                return Ok(Way::Known(taken));
+            }
             let gaps = pages
                 .and_then(|pages| gaps_around(pages.get(column)?.page_locations(), &chunk.range, chunk.rows, rows));
             chunk.gaps = gaps.unwrap_or_default().into();
-            ColumnTake::new(chunk, rows.clone(), limits).map(Some)
+            Ok(Way::Pages(Box::new(ColumnTake::new(chunk, rows.clone(), limits)?)))
         };
         Ok(Self { columns: (0..columns).map(take).collect::<Result<_>>()?, rows: rows.len() })
     }
@@ -52,11 +76,8 @@ impl RowGroupTake {
     /// The bytes to hand over next, with the columns that they are of: of each column `window` at most. Empty when the rows are
     /// taken.
     pub fn needs(&self, window: u64) -> Vec<(usize, Range<u64>)> {
-        let needs = |(column, take): (usize, &ColumnTake)| {
-            take.pages.needs(window).into_iter().map(move |range| (column, range)).collect::<Vec<_>>()
-        };
-        let taking = self.columns.iter().enumerate().filter_map(|(column, take)| Some((column, take.as_ref()?)));
-        taking.flat_map(needs).collect()
+        let needs = |column| self.needs_of(column, window).into_iter().map(move |range| (column, range));
+        (0..self.columns.len()).flat_map(needs).collect()
     }
 
     /// How many columns there are, with those that are left out.
@@ -66,12 +87,13 @@ impl RowGroupTake {
 
     /// [`needs`](Self::needs) of one column: of one after the other, less has to be held at a time.
     pub fn needs_of(&self, column: usize, window: u64) -> Vec<Range<u64>> {
-        self.columns[column].as_ref().map(|take| take.pages.needs(window)).unwrap_or_default()
+        self.columns[column].pages().map(|pages| pages.needs(window)).unwrap_or_default()
     }
 
     /// Takes in bytes that [`needs`](Self::needs) named, in that order.
     pub fn feed(&mut self, column: usize, piece: &[u8]) -> Result<()> {
-        let Some(ColumnTake { pages, taking }) = &mut self.columns[column] else { return Ok(()) };
+        let Way::Pages(take) = &mut self.columns[column] else { return Ok(()) };
+        let ColumnTake { pages, taking } = &mut **take;
         pages.feed(piece, taking)?;
         if pages.is_done() {
             taking.dictionary = None;
@@ -82,8 +104,12 @@ impl RowGroupTake {
     /// The rows, and what it took to take them. Call when [`needs`](Self::needs) is empty.
     pub fn finish(self) -> Result<(TakenRows, Effort)> {
         let mut effort = Effort { rows_decoded: self.rows as u64, ..Effort::default() };
-        self.columns.iter().flatten().for_each(|column| effort += column.pages.effort);
-        let finish = |column: Option<ColumnTake>| column.map_or_else(|| Ok(TakenColumn::default()), ColumnTake::finish);
+        self.columns.iter().filter_map(Way::pages).for_each(|pages| effort += pages.effort);
+        let finish = |column| match column {
+            Way::LeftOut => Ok(TakenColumn::default()),
+            Way::Known(taken) => Ok(taken),
+            Way::Pages(take) => take.finish(),
+        };
         let columns = self.columns.into_iter().map(finish).collect::<Result<_>>()?;
         Ok((TakenRows { columns, rows: self.rows }, effort))
     }

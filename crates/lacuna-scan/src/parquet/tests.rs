@@ -61,7 +61,7 @@ fn search(file: &Bytes, matcher: Arc<Matcher>, window: u64) -> Result<(u64, Matc
     let mut all = Matches::default();
     let mut rows = 0;
     for index in 0..search.row_groups() {
-        let mut group = search.row_group(index)?;
+        let mut group = search.row_group(index, false)?;
         while let Some(range) = group.need(window) {
             group.feed(&file.slice(range.start as usize..range.end as usize))?;
         }

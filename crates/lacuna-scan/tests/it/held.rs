@@ -83,7 +83,7 @@ fn in_parquet() {
     let leaves = mapped_leaves(&metadata, &mapping()).unwrap();
     let wanted = |column| leaves.iter().any(|leaf| leaf.column == column);
     let rows: Arc<[u64]> = [0, 2].into();
-    let mut take = RowGroupTake::new(&metadata, file.len() as u64, 0, &rows, wanted, limits).unwrap();
+    let mut take = RowGroupTake::new(&metadata, file.len() as u64, 0, &rows, wanted, &[], limits).unwrap();
     loop {
         let needs = take.needs(1 << 20);
         if needs.is_empty() {

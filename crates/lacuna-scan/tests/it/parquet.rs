@@ -63,7 +63,7 @@ fn searched(file: &Bytes, user: &str) -> (Vec<String>, Vec<u64>, Effort) {
     let parts = parts(file);
     let (mut asked, mut rows, mut effort) = (Vec::new(), Vec::new(), Effort::default());
     for group in 0..search.row_groups() {
-        let mut group = search.row_group(group).unwrap();
+        let mut group = search.row_group(group, false).unwrap();
         while let Some(range) = group.need(1 << 20) {
             let within = |(start, end, _): &&(u64, u64, String)| *start < range.end && *end > range.start;
             asked.extend(parts.iter().filter(within).map(|(.., name)| name.clone()));

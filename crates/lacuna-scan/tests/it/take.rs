@@ -1,5 +1,6 @@
 //! Rows that are taken out of a Parquet file's pages are the rows that the library reads.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -10,8 +11,10 @@ use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field};
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
-use lacuna_scan::Limits;
-use lacuna_scan::parquet::RowGroupTake;
+use lacuna_scan::parquet::{Footer, KnownColumn, ParquetSearch, RowGroupTake, footer};
+use lacuna_scan::{
+    Epochs, Field as IdField, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantRule,
+};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, Encoding};
@@ -68,7 +71,42 @@ fn read(bytes: Bytes, metadata: ParquetMetaData) -> RecordBatch {
     concat_batches(&schema, &reader.map(Result::unwrap).collect::<Vec<_>>()).unwrap()
 }
 
-fn taken(file: &Bytes, metadata: &ParquetMetaData, rows: &[u64], window: u64) -> RecordBatch {
+/// The rows that hold this seed in `column`, and what the search of each row group knows of them.
+fn found(file: &Bytes, column: &str, seed: u8, window: u64) -> (Vec<u64>, Vec<Vec<KnownColumn>>) {
+    let byte = format!("{seed:02x}");
+    let value = match column {
+        "int" => seed.to_string(),
+        "id" => {
+            format!("{}-{}-{}-{}-{}", byte.repeat(4), byte.repeat(2), byte.repeat(2), byte.repeat(2), byte.repeat(6))
+        }
+        _ => format!("user-{}-{}", seed % 7, "x".repeat(usize::from(seed) % 20)),
+    };
+    let field = IdField::new(column.parse().unwrap(), Kind::new("id"));
+    let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
+    let selector = Selector { tenant: None, identifiers: vec![Identifier::new("id", &value)] };
+    let matcher = Arc::new(Matcher::new(&mapping, &[selector], &Epochs::default()).unwrap());
+    let Footer::Ready(metadata) = footer(file.len() as u64, file, &Limits::default()).unwrap() else { unreachable!() };
+    let search = ParquetSearch::new(metadata, file.len() as u64, matcher, Limits::default()).unwrap();
+    let (mut rows, mut known) = (Vec::new(), Vec::new());
+    for group in 0..search.row_groups() {
+        let mut group = search.row_group(group, true).unwrap();
+        while let Some(range) = group.need(window) {
+            group.feed(&file[range.start as usize..range.end as usize]).unwrap();
+        }
+        let group = group.finish();
+        rows.extend(group.matches.rows());
+        known.push(group.known);
+    }
+    (rows, known)
+}
+
+fn taken(
+    file: &Bytes,
+    metadata: &ParquetMetaData,
+    rows: &[u64],
+    known: &[Vec<KnownColumn>],
+    window: u64,
+) -> RecordBatch {
     let mut all = None;
     let mut first = 0;
     for (group, sizes) in metadata.row_groups().iter().enumerate() {
@@ -78,8 +116,12 @@ fn taken(file: &Bytes, metadata: &ParquetMetaData, rows: &[u64], window: u64) ->
         if inside.is_empty() {
             continue;
         }
+        let known = known.get(group).map_or(&[][..], Vec::as_slice);
         let mut take =
-            RowGroupTake::new(metadata, file.len() as u64, group, &inside, |_| true, Limits::default()).unwrap();
+            RowGroupTake::new(metadata, file.len() as u64, group, &inside, |_| true, known, Limits::default()).unwrap();
+        // What is known is not asked for.
+        let asked: HashSet<usize> = take.needs(u64::MAX).into_iter().map(|(column, _)| column).collect();
+        assert_eq!(asked.len(), sizes.num_columns() - known.len());
         loop {
             let needs = take.needs(window);
             if needs.is_empty() {
@@ -144,6 +186,16 @@ proptest! {
         rows.dedup();
         let whole = read(file.clone(), metadata.clone());
         let expected = take_record_batch(&whole, &UInt64Array::from(rows.clone())).unwrap();
-        prop_assert_eq!(taken(&file, &metadata, &rows, window), expected);
+        prop_assert_eq!(taken(&file, &metadata, &rows, &[], window), expected);
+
+        let column = ["text", "int", "id", "within.inner"][group_rows % 4];
+        if let Some(seed) = seeds[chosen[0].index(seeds.len())] {
+            let (rows, known) = found(&file, column, seed, window);
+            prop_assert_eq!(rows.is_empty(), known.iter().all(Vec::is_empty));
+            if !rows.is_empty() {
+                let expected = take_record_batch(&whole, &UInt64Array::from(rows.clone())).unwrap();
+                prop_assert_eq!(taken(&file, &metadata, &rows, &known, window), expected);
+            }
+        }
     }
 }
