@@ -1,6 +1,7 @@
 //! What is to be done: sources, requests, and what each request wants.
 
 use lacuna_scan::{ColumnPath, Kind, Mapping, Selector};
+use std::collections::BTreeMap;
 
 /// The requests of any number of people over these sources, worked through in one pass.
 #[derive(Clone, Debug)]
@@ -101,6 +102,8 @@ pub struct Request {
     pub action: Action,
     /// The sources that it is about; all of the job's, when it names none.
     pub sources: Vec<String>,
+    /// Sources that it is about, and that nothing of may be handed out for now, with the reason; its package says so.
+    pub withheld: BTreeMap<String, String>,
     /// How far its erasure may reach before somebody looks at it.
     pub limits: EraseLimits,
     /// Why its subject's rows must stay for now. They are counted, kept and named in the receipt; an export still holds them.
@@ -168,8 +171,8 @@ pub struct RequestId(String);
 impl Request {
     /// A request without limits, holds or a ledger.
     pub fn new(id: RequestId, selector: Selector, action: Action) -> Self {
-        let (sources, limits) = (Vec::new(), EraseLimits::default());
-        Self { id, selector, action, sources, limits, held: None, chain_head: None }
+        let (sources, withheld, limits) = (Vec::new(), BTreeMap::new(), EraseLimits::default());
+        Self { id, selector, action, sources, withheld, limits, held: None, chain_head: None }
     }
 
     /// Whether it is about this source, and the source maps what it asks by: for a composite, all of its parts.
@@ -181,7 +184,7 @@ impl Request {
 
     /// Whether it is about this source.
     pub(crate) fn is_about(&self, source: &Source) -> bool {
-        self.sources.is_empty() || self.sources.contains(&source.name)
+        (self.sources.is_empty() || self.sources.contains(&source.name)) && !self.withheld.contains_key(&source.name)
     }
 
     /// Whether it wants a package.

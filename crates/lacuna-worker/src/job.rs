@@ -144,7 +144,7 @@ impl Catalogue {
                 let export = new(Action::Export(ExportOptions { format }))?;
                 Some(match stage {
                     Stage::Search => export,
-                    Stage::End => Request { sources: self.exportable(&kept.sources, holds)?, ..export },
+                    Stage::End => Request { withheld: self.withheld(&kept.sources, holds)?, ..export },
                 })
             }
             false => None,
@@ -164,18 +164,21 @@ impl Catalogue {
         Ok((export, main))
     }
 
-    /// The sources that a package may be made from: those that the request is about, without those that must not be exported.
-    fn exportable(&self, about: &[String], holds: &[Hold]) -> Result<Vec<String>, LeftOut> {
+    /// The sources that the request is about and no package may be made from, and why; a hold of them all leaves it out.
+    fn withheld(&self, about: &[String], holds: &[Hold]) -> Result<BTreeMap<String, String>, LeftOut> {
         let forbidden: Vec<&Hold> = holds.iter().filter(|hold| hold.exports).collect();
-        let Some(first) = forbidden.first() else { return Ok(about.to_vec()) };
         if let Some(hold) = forbidden.iter().find(|hold| hold.source.is_none()) {
             return Err(LeftOut::Held(reason(hold)));
         }
-        let is_free = |name: &&String| !forbidden.iter().any(|hold| hold.source.as_ref() == Some(*name));
         let all = self.sources.iter().map(|source| &source.name);
-        let named = all.filter(|name| about.is_empty() || about.contains(name));
-        let left: Vec<String> = named.filter(is_free).cloned().collect();
-        if left.is_empty() { Err(LeftOut::Held(reason(first))) } else { Ok(left) }
+        let named: Vec<&String> = all.filter(|name| about.is_empty() || about.contains(name)).collect();
+        let held_by = |name: &String| forbidden.iter().find(|hold| hold.source.as_ref() == Some(name));
+        let withheld: BTreeMap<_, _> =
+            named.iter().filter_map(|name| Some(((*name).clone(), reason(held_by(name)?)))).collect();
+        match forbidden.first() {
+            Some(first) if withheld.len() == named.len() => Err(LeftOut::Held(reason(first))),
+            _ => Ok(withheld),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use lacuna_engine::{OnErase, PurgeOptions, Receipt, Reporter, RequestId as EngineId, Source};
 use lacuna_ledger::{Conclusion, Counts, Ending, Error as LedgerError, HoldFilter, Request, RequestId};
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::summary::{PurgeSummary, Summary};
@@ -13,8 +14,8 @@ use crate::{Result, Work, Worker};
 const PAGE: u32 = 500;
 
 impl Worker {
-    pub(crate) async fn purge(&self, stop: &CancellationToken) -> Result<Summary> {
-        let purge = self.on_duty(Work::Purge, stop, async |stop| self.purge_all(stop).await).await?;
+    pub(crate) async fn purge(&self, due: Option<OffsetDateTime>, stop: &CancellationToken) -> Result<Summary> {
+        let purge = self.on_duty(Work::Purge, due, stop, async |stop| self.purge_all(stop).await).await?;
         Ok(Summary { purge, ..Summary::default() })
     }
 

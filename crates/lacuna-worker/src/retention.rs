@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use lacuna_engine::{PackageEnd, RequestId as EngineId, chain};
 use lacuna_ledger::ExpiredPackage;
 use lacuna_scan::TenantId;
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::summary::{Retained, Summary};
@@ -16,8 +17,8 @@ const PACKAGES: u32 = 500;
 const SETS: u32 = 1000;
 
 impl Worker {
-    pub(crate) async fn retention(&self, stop: &CancellationToken) -> Result<Summary> {
-        let retention = self.on_duty(Work::Retention, stop, async |stop| self.retain(stop).await).await?;
+    pub(crate) async fn retention(&self, due: Option<OffsetDateTime>, stop: &CancellationToken) -> Result<Summary> {
+        let retention = self.on_duty(Work::Retention, due, stop, async |stop| self.retain(stop).await).await?;
         Ok(Summary { retention, ..Summary::default() })
     }
 

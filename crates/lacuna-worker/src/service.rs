@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use lacuna_engine::chain;
 use lacuna_ledger::Lane;
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Waiting;
@@ -40,7 +41,7 @@ impl Worker {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
             }
-            match Box::pin(self.work(work, stop)).await {
+            match Box::pin(self.at(work, next, stop)).await {
                 Ok(summary) => {
                     tracing::info!(%work, summary = %serde_json::to_string(&summary).unwrap_or_default(), "done")
                 }
@@ -52,6 +53,11 @@ impl Worker {
                 return;
             }
         }
+    }
+
+    /// Does what was `due` then. What another worker has done since, of work that one does for all, is not done again.
+    pub async fn at(&self, work: Work, due: OffsetDateTime, stop: &CancellationToken) -> Result<Summary> {
+        self.work(work, Some(due), stop).await
     }
 
     async fn again_and_again(&self, what: &str, stop: &CancellationToken, work: impl AsyncFn() -> Result<()>) {

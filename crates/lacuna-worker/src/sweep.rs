@@ -10,6 +10,7 @@ use futures::StreamExt as _;
 use lacuna_engine::{Action, Engine, EraseMode, Job, Pass, Reporter, Request, RequestId, SetFound, ShardSet, Source};
 use lacuna_ledger::{Sequence, Shard, StandingErasure};
 use lacuna_store::BlobInfo;
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::selector;
@@ -35,8 +36,8 @@ struct Round<'a> {
 }
 
 impl Worker {
-    pub(crate) async fn sweep(&self, stop: &CancellationToken) -> Result<Summary> {
-        let sweep = self.on_duty(Work::Sweep, stop, async |stop| self.sweep_all(stop).await).await?;
+    pub(crate) async fn sweep(&self, due: Option<OffsetDateTime>, stop: &CancellationToken) -> Result<Summary> {
+        let sweep = self.on_duty(Work::Sweep, due, stop, async |stop| self.sweep_all(stop).await).await?;
         Ok(Summary { sweep, ..Summary::default() })
     }
 

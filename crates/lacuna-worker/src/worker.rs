@@ -114,7 +114,7 @@ impl Worker {
             if stop.is_cancelled() {
                 break;
             }
-            summary.add(Box::pin(self.work(work, stop)).await?);
+            summary.add(Box::pin(self.work(work, None, stop)).await?);
         }
         if !stop.is_cancelled() {
             summary.notices += self.tell().await?;
@@ -134,21 +134,26 @@ impl Worker {
     }
 
     /// Does all of one kind of work that there is to do now.
-    pub(crate) async fn work(&self, work: Work, stop: &CancellationToken) -> Result<Summary> {
+    pub(crate) async fn work(
+        &self,
+        work: Work,
+        due: Option<OffsetDateTime>,
+        stop: &CancellationToken,
+    ) -> Result<Summary> {
         let span = tracing::info_span!("work", otel.name = format!("work {work}"), kind = work.as_str());
-        self.do_work(work, stop).instrument(span).await
+        self.do_work(work, due, stop).instrument(span).await
     }
 
-    async fn do_work(&self, work: Work, stop: &CancellationToken) -> Result<Summary> {
+    async fn do_work(&self, work: Work, due: Option<OffsetDateTime>, stop: &CancellationToken) -> Result<Summary> {
         match work {
             Work::Requests => {
                 // Neither waits for the other, and what goes wrong with one ends when the other has.
                 let (on_demand, batch) = tokio::join!(self.lane(Lane::OnDemand, stop), self.lane(Lane::Batch, stop));
                 Ok(on_demand?.and(batch?))
             }
-            Work::Sweep => self.sweep(stop).await,
-            Work::Purge => self.purge(stop).await,
-            Work::Retention => self.retention(stop).await,
+            Work::Sweep => self.sweep(due, stop).await,
+            Work::Purge => self.purge(due, stop).await,
+            Work::Retention => self.retention(due, stop).await,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::engine::location;
 use crate::outcome::RequestOutcome;
 use crate::package::{Contents, Press, Volume};
 use crate::spool::Spool;
-use crate::{Action, Error, Phase, Source};
+use crate::{Action, Error, Phase, Request, Source};
 
 /// Packages made at a time.
 const PACKAGES_AT_ONCE: usize = 8;
@@ -85,7 +85,7 @@ impl Pass<'_> {
                     source: source.name.clone(),
                     product: source.product.clone(),
                     data_type: source.data_type.clone(),
-                    reason: excluded(request.is_about(source)).into(),
+                    reason: excluded(request, source),
                 });
             }
         }
@@ -104,10 +104,13 @@ async fn write(
 }
 
 /// Why a source is not in a package, in words for the person.
-fn excluded(is_about: bool) -> &'static str {
-    match is_about {
-        true => "It does not hold any of the kinds of identifiers that the request gave.",
-        false => "The request is about other sources.",
+fn excluded(request: &Request, source: &Source) -> String {
+    match request.withheld.get(&source.name) {
+        Some(reason) => format!("Its records must not be handed out for now: {reason}."),
+        None if request.is_about(source) => {
+            "It does not hold any of the kinds of identifiers that the request gave.".into()
+        }
+        None => "The request is about other sources.".into(),
     }
 }
 

@@ -3,6 +3,7 @@
 use lacuna_ledger::{Kind, Policy};
 use lacuna_worker::Work;
 use time::Duration;
+use tokio_util::sync::CancellationToken;
 
 use crate::world::World;
 
@@ -63,4 +64,21 @@ async fn what_a_killed_worker_kept_of_a_pass_goes() {
     world.put("_lacuna/passes/77/000000000001", "found").await;
     world.only(Work::Retention).await;
     assert!(world.own().await.is_empty(), "{:?}", world.own().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_worker_has_done_no_other_does_at_the_same_time_of_its_schedule() {
+    let world = World::new().await;
+    let stop = CancellationToken::new();
+    let due = world.now();
+    for work in [Work::Sweep, Work::Purge, Work::Retention] {
+        let did = async |name: &str, due| {
+            let did = world.worker(name).at(work, due, &stop).await.unwrap();
+            did.sweep.is_some() || did.purge.is_some() || did.retention.is_some()
+        };
+        assert!(did("first", due).await, "{work}");
+        assert!(!did("second", due).await, "{work}");
+        world.wait(Duration::HOUR);
+        assert!(did("second", world.now()).await, "{work}");
+    }
 }
