@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool};
 
-use super::Tx;
+use super::{Tries, Tx};
 use crate::{Error, Result};
 
 /// The tables, step by step. A step that was released never changes.
@@ -34,6 +34,17 @@ pub(crate) enum Db {
 
 impl Db {
     pub(crate) async fn open(url: &str) -> Result<Self> {
+        // Of several processes that make a SQLite file at once, some are told that it is busy without a wait for it.
+        let mut tries = Tries::default();
+        loop {
+            match Self::open_once(url).await {
+                Err(error) => tries.again(error).await?,
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn open_once(url: &str) -> Result<Self> {
         let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Self::postgres(url).await?
         } else {
