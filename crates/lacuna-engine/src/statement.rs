@@ -150,6 +150,12 @@ pub(crate) async fn carry(
     }
     for source in &mut receipt.sources {
         for known in earlier.sources.iter().filter(|known| known.source == source.source) {
+            // A run that comes again to what an earlier one did finds nothing of it any more, and knows less of it.
+            let is_proved = |line: &ReceiptShard| line.is_replaced() && line.sha256_before.is_some();
+            source.shards.retain(|own| {
+                let same = |line: &&ReceiptShard| line.shard == own.shard && line.etag_before == own.etag_before;
+                is_proved(own) || !known.shards.iter().filter(same).any(is_proved)
+            });
             let is_looked_at = |line: &ReceiptShard| source.shards.iter().any(|own| own.shard == line.shard);
             let is_same = |line: &ReceiptShard| {
                 source.shards.iter().any(|own| own.shard == line.shard && own.etag_before == line.etag_before)

@@ -28,8 +28,8 @@ pub(crate) struct Arguments {
 const SIMULATIONS: [(&str, &str, &str); 2] = [
     // Several faults of the store in one run.
     ("lacuna-engine", "sim", "several_faults"),
-    // Three workers on a ledger that fails.
-    ("lacuna-worker", "it", "three_workers_on_a_ledger_that_fails"),
+    // Three workers on a ledger and a store that fail.
+    ("lacuna-worker", "it", "three_workers_on_a_ledger_and_a_store_that_fail"),
 ];
 
 /// Runs them.

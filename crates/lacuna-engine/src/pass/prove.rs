@@ -27,9 +27,12 @@ impl Pass<'_> {
             let sources = self.sources_of(index, searched);
             let mut receipt = self.statement.receipt(request, outcomes[index].complete, &sources, key);
             if let Err(error) = statement::carry(store, key, &mut receipt, self.is_partial).await {
+                // Written without what earlier ones say, it would be the newest, and they would be forgotten.
                 outcomes[index].complete = false;
                 receipt.complete = false;
+                outcomes[index].receipt_jws = Some(statement::sign(&receipt, key));
                 searched[0].outcome.problems.push(error.into_problem("an earlier receipt of the same request"));
+                continue;
             }
             let jws = statement::sign(&receipt, key);
             match statement::write(store, request.id.as_str(), &jws).await {

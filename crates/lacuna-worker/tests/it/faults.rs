@@ -1,4 +1,4 @@
-//! Three workers on a ledger that fails, and that are killed themselves: whatever happens, every request ends as if nothing had.
+//! Three workers on a ledger and a store that fail, and that are killed themselves: whatever happens, every request ends as if nothing had.
 //!
 //! `LACUNA_SIM_FIRST` and `LACUNA_SIM_SEEDS` say which seeds; `cargo xtask sim` sets them. A seed draws the same faults at the same
 //! transactions; which worker comes to them first is the machine's.
@@ -12,10 +12,11 @@ use lacuna_ledger::{Kind, RequestId, State};
 use lacuna_worker::Worker;
 use time::Duration;
 
+use crate::gale::Gust;
 use crate::world::{World, killed_after};
 
 /// Seeds of a run that names none.
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 12;
 /// Rounds in which things go wrong.
 const ROUNDS: usize = 6;
 /// A worker is killed after fewer polls than this; a round of one that works alone takes some hundreds.
@@ -39,12 +40,24 @@ impl Dice {
     }
 }
 
-/// Strikes one in so many transactions, as long as it is on.
+/// Strikes one in so many transactions of the ledger and operations on the store, as long as it is on.
 struct Storm {
     dice: Dice,
     one_in: u64,
     is_on: AtomicBool,
     struck: Mutex<Vec<(Moment, Fault)>>,
+    /// For the store: one in so many operations, and the dice.
+    gust_in: u64,
+    gusts: Dice,
+}
+
+impl Storm {
+    fn gust(&self) -> Option<Gust> {
+        if !self.is_on.load(Ordering::Relaxed) || self.gusts.below(self.gust_in) > 0 {
+            return None;
+        }
+        Some(if self.gusts.below(2) == 0 { Gust::Refused } else { Gust::Lost })
+    }
 }
 
 impl Faults for Storm {
@@ -59,7 +72,7 @@ impl Faults for Storm {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_workers_on_a_ledger_that_fails_lose_nothing_and_do_nothing_twice() {
+async fn three_workers_on_a_ledger_and_a_store_that_fail_lose_nothing_and_do_nothing_twice() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let first = number("LACUNA_SIM_FIRST").unwrap_or(0);
     for seed in first..first + number("LACUNA_SIM_SEEDS").unwrap_or(SEEDS) {
@@ -68,7 +81,7 @@ async fn three_workers_on_a_ledger_that_fails_lose_nothing_and_do_nothing_twice(
 }
 
 async fn storm(seed: u64) {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let dice = Dice::new(seed);
     let export = world.submit(Kind::Export, "u2").await;
     let now = world.erase_now("u3").await;
@@ -80,6 +93,12 @@ async fn storm(seed: u64) {
         one_in: 4 + dice.below(60),
         is_on: AtomicBool::new(true),
         struck: Mutex::default(),
+        gust_in: 20 + dice.below(400),
+        gusts: Dice::new(seed.rotate_left(32)),
+    });
+    world.gust = Arc::new({
+        let storm = storm.clone();
+        move || storm.gust()
     });
     let ledger = world.ledger.with_faults(storm.clone());
     for _ in 0..ROUNDS {

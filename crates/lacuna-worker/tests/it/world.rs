@@ -21,11 +21,15 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 use tokio_util::sync::CancellationToken;
 
+use crate::gale::{Gale, Gust};
+
 const START: OffsetDateTime = datetime!(2026-03-01 09:00:00 UTC);
 
 pub(crate) struct World {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) packages: Arc<dyn Store>,
+    /// What meets workers on their way to both.
+    pub(crate) gust: Arc<dyn Fn() -> Option<Gust> + Send + Sync>,
     pub(crate) ledger: Ledger,
     pub(crate) limits: EraseLimits,
     pub(crate) sources: Vec<Source>,
@@ -48,6 +52,7 @@ impl World {
         let world = Self {
             store: store(),
             packages: store(),
+            gust: Arc::new(|| None),
             ledger,
             limits: EraseLimits::default(),
             sources: vec![source("a"), source("b")],
@@ -82,17 +87,27 @@ impl World {
             look_every: Duration::from_millis(20),
             ..Settings::default()
         };
-        let engines = Engines { batch: self.engine(), on_demand: self.engine() };
+        let through = || self.engine_on(self.way(&self.store), self.way(&self.packages));
+        let engines = Engines { batch: through(), on_demand: through() };
         let catalogue = Catalogue { sources: self.sources.clone(), limits: self.limits };
         let now = self.now.clone();
         let worker = Worker::new(name, ledger, engines, catalogue, settings);
         worker.by_clock(Arc::new(move || *now.lock().unwrap()))
     }
 
+    fn way(&self, to: &Arc<dyn Store>) -> Arc<dyn Store> {
+        Arc::new(Gale { inner: to.clone(), gust: self.gust.clone() })
+    }
+
+    /// The test's own, which nothing stands in the way of.
     pub(crate) fn engine(&self) -> Engine {
+        self.engine_on(self.store.clone(), self.packages.clone())
+    }
+
+    fn engine_on(&self, store: Arc<dyn Store>, packages: Arc<dyn Store>) -> Engine {
         Engine::new(EngineSettings {
-            store: self.store.clone(),
-            export: Some(self.packages.clone()),
+            store,
+            export: Some(packages),
             epochs: Epochs::default(),
             signing_key: Some(key()),
             limits: Limits::default(),
