@@ -138,9 +138,37 @@ impl Engine {
         let Some(key) = &self.settings.signing_key else {
             return Err(Error::Configuration("there is no key to sign with".into()));
         };
-        let sources = sources.iter().map(|source| Prepared::new(self, source)).collect::<Result<_, _>>()?;
-        Run { engine: self, key, sources, options, cancel, reporter, due: Mutex::default() }.run().await
+        Run::new(self, key, sources, options, reporter, cancel)?.run().await
     }
+
+    /// Finishes what earlier runs began and got into place: whoever says that rows are out of the bytes has looked after that, too.
+    pub(crate) async fn finish_begun(
+        &self,
+        sources: &[Source],
+        reporter: &Reporter,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<Begun>, Error> {
+        let Some(key) = &self.settings.signing_key else { return Ok(Vec::new()) };
+        let run = Run::new(self, key, sources, PurgeOptions::default(), reporter, cancel)?;
+        let finish = async |info: BlobInfo| match run.begun(&info).await {
+            Ok(Done::Purged(at, purged)) => Some(Begun::Finished(at, purged)),
+            Ok(_) => None,
+            Err(error) => {
+                let requests = run.named_by(&info).await;
+                Some(Begun::Left { record: info.path.to_string(), error, requests })
+            }
+        };
+        let begun = futures::stream::iter(run.intents().await?).map(finish).buffered(self.shop.threads);
+        Ok(begun.filter_map(async |begun| begun).collect().await)
+    }
+}
+
+/// What became of what an earlier run began.
+pub(crate) enum Begun {
+    /// It is finished now, in the source of this index.
+    Finished(usize, Box<Purged>),
+    /// It is not, for these requests; whoever's it is, when that cannot be read.
+    Left { record: String, error: ShardError, requests: Option<Vec<String>> },
 }
 
 impl<'a> Prepared<'a> {
@@ -157,11 +185,36 @@ impl<'a> Prepared<'a> {
     }
 }
 
+impl<'a> Run<'a> {
+    fn new(
+        engine: &'a Engine,
+        key: &'a SigningKey,
+        sources: &'a [Source],
+        options: PurgeOptions,
+        reporter: &'a Reporter,
+        cancel: &'a CancellationToken,
+    ) -> Result<Self, Error> {
+        let sources = sources.iter().map(|source| Prepared::new(engine, source)).collect::<Result<_, _>>()?;
+        Ok(Self { engine, key, sources, options, cancel, reporter, due: Mutex::default() })
+    }
+}
+
 impl Run<'_> {
+    /// What was begun.
+    async fn intents(&self) -> Result<Vec<BlobInfo>, Error> {
+        self.store().list(journal::INTENTS).try_collect().await.map_err(Error::hidden_unlisted)
+    }
+
+    /// The requests that an intent is about, if that can be read.
+    async fn named_by(&self, info: &BlobInfo) -> Option<Vec<String>> {
+        let intent = journal::read::<Intent>(self.store().as_ref(), info.path.as_str()).await.ok()??;
+        let tombstone = intent.record.tombstone().ok()?;
+        Some(tombstone.requests().map(|(request, _)| request.to_owned()).collect())
+    }
+
     async fn run(&self) -> Result<PurgeOutcome, Error> {
         let store = self.store().as_ref();
-        let intents: Vec<BlobInfo> =
-            store.list(journal::INTENTS).try_collect().await.map_err(Error::hidden_unlisted)?;
+        let intents = self.intents().await?;
         let tombstones = Tombstones::list(store).await.map_err(Error::hidden_unlisted)?;
         self.reporter.enter(Phase::Erase);
         let mut tally = Tally::default();

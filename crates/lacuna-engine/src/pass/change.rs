@@ -9,9 +9,10 @@ use roaring::RoaringTreemap;
 use super::Pass;
 use super::gather::Searched;
 use super::prepared::Prepared;
-use crate::erase::{Eraser, Erasure, Target};
+use crate::erase::{Eraser, Erasure, Purged, Target};
 use crate::outcome::{Blocked, Problem, RequestOutcome, Retained};
-use crate::problem::ShardError;
+use crate::problem::{ShardError, chain};
+use crate::purge::Begun;
 use crate::receipt::{Receipt, ReceiptShard, ShardState};
 use crate::search::Question;
 use crate::{Action, EraseMode, Error, OnErase, Phase, Request, journal, plan};
@@ -24,6 +25,9 @@ impl Pass<'_> {
                 target.matches.retain(|selector| outcomes[selector as usize].stopped.is_none());
             });
             searched.targets.retain(|target| !target.matches.is_empty());
+        }
+        if self.job.requests.iter().any(Request::changes) {
+            self.finish_begun(searched).await;
         }
         if searched.iter().all(|searched| searched.targets.is_empty()) {
             return Ok(());
@@ -69,6 +73,23 @@ impl Pass<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Finishes what earlier runs began, whose rows no search finds any more. What cannot be finished leaves its requests incomplete.
+    async fn finish_begun(&self, searched: &mut [Searched]) {
+        let requests = &self.job.requests;
+        let begun = match self.engine.finish_begun(&self.job.sources, self.reporter, self.cancel).await {
+            Ok(begun) => begun,
+            Err(error) => return searched[0].leave("what earlier runs began", chain(&error), requests, None),
+        };
+        for begun in begun {
+            match begun {
+                Begun::Finished(at, purged) => searched[at].purged(*purged, requests),
+                Begun::Left { record, error, requests: named } => {
+                    searched[0].leave(&record, chain(&error), requests, named.as_deref());
+                }
+            }
+        }
     }
 
     /// Notes what stays, as its source or a hold on its subject says, and answers with what goes.
@@ -181,6 +202,34 @@ impl Searched {
         }
     }
 
+    /// Notes what could not be finished, for the requests that are `named`, or all.
+    fn leave(&mut self, what: &str, reason: String, requests: &[Request], named: Option<&[String]>) {
+        self.outcome.problems.push(Problem { shard: what.to_owned(), reason });
+        for (index, request) in requests.iter().enumerate() {
+            let is_named = named.is_none_or(|named| named.iter().any(|name| name == request.id.as_str()));
+            self.blocked[index] |= request.changes() && is_named;
+        }
+    }
+
+    /// Notes a shard whose rows are out of the bytes.
+    fn purged(&mut self, purged: Purged, requests: &[Request]) {
+        let shard = purged.tombstone.version().shard.clone();
+        let problem = Problem::of_copies(&shard, &purged.old);
+        let mut erased = RoaringTreemap::new();
+        for (request, rows) in purged.tombstone.requests() {
+            let own = requests.iter().position(|own| own.id.as_str() == request && own.changes());
+            if let Some(index) = own {
+                erased |= rows;
+                self.receipts[index].push(purged.line(rows.len()));
+                self.blocked[index] |= problem.is_some();
+            }
+        }
+        self.outcome.erased += erased.len();
+        self.outcome.problems.extend(problem);
+        self.outcome.retained.extend(Retained::of_copies(&shard, &purged.old));
+        self.purged.push(purged);
+    }
+
     /// Notes what the erasure of a shard came to.
     fn note(&mut self, target: &Target, erasure: Result<Erasure, ShardError>, requests: &[Request]) {
         match erasure {
@@ -189,22 +238,8 @@ impl Searched {
                 self.stays(&target, None, ShardState::Hidden);
             }
             Ok(Erasure::Purged(purged)) => {
-                let shard = target.info.path.as_str();
-                let problem = Problem::of_copies(shard, &purged.old);
-                let mut erased = RoaringTreemap::new();
-                for (request, rows) in purged.tombstone.requests() {
-                    let own = requests.iter().position(|own| own.id.as_str() == request && own.changes());
-                    if let Some(index) = own {
-                        erased |= rows;
-                        self.receipts[index].push(purged.line(rows.len()));
-                        self.blocked[index] |= problem.is_some();
-                    }
-                }
-                self.outcome.erased += erased.len();
-                self.outcome.replaced.insert(shard.to_owned(), purged.etag_after.clone());
-                self.outcome.problems.extend(problem);
-                self.outcome.retained.extend(Retained::of_copies(shard, &purged.old));
-                self.purged.push(purged);
+                self.outcome.replaced.insert(target.info.path.to_string(), purged.etag_after.clone());
+                self.purged(purged, requests);
             }
             Ok(Erasure::NothingLeft) => {
                 let why = "another writer replaced or removed it, and its new version holds none of the rows";
