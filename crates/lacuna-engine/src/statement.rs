@@ -82,13 +82,37 @@ pub(crate) fn sign(receipt: &Receipt, key: &SigningKey) -> String {
     seal::sign(key, RECEIPT_TYPE, &serde_json::to_vec(receipt).unwrap_or_default())
 }
 
-/// Writes a receipt behind those that the request has; none is ever overwritten. Answers with its path.
-pub(crate) async fn write(store: &dyn Store, request: &str, jws: &str) -> Result<String, lacuna_store::Error> {
-    let mut number = 1;
+/// A receipt that could not be written.
+pub(crate) struct Unwritten {
+    pub(crate) jws: String,
+    pub(crate) what: &'static str,
+    pub(crate) error: ShardError,
+}
+
+/// Writes a receipt behind those that the request has, with what they tell; none is ever overwritten. Answers with its path.
+///
+/// Written without what earlier ones tell, it would be the newest all the same, and they would be forgotten: so it is not written when they
+/// cannot be read, and it is made anew when another run wrote one meanwhile.
+pub(crate) async fn write(
+    store: &dyn Store,
+    key: &SigningKey,
+    own: &Receipt,
+    is_partial: bool,
+) -> Result<String, Unwritten> {
     loop {
-        match create(store, request, number, jws).await {
-            Err(error) if error.kind == ErrorKind::AlreadyExists => number += 1,
-            result => return result,
+        let mut receipt = own.clone();
+        let number = match carry(store, key, &mut receipt, is_partial).await {
+            Ok(number) => number,
+            Err(error) => {
+                let jws = sign(&Receipt { complete: false, ..receipt }, key);
+                return Err(Unwritten { jws, what: "an earlier receipt of the same request", error });
+            }
+        };
+        let jws = sign(&receipt, key);
+        match create(store, &own.request, number + 1, &jws).await {
+            Ok(path) => return Ok(path),
+            Err(error) if error.kind == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Unwritten { jws, what: "the receipt", error: ShardError::Store(error) }),
         }
     }
 }
@@ -137,16 +161,16 @@ pub(crate) async fn newest(
 }
 
 /// Takes over what earlier runs of the same request did: its newest receipt accounts for all of them. Where this one looked at some
-/// shards only (`is_partial`), what is said of the others holds, too.
-pub(crate) async fn carry(
+/// shards only (`is_partial`), what is said of the others holds, too. Answers with the number of the newest, or 0.
+async fn carry(
     store: &dyn Store,
     key: &SigningKey,
     receipt: &mut Receipt,
     is_partial: bool,
-) -> Result<(), ShardError> {
-    let Some((_, earlier)) = newest(store, key, &receipt.request).await? else { return Ok(()) };
+) -> Result<u32, ShardError> {
+    let Some((number, earlier)) = newest(store, key, &receipt.request).await? else { return Ok(0) };
     if earlier.subject != receipt.subject {
-        return Ok(());
+        return Ok(number);
     }
     for source in &mut receipt.sources {
         for known in earlier.sources.iter().filter(|known| known.source == source.source) {
@@ -178,7 +202,7 @@ pub(crate) async fn carry(
         let others: Vec<_> = others.collect();
         receipt.sources.extend(others);
     }
-    Ok(())
+    Ok(number)
 }
 
 /// What a request's receipt is to say now.

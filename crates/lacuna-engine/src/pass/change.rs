@@ -243,7 +243,12 @@ impl Searched {
             }
             Ok(Erasure::NothingLeft) => {
                 let why = "another writer replaced or removed it, and its new version holds none of the rows";
-                self.stays(target, Some(why), ShardState::Verified);
+                let mut target = target.clone();
+                // What an earlier run began in it, and this one finished, is told already.
+                let (shard, etag, receipts) = (target.info.path.as_str(), target.info.etag.as_str(), &self.receipts);
+                let is_told = |line: &ReceiptShard| line.shard == shard && line.etag_before == etag;
+                target.matches.retain(|selector| !receipts[selector as usize].iter().any(is_told));
+                self.stays(&target, Some(why), ShardState::Verified);
             }
             Err(ShardError::Cancelled) => {}
             Err(error) => self.block(target, error),

@@ -4,9 +4,9 @@ use super::Pass;
 use super::gather::Searched;
 use crate::engine::location;
 use crate::outcome::RequestOutcome;
-use crate::problem::ShardError;
 use crate::receipt::Receipt;
 use crate::settle::Settlement;
+use crate::statement::Unwritten;
 use crate::{Source, commit, journal, statement};
 
 impl Pass<'_> {
@@ -25,24 +25,14 @@ impl Pass<'_> {
                 continue;
             }
             let sources = self.sources_of(index, searched);
-            let mut receipt = self.statement.receipt(request, outcomes[index].complete, &sources, key);
-            if let Err(error) = statement::carry(store, key, &mut receipt, self.is_partial).await {
-                // Written without what earlier ones say, it would be the newest, and they would be forgotten.
-                outcomes[index].complete = false;
-                receipt.complete = false;
-                outcomes[index].receipt_jws = Some(statement::sign(&receipt, key));
-                searched[0].outcome.problems.push(error.into_problem("an earlier receipt of the same request"));
-                continue;
-            }
-            let jws = statement::sign(&receipt, key);
-            match statement::write(store, request.id.as_str(), &jws).await {
+            let receipt = self.statement.receipt(request, outcomes[index].complete, &sources, key);
+            match statement::write(store, key, &receipt, self.is_partial).await {
                 Ok(path) => outcomes[index].receipt = Some(location(store, &path)),
-                Err(error) => {
+                Err(Unwritten { jws, what, error }) => {
                     // The erasure is done and must not go unproved: the receipt goes out with the outcome.
                     outcomes[index].complete = false;
                     outcomes[index].receipt_jws = Some(jws);
-                    let problem = ShardError::Store(error).into_problem("the receipt");
-                    searched[0].outcome.problems.push(problem);
+                    searched[0].outcome.problems.push(error.into_problem(what));
                 }
             }
         }
