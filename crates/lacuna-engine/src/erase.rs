@@ -427,22 +427,13 @@ impl Purge<'_> {
         if committed.size != stretches.bytes {
             return Ok(false);
         }
-        if let Some(path) = self.store.local_file(&committed.path) {
-            let changed = || ShardError::Store(lacuna_store::Error::new(ErrorKind::Changed));
-            let file = match File::open(path).and_then(FileAt::new) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(changed()),
-                opened => opened.map_err(ShardError::Temp)?,
-            };
-            let fits = self.shop.cpu.run(move || stretches.fit_file(&file)).await?.map_err(ShardError::Temp)?;
-            // What was read is what stands there, if it still does.
-            let is_there = self.store.head(&committed.path).await.map_err(ShardError::Store)?.etag == committed.etag;
-            return if is_there {
-                Ok(fits)
-            } else {
-                Err(ShardError::Store(lacuna_store::Error::new(ErrorKind::Changed)))
-            };
+        let origin = Origin::Blob(self.store.clone(), committed.clone());
+        if let Some(near) = origin.open_near() {
+            let near = near?;
+            let work = move || stretches.fit_near(&near).and_then(|fits| near.check().map(|()| fits));
+            return self.shop.cpu.run(work).await?;
         }
-        let (origin, stretches) = (Origin::Blob(self.store.clone(), committed.clone()), Arc::new(stretches));
+        let stretches = Arc::new(stretches);
         let (origin, bytes_read) = (&origin, &AtomicU64::new(0));
         let fits = futures::stream::iter(0..stretches.len()).map(|at| {
             let stretches = stretches.clone();

@@ -1,7 +1,8 @@
 //! What is to be done: sources, requests, and what each request wants.
 
-use lacuna_scan::{ColumnPath, Kind, Mapping, Selector};
 use std::collections::BTreeMap;
+
+use lacuna_scan::{ColumnPath, Kind, Mapping, Selector};
 
 /// The requests of any number of people over these sources, worked through in one pass.
 #[derive(Clone, Debug)]

@@ -9,8 +9,8 @@ use lacuna_store::LocalVersion;
 use crate::origin::FileAt;
 use crate::problem::ShardError;
 
-/// Bytes on this machine. They are read by the thread that searches them, into a buffer that its cache holds: handed over by
-/// another thread, they took a third of a search's time.
+/// Bytes on this machine. They are read by the thread that searches them, into a buffer that its cache holds, and not handed over by
+/// another one.
 #[derive(Debug)]
 pub(crate) enum Near {
     Version(LocalVersion),
@@ -25,6 +25,14 @@ thread_local! {
 const BUFFER_BYTES_MAX: usize = 16 << 20;
 
 impl Near {
+    /// How many bytes there are.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::Version(version) => version.size(),
+            Self::File(file) => file.size(),
+        }
+    }
+
     /// Shows the bytes in `range` to `see`.
     pub(crate) fn with<T>(&self, range: &Range<u64>, see: impl FnOnce(&[u8]) -> T) -> Result<T, ShardError> {
         let length = usize::try_from(range.end - range.start).map_err(|_| ShardError::Memory { bytes: range.end })?;

@@ -142,6 +142,11 @@ impl ReceiptShard {
         }
     }
 
+    /// Whether it is of this version of a shard.
+    pub(crate) fn is_of(&self, shard: &str, etag: &str) -> bool {
+        self.shard == shard && self.etag_before == etag
+    }
+
     /// Whether the shard's bytes were replaced, verified or not yet.
     pub(crate) fn is_replaced(&self) -> bool {
         self.state == ShardState::Rewritten || self.is_out_of_the_bytes()

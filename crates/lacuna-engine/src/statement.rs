@@ -177,13 +177,12 @@ async fn carry(
             // A run that comes again to what an earlier one did finds nothing of it any more, and knows less of it.
             let is_proved = |line: &ReceiptShard| line.is_replaced() && line.sha256_before.is_some();
             source.shards.retain(|own| {
-                let same = |line: &&ReceiptShard| line.shard == own.shard && line.etag_before == own.etag_before;
-                is_proved(own) || !known.shards.iter().filter(same).any(is_proved)
+                let is_told = |line: &ReceiptShard| line.is_of(&own.shard, &own.etag_before) && is_proved(line);
+                is_proved(own) || !known.shards.iter().any(is_told)
             });
             let is_looked_at = |line: &ReceiptShard| source.shards.iter().any(|own| own.shard == line.shard);
-            let is_same = |line: &ReceiptShard| {
-                source.shards.iter().any(|own| own.shard == line.shard && own.etag_before == line.etag_before)
-            };
+            let is_same =
+                |line: &ReceiptShard| source.shards.iter().any(|own| own.is_of(&line.shard, &line.etag_before));
             let lines = known.shards.iter().filter(|line| {
                 (line.is_replaced() && !is_same(line)) || (is_partial && !line.is_replaced() && !is_looked_at(line))
             });
@@ -268,7 +267,7 @@ fn note(receipt: &mut Receipt, source: &Source, line: &ReceiptShard) {
         sources.len() - 1
     });
     let shards = &mut sources[at].shards;
-    match shards.iter_mut().find(|known| known.shard == line.shard && known.etag_before == line.etag_before) {
+    match shards.iter_mut().find(|known| known.is_of(&line.shard, &line.etag_before)) {
         Some(known) => *known = line.clone(),
         None => shards.push(line.clone()),
     }

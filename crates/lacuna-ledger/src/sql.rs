@@ -31,20 +31,20 @@ impl Tx {
         }
     }
 
+    /// The same, and leaves out rows that somebody else has locked.
+    pub(crate) fn skip_locked(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
     /// Parameters of a statement that writes many rows. SQLite's driver looks for each one's name from the first on, so that statements
     /// with thousands take longer than many small ones; PostgreSQL is a round trip away, and takes 65,535.
     fn parameters_max(&self) -> usize {
         match self {
             Self::Sqlite(_) => 300,
             Self::Postgres(_) => 6000,
-        }
-    }
-
-    /// The same as [`for_update`](Self::for_update), and leaves out rows that somebody else has locked.
-    pub(crate) fn skip_locked(&self) -> &'static str {
-        match self {
-            Self::Sqlite(_) => "",
-            Self::Postgres(_) => " FOR UPDATE SKIP LOCKED",
         }
     }
 

@@ -246,7 +246,7 @@ impl Searched {
                 let mut target = target.clone();
                 // What an earlier run began in it, and this one finished, is told already.
                 let (shard, etag, receipts) = (target.info.path.as_str(), target.info.etag.as_str(), &self.receipts);
-                let is_told = |line: &ReceiptShard| line.shard == shard && line.etag_before == etag;
+                let is_told = |line: &ReceiptShard| line.is_of(shard, etag);
                 target.matches.retain(|selector| !receipts[selector as usize].iter().any(is_told));
                 self.stays(&target, Some(why), ShardState::Verified);
             }

@@ -1,5 +1,4 @@
-//! What a search knows of the rows that it found: the values that made it find them. Taken along, they spare a second look at their pages,
-//! which of a user with a row in every row group are nearly half of the column.
+//! What a search knows of the rows that it found: the values that made it find them. Taken along, they spare a second look at their pages.
 
 use std::sync::Arc;
 

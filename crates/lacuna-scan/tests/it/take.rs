@@ -81,9 +81,13 @@ fn found(file: &Bytes, column: &str, seed: u8, window: u64) -> (Vec<u64>, Vec<Ve
         }
         _ => format!("user-{}-{}", seed % 7, "x".repeat(usize::from(seed) % 20)),
     };
+    found_value(file, column, &value, window)
+}
+
+fn found_value(file: &Bytes, column: &str, value: &str, window: u64) -> (Vec<u64>, Vec<Vec<KnownColumn>>) {
     let field = IdField::new(column.parse().unwrap(), Kind::new("id"));
     let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
-    let selector = Selector { tenant: None, identifiers: vec![Identifier::new("id", &value)] };
+    let selector = Selector { tenant: None, identifiers: vec![Identifier::new("id", value)] };
     let matcher = Arc::new(Matcher::new(&mapping, &[selector], &Epochs::default()).unwrap());
     let Footer::Ready(metadata) = footer(file.len() as u64, file, &Limits::default()).unwrap() else { unreachable!() };
     let search = ParquetSearch::new(metadata, file.len() as u64, matcher, Limits::default()).unwrap();
@@ -197,5 +201,20 @@ proptest! {
                 prop_assert_eq!(taken(&file, &metadata, &rows, &known, window), expected);
             }
         }
+    }
+}
+
+#[test]
+fn what_would_take_too_much_is_looked_up_again() {
+    for (length, is_known) in [(100, true), (1000, false)] {
+        let value = "u".repeat(length);
+        let column: ArrayRef = Arc::new(StringArray::from(vec![value.as_str(); 2000]));
+        let batch = RecordBatch::try_from_iter([("text", column)]).unwrap();
+        let mut out = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let (rows, known) = found_value(&out.into(), "text", &value, u64::MAX);
+        assert_eq!((rows.len(), known[0].len()), (2000, usize::from(is_known)));
     }
 }

@@ -25,14 +25,22 @@ pub(super) fn etag_of(file: &Metadata) -> Etag {
 #[derive(Debug)]
 pub struct LocalVersion {
     file: File,
+    size: u64,
     etag: Etag,
 }
 
 impl LocalVersion {
     pub(super) fn open(root: &Root, path: &BlobPath, etag: &Etag) -> Result<Self> {
-        let this = Self { file: root.open_file(path)?, etag: etag.clone() };
+        let file = root.open_file(path)?;
+        let size = file.metadata().map_err(place::failure)?.len();
+        let this = Self { file, size, etag: etag.clone() };
         this.check()?;
         Ok(this)
+    }
+
+    /// How many bytes there are.
+    pub fn size(&self) -> u64 {
+        self.size
     }
 
     /// Fills `buffer` with the bytes from `at` on. They are this version's if a [check](Self::check) afterwards says so.

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use lacuna_store::testing::{self, path, pattern};
-use lacuna_store::{Condition, Content, ErrorKind, LocalStore, Store, WriteOptions};
+use lacuna_store::{Condition, Content, ErrorKind, Etag, LocalStore, Store, WriteOptions};
 
 async fn put(
     store: &LocalStore,
@@ -41,6 +42,35 @@ async fn a_store_is_made_where_asked_and_refused_where_it_cannot_be() {
     fs::write(root.path().join("file"), "").unwrap();
     assert_eq!(LocalStore::open(root.path().join("file")).unwrap_err().kind, ErrorKind::Configuration);
     assert_eq!(LocalStore::create(root.path().join("file/sub")).unwrap_err().kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn an_open_version_is_read_and_no_other() {
+    let root = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(root.path()).unwrap();
+    let place = root.path().join("shard");
+    let changed = |result: Result<(), lacuna_store::Error>| result.unwrap_err().kind == ErrorKind::Changed;
+    for another in [|place: &Path| fs::write(place, "0123456789ab"), |place: &Path| fs::write(place, "0123"), replace] {
+        fs::write(&place, "0123456789").unwrap();
+        let etag = store.head(&path("shard")).await.unwrap().etag;
+        let version = store.open_here(&path("shard"), &etag).unwrap().unwrap();
+        let mut bytes = [0; 4];
+        version.read_into(6, &mut bytes).unwrap();
+        assert_eq!((&bytes, version.size()), (b"6789", 10));
+        version.check().unwrap();
+        assert!(changed(version.read_into(8, &mut bytes)), "it ends before that");
+        another(&place).unwrap();
+        assert!(changed(version.check()));
+        assert!(changed(store.open_here(&path("shard"), &etag).unwrap().map(drop)));
+    }
+    let none = store.open_here(&path("none"), &Etag::new("1")).unwrap();
+    assert_eq!(none.unwrap_err().kind, ErrorKind::NotFound);
+}
+
+fn replace(place: &Path) -> std::io::Result<()> {
+    let beside = place.with_extension("new");
+    fs::write(&beside, "0123456789")?;
+    fs::rename(&beside, place)
 }
 
 #[tokio::test]
