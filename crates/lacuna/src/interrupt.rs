@@ -6,17 +6,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit::ExitCode;
 
-/// How long a worker may take to stop: Kubernetes and Azure's container services kill after 30 seconds.
-const GRACE: Duration = Duration::from_secs(25);
-
 /// A token that is cancelled by the first Ctrl-C or termination signal. Needs a runtime to be called in.
 pub(crate) fn watch() -> CancellationToken {
     watch_for(None)
 }
 
-/// The same for a worker, whose supervisor does not wait for ever: it stops at once when it has not stopped cleanly in time.
-pub(crate) fn watch_service() -> CancellationToken {
-    watch_for(Some(GRACE))
+/// The same for a worker, whose supervisor does not wait for ever: it stops at once when it has not stopped cleanly in this time.
+pub(crate) fn watch_service(grace: Duration) -> CancellationToken {
+    watch_for(Some(grace))
 }
 
 fn watch_for(grace: Option<Duration>) -> CancellationToken {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use lacuna_worker::Work;
@@ -45,9 +46,19 @@ pub(crate) struct WorkArgs {
     /// What to use.
     #[command(flatten)]
     pub resources: Resources,
+    /// Once asked to stop, stop at once after so many seconds, safely: Kubernetes and Azure's container services kill after 30
+    #[arg(long, value_name = "SECONDS", default_value_t = 25, help_heading = "Resources")]
+    pub grace: u64,
     /// Write one JSON document to standard output, and nothing else
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+}
+
+impl WorkArgs {
+    /// How long it may take to stop cleanly.
+    pub(crate) fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace)
+    }
 }
 
 /// A kind of work.

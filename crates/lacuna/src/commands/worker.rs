@@ -25,7 +25,8 @@ pub(super) async fn run(args: &WorkerArgs) -> Result<ExitCode> {
         return once(&worker, &kinds, &args.common).await;
     }
     let schedules = config.worker.schedules.into_iter().filter(|(work, _)| kinds.contains(work)).collect();
-    serve(worker, &schedules, args.metrics.or(config.worker.metrics)).await
+    let stop = interrupt::watch_service(args.common.grace());
+    serve(worker, &schedules, args.metrics.or(config.worker.metrics), stop).await
 }
 
 pub(super) async fn sweep(args: &SweepArgs) -> Result<ExitCode> {
@@ -35,7 +36,7 @@ pub(super) async fn sweep(args: &SweepArgs) -> Result<ExitCode> {
 }
 
 async fn once(worker: &Worker, kinds: &[Work], args: &WorkArgs) -> Result<ExitCode> {
-    let summary = Box::pin(worker.once(kinds, &interrupt::watch_service())).await;
+    let summary = Box::pin(worker.once(kinds, &interrupt::watch_service(args.grace()))).await;
     worker.close().await;
     let report = WorkReport { summary: &summary?, kinds };
     if args.json {
@@ -47,8 +48,13 @@ async fn once(worker: &Worker, kinds: &[Work], args: &WorkArgs) -> Result<ExitCo
 }
 
 /// Works until a signal asks to stop.
-async fn serve(worker: Worker, schedules: &Schedules, address: Option<SocketAddr>) -> Result<ExitCode> {
-    let (worker, stop) = (Arc::new(worker), interrupt::watch_service());
+async fn serve(
+    worker: Worker,
+    schedules: &Schedules,
+    address: Option<SocketAddr>,
+    stop: CancellationToken,
+) -> Result<ExitCode> {
+    let worker = Arc::new(worker);
     let page = match address {
         Some(address) => Some(tokio::spawn(serve_metrics(listen(address).await?, worker.clone(), stop.clone()))),
         None => None,

@@ -128,7 +128,7 @@ impl Home {
         Ran { code: output.status.code(), stdout: String::new(), stderr }
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lacuna"));
         command
             .args(args)
@@ -158,7 +158,7 @@ impl Home {
 }
 
 /// Waits until the process catches SIGINT: before, it would just die of it.
-fn wait_for_handler(pid: &str) {
+pub(crate) fn wait_for_handler(pid: &str) {
     const SIGINT: u64 = 1 << 1;
     for _ in 0..3000 {
         let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return };

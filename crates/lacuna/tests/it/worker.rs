@@ -1,12 +1,13 @@
 //! A worker carries out what the ledger records.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
+use lacuna_store::testing;
 use serde_json::{Value, json};
 
-use crate::home::{ALICE, Home};
+use crate::home::{ALICE, Home, wait_for_handler};
 
 /// Works at once on what is due, all kinds of work.
 const ONCE: [&str; 3] = ["worker", "--once", "--json"];
@@ -84,6 +85,25 @@ fn what_is_missing_ends_with_code_3_and_is_tried_again() {
 }
 
 #[test]
+fn a_worker_that_cannot_stop_cleanly_in_time_stops_at_once() {
+    // A storage account that takes every request and answers none.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let home = home("");
+    let config = home.read("lacuna.toml");
+    let place = format!("url = \"az://logs\"\nendpoint = \"http://{address}/account\"");
+    home.write("lacuna.toml", config.replace("url = \"logs\"", &place));
+    submit(&home, "erase", &["--now"]);
+    let key = [("AZURE_STORAGE_KEY", testing::AZURITE_KEY)];
+    let args = ["worker", "--once", "--only", "requests", "--grace", "1"];
+    let mut child = home.command(&args).envs(key).spawn().unwrap();
+    let _connection = silent.accept().unwrap();
+    wait_for_handler(&child.id().to_string());
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
 fn a_configuration_that_cannot_be_right_is_said_at_once() {
     let home = home("");
     let config = home.read("lacuna.toml");
@@ -126,10 +146,14 @@ impl Service {
     }
 
     fn terminates_within_seconds(mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        terminate(&self.child);
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
     }
+}
+
+/// Sends SIGTERM.
+fn terminate(child: &std::process::Child) {
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
 }
 
 impl Drop for Service {
