@@ -200,6 +200,17 @@ pub(crate) async fn forget(store: &dyn Store, shard: &str, etag: &Etag, requests
     Ok(())
 }
 
+/// Whether rows of this version of a shard, or of one that took its place, are hidden for a request.
+pub(crate) async fn is_hiding(store: &dyn Store, shard: &str, etag: &str, request: &str) -> Result<bool, ShardError> {
+    for path in [tombstone::path(shard), tombstone::superseded_path(shard, etag)] {
+        let held = at(store, &blob_path(path)?).await?;
+        if held.is_some_and(|held| held.tombstone.requests().any(|(hidden_for, _)| hidden_for == request)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Takes `requests` out of a tombstone, and it away when that were all; whether it still was as it was read.
 async fn without(store: &dyn Store, held: &Held, requests: &[&str]) -> Result<bool, ShardError> {
     let mut tombstone = held.tombstone.clone();

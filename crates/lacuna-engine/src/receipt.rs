@@ -31,7 +31,7 @@ pub struct Receipt {
     pub finished: String,
     /// What made the receipt.
     pub tool: String,
-    /// Whether every shard could be searched and changed.
+    /// Whether every shard could be searched and changed when all were. What became of each since, its line tells.
     pub complete: bool,
     /// Each source that was searched.
     pub sources: Vec<ReceiptSource>,
@@ -90,14 +90,15 @@ pub struct ReceiptShard {
 }
 
 impl Receipt {
-    /// Shards whose rows are not out of the bytes yet, or whose old bytes somebody still holds. Of a shard that was worked on more than
+    /// Shards whose rows are not out of the bytes yet, or whose old bytes are still there. Of a shard that was worked on more than
     /// once, the last line counts.
     pub fn shards_pending(&self) -> usize {
-        let is_pending = |line: &&ReceiptShard| match line.state {
-            ShardState::Hidden | ShardState::Rewritten | ShardState::Blocked => true,
-            ShardState::Verified | ShardState::Gone | ShardState::Kept => false,
-        };
-        self.sources.iter().map(|source| source.newest().filter(is_pending).count()).sum()
+        self.sources.iter().map(|source| source.pending().count()).sum()
+    }
+
+    /// Whether nothing is left to do: all was searched, and no shard is pending.
+    pub fn is_done(&self) -> bool {
+        self.complete && self.shards_pending() == 0
     }
 }
 
@@ -105,6 +106,15 @@ impl ReceiptSource {
     /// Rows of the subject that are out of the bytes, or anonymous in them.
     pub fn rows_erased(&self) -> u64 {
         self.shards.iter().filter(|line| line.is_replaced()).map(|line| line.matched).sum()
+    }
+
+    /// Shards whose rows are not out of the bytes yet, or whose old bytes are still there.
+    pub fn pending(&self) -> impl Iterator<Item = &ReceiptShard> {
+        self.newest().filter(|line| match line.state {
+            ShardState::Hidden | ShardState::Rewritten | ShardState::Blocked => true,
+            ShardState::Verified => line.old_versions == OldVersions::Left,
+            ShardState::Gone | ShardState::Kept => false,
+        })
     }
 
     /// The last line of each shard.
@@ -145,6 +155,19 @@ impl ReceiptShard {
     /// Whether it is of this version of a shard.
     pub(crate) fn is_of(&self, shard: &str, etag: &str) -> bool {
         self.shard == shard && self.etag_before == etag
+    }
+
+    /// How far the shard came by this line. Runs tell late of what they saw: of two lines of one version the further one holds, whichever
+    /// was written first.
+    pub(crate) fn progress(&self) -> impl Ord {
+        let is_proved = self.is_replaced() && self.sha256_before.is_some();
+        match (self.state, self.old_versions) {
+            _ if !is_proved => 0,
+            (ShardState::Gone, _) => 4,
+            (ShardState::Verified, OldVersions::Left) | (ShardState::Rewritten, _) => 1,
+            (ShardState::Verified, _) => 3,
+            _ => 2,
+        }
     }
 
     /// Whether the shard's bytes were replaced, verified or not yet.

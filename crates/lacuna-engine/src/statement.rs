@@ -1,5 +1,6 @@
 //! Makes receipts of what a run did, signs them and writes them beside the logs.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -11,8 +12,8 @@ use crate::engine::TOOL;
 use crate::pass::Searched;
 use crate::plan::OWN_PREFIX;
 use crate::problem::ShardError;
-use crate::receipt::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource};
-use crate::{OnErase, Request, Source, commit, journal, seal, verify};
+use crate::receipt::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState};
+use crate::{OnErase, Request, Source, commit, hidden, journal, seal, verify};
 
 /// What a receipt is to a web server.
 const RECEIPT_MEDIA_TYPE: &str = "application/jose";
@@ -161,7 +162,8 @@ pub(crate) async fn newest(
 }
 
 /// Takes over what earlier runs of the same request did: its newest receipt accounts for all of them. Where this one looked at some
-/// shards only (`is_partial`), what is said of the others holds, too. Answers with the number of the newest, or 0.
+/// shards only (`is_partial`), what is said of the others holds, too, and so does what is said of them all. Answers with the number of
+/// the newest, or 0.
 async fn carry(
     store: &dyn Store,
     key: &SigningKey,
@@ -174,26 +176,30 @@ async fn carry(
     }
     for source in &mut receipt.sources {
         for known in earlier.sources.iter().filter(|known| known.source == source.source) {
-            // A run that comes again to what an earlier one did finds nothing of it any more, and knows less of it.
-            let is_proved = |line: &ReceiptShard| line.is_replaced() && line.sha256_before.is_some();
-            source.shards.retain(|own| {
-                let is_told = |line: &ReceiptShard| line.is_of(&own.shard, &own.etag_before) && is_proved(line);
-                is_proved(own) || !known.shards.iter().any(is_told)
+            let told = by_shard(&known.shards);
+            let mut own = Vec::with_capacity(source.shards.len());
+            for line in std::mem::take(&mut source.shards) {
+                let is_told = match told.get(line.shard.as_str()) {
+                    Some(told) => is_told(store, &receipt.request, &line, told).await?,
+                    None => false,
+                };
+                own.extend((!is_told).then_some(line));
+            }
+            let looked_at = by_shard(&own);
+            let lines = known.shards.iter().filter(|line| match looked_at.get(line.shard.as_str()) {
+                Some(own) => line.is_replaced() && own.iter().all(|own| own.etag_before != line.etag_before),
+                None => line.is_replaced() || is_partial,
             });
-            let is_looked_at = |line: &ReceiptShard| source.shards.iter().any(|own| own.shard == line.shard);
-            let is_same =
-                |line: &ReceiptShard| source.shards.iter().any(|own| own.is_of(&line.shard, &line.etag_before));
-            let lines = known.shards.iter().filter(|line| {
-                (line.is_replaced() && !is_same(line)) || (is_partial && !line.is_replaced() && !is_looked_at(line))
-            });
-            let lines: Vec<ReceiptShard> = lines.cloned().collect();
-            source.shards.splice(0..0, lines);
+            source.shards = lines.cloned().collect();
+            source.shards.append(&mut own);
             if is_partial {
                 source.shards_searched = source.shards_searched.max(known.shards_searched);
+                source.problems.clone_from(&known.problems);
             }
         }
     }
     if is_partial {
+        receipt.complete = earlier.complete;
         let others = earlier
             .sources
             .into_iter()
@@ -202,6 +208,31 @@ async fn carry(
         receipt.sources.extend(others);
     }
     Ok(number)
+}
+
+/// The lines of each shard.
+fn by_shard(lines: &[ReceiptShard]) -> HashMap<&str, Vec<&ReceiptShard>> {
+    let mut shards: HashMap<&str, Vec<&ReceiptShard>> = HashMap::new();
+    lines.iter().for_each(|line| shards.entry(line.shard.as_str()).or_default().push(line));
+    shards
+}
+
+/// Whether what a run tells of a shard is told already, or overtaken. A run that comes again to what an earlier one did finds nothing of it
+/// any more, and one that is late knows less than others: `told` are their lines of the same shard.
+async fn is_told(
+    store: &dyn Store,
+    request: &str,
+    line: &ReceiptShard,
+    told: &[&ReceiptShard],
+) -> Result<bool, ShardError> {
+    if told.iter().any(|told| told.etag_before == line.etag_before && told.progress() > line.progress()) {
+        return Ok(true);
+    }
+    // What was hidden in one version may have gone from a later one, which hid it, too.
+    if line.state == ShardState::Hidden && told.iter().any(|told| told.progress() > line.progress()) {
+        return Ok(!hidden::is_hiding(store, &line.shard, &line.etag_before, request).await?);
+    }
+    Ok(false)
 }
 
 /// What a request's receipt is to say now.
@@ -225,7 +256,7 @@ impl Draft {
 }
 
 /// What a request's receipt says once shards stand as `lines` say. A line takes the place of the one that the newest has of the same
-/// version of the shard.
+/// version of the shard, if that does not tell more.
 pub(crate) async fn advance(
     store: &dyn Store,
     key: &SigningKey,
@@ -253,7 +284,7 @@ pub(crate) async fn end(store: &dyn Store, request: &str) -> Result<(), ShardErr
     }
 }
 
-/// Puts a shard's line in the place of the one that the receipt has of the same version, or behind all.
+/// Puts a shard's line in the place of the one that the receipt has of the same version, if that does not tell more, or behind all.
 fn note(receipt: &mut Receipt, source: &Source, line: &ReceiptShard) {
     let sources = &mut receipt.sources;
     let at = sources.iter().position(|known| known.source == source.name).unwrap_or_else(|| {
@@ -268,6 +299,7 @@ fn note(receipt: &mut Receipt, source: &Source, line: &ReceiptShard) {
     });
     let shards = &mut sources[at].shards;
     match shards.iter_mut().find(|known| known.is_of(&line.shard, &line.etag_before)) {
+        Some(known) if known.progress() > line.progress() => {}
         Some(known) => *known = line.clone(),
         None => shards.push(line.clone()),
     }
@@ -307,4 +339,97 @@ fn on_erase(on_erase: &OnErase) -> &'static str {
 
 fn rfc3339(time: OffsetDateTime) -> String {
     time.format(&Rfc3339).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use lacuna_scan::{Mapping, TenantRule};
+    use lacuna_store::{BlobInfo, Etag, MemoryStore};
+    use roaring::RoaringTreemap;
+
+    use super::*;
+    use crate::receipt::OldVersions;
+    use crate::{EmptyShards, FormatChoice, Poison};
+
+    const SHARD: &str = "a/0.ndjson";
+
+    fn key() -> SigningKey {
+        SigningKey::from_bytes(&[7; 32])
+    }
+
+    fn hidden_in(etag: &str) -> ReceiptShard {
+        ReceiptShard::unchanged(SHARD, etag, 10, 1, ShardState::Hidden, None)
+    }
+
+    fn purged(etag: &str, state: ShardState, old_versions: OldVersions) -> ReceiptShard {
+        let hash = || Some("00".to_owned());
+        ReceiptShard { state, old_versions, sha256_before: hash(), sha256_after: hash(), ..hidden_in(etag) }
+    }
+
+    /// The lines of the newest receipt after runs that told these, one after the other.
+    async fn told(store: &MemoryStore, lines: &[ReceiptShard]) -> Vec<ReceiptShard> {
+        for line in lines {
+            let source = ReceiptSource {
+                source: "a".into(),
+                on_erase: "delete".into(),
+                shards_searched: 1,
+                shards: vec![line.clone()],
+                problems: Vec::new(),
+            };
+            let receipt = Receipt { complete: true, sources: vec![source], ..unknown("r") };
+            assert!(write(store, &key(), &receipt, false).await.is_ok());
+        }
+        newest(store, &key(), "r").await.unwrap().unwrap().1.sources.remove(0).shards
+    }
+
+    async fn hide(store: &MemoryStore, etag: &str) {
+        let info = BlobInfo { path: BlobPath::new(SHARD).unwrap(), size: 1, etag: Etag::new(etag) };
+        hidden::hide(store, &info, 10, &[("r", &RoaringTreemap::from_iter([3]))]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_two_lines_of_one_version_the_further_one_holds() {
+        let gone = purged("1", ShardState::Gone, OldVersions::Removed);
+        let left = purged("1", ShardState::Verified, OldVersions::Left);
+        for line in [&left, &hidden_in("1")] {
+            let (early, late) = (MemoryStore::new(), MemoryStore::new());
+            assert_eq!(told(&early, &[line.clone(), gone.clone()]).await, [gone.clone()]);
+            assert_eq!(told(&late, &[gone.clone(), line.clone()]).await, [gone.clone()]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_went_from_a_later_version_is_not_told_as_hidden_in_an_earlier_one() {
+        let gone = purged("2", ShardState::Gone, OldVersions::None);
+        let store = MemoryStore::new();
+        assert_eq!(told(&store, &[gone.clone(), hidden_in("1")]).await, [gone.clone()]);
+        // Rows that came after a purge are hidden all the same.
+        hide(&store, "3").await;
+        assert_eq!(told(&store, &[hidden_in("3")]).await, [gone, hidden_in("3")]);
+    }
+
+    #[tokio::test]
+    async fn a_purge_that_is_late_takes_nothing_back() {
+        let (store, source) = (MemoryStore::new(), source());
+        told(&store, &[purged("1", ShardState::Gone, OldVersions::None)]).await;
+        let left = purged("1", ShardState::Verified, OldVersions::Left);
+        let next = advance(&store, &key(), "r", &[(&source, left)], None).await.unwrap();
+        assert!(matches!(next, Next::Same(_)), "nothing new is said");
+    }
+
+    fn source() -> Source {
+        let mapping = Mapping { identifiers: Vec::new(), tenant: TenantRule::Single };
+        Source {
+            name: "a".into(),
+            shards: "a/*".into(),
+            format: FormatChoice::default(),
+            product: String::new(),
+            data_type: String::new(),
+            mapping,
+            time: None,
+            on_erase: OnErase::Delete,
+            poison: Poison::Refuse,
+            empty_shards: EmptyShards::Keep,
+        }
+    }
 }

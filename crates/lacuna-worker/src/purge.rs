@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lacuna_engine::{OnErase, PurgeOptions, Receipt, Reporter, RequestId as EngineId, Source};
-use lacuna_ledger::{Conclusion, Counts, Ending, Error as LedgerError, HoldFilter, Request, RequestId};
+use lacuna_ledger::{Conclusion, Counts, Ending, Error as LedgerError, HoldFilter, Missing, Request, RequestId};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
@@ -75,51 +75,103 @@ impl Worker {
     /// Completes the requests whose last hidden row is out of the bytes; how many those are.
     async fn verify(&self, stop: &CancellationToken) -> Result<u64> {
         let hiding = self.engines.batch.hiding().await?;
-        let (mut complete, mut after) = (0, None);
+        let (mut complete, mut after, mut left) = (0, None, Vec::new());
         loop {
             let page = self.ledger.hidden_requests(after, PAGE).await?;
-            for request in page.iter().filter(|request| !hiding.contains(&request.id.to_string())) {
+            after = page.last().map(|request| request.id);
+            let is_last = page.len() < PAGE as usize;
+            for request in page.into_iter().filter(|request| !hiding.contains(&request.id.to_string())) {
                 if stop.is_cancelled() {
                     return Ok(complete);
                 }
-                complete += u64::from(self.verify_one(request).await?);
+                let known = self.receipt_of(&request).await?;
+                match known.as_ref().is_some_and(|(_, receipt)| receipt.is_done()) {
+                    true => complete += u64::from(self.verified(&request, known, Ending::Complete).await?),
+                    false => left.push(request),
+                }
             }
-            match page.last() {
-                Some(last) if page.len() == PAGE as usize => after = Some(last.id),
-                _ => return Ok(complete),
+            if is_last {
+                break;
             }
+        }
+        self.search_again(left, stop).await?;
+        Ok(complete)
+    }
+
+    /// Has requests searched again of which nothing is hidden and whose newest receipts still say that something is to be done: a run that
+    /// was late told of a shard as it had been, or old bytes could not be removed. What is hidden is looked at anew, after they were seen to
+    /// wait: rows that another worker hid in between are no reason.
+    async fn search_again(&self, left: Vec<Request>, stop: &CancellationToken) -> Result<()> {
+        if left.is_empty() {
+            return Ok(());
+        }
+        let hiding = self.engines.batch.hiding().await?;
+        for request in left.iter().filter(|request| !hiding.contains(&request.id.to_string())) {
+            if stop.is_cancelled() {
+                break;
+            }
+            let known = self.receipt_of(request).await?;
+            let ending = match &known {
+                Some((_, receipt)) if receipt.is_done() => Ending::Complete,
+                Some((_, receipt)) => Ending::Incomplete { missing: missing(receipt) },
+                None => {
+                    let reason = "its receipt is not where it was written".to_owned();
+                    Ending::Incomplete { missing: vec![Missing { source: "*".into(), shard: "*".into(), reason }] }
+                }
+            };
+            self.verified(request, known, ending).await?;
+        }
+        Ok(())
+    }
+
+    /// The newest receipt of a request, and where it lies.
+    async fn receipt_of(&self, request: &Request) -> Result<Option<(String, Receipt)>> {
+        match EngineId::new(&request.id.to_string()) {
+            Some(id) => Ok(self.engines.batch.receipt(&id).await?),
+            None => Ok(None),
         }
     }
 
-    /// Completes a request, if its newest receipt says that nothing of it is left to do.
-    async fn verify_one(&self, request: &Request) -> Result<bool> {
-        let Some(id) = EngineId::new(&request.id.to_string()) else { return Ok(false) };
-        let Some((place, receipt)) = self.engines.batch.receipt(&id).await? else { return Ok(false) };
-        if receipt.shards_pending() > 0 {
-            return Ok(false);
-        }
-        let verified = Conclusion {
-            request: request.id,
-            ending: Ending::Complete,
-            counts: erased(request.counts.clone().unwrap_or_default(), &receipt),
-            package: None,
-            receipt: Some(place),
-        };
+    /// Ends a request of which this receipt is known; false, if somebody else was there first.
+    async fn verified(&self, request: &Request, known: Option<(String, Receipt)>, ending: Ending) -> Result<bool> {
+        let mut counts = request.counts.clone().unwrap_or_default();
+        let receipt = known.map(|(place, receipt)| {
+            note_erased(&mut counts, &receipt);
+            place
+        });
+        let verified = Conclusion { request: request.id, ending, counts, package: None, receipt };
         match self.ledger.verified(&verified, &self.actor, self.now()).await {
             Ok(_) => Ok(true),
-            // Somebody else was there first.
             Err(LedgerError::Refused(_)) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// The counts, with what the receipt says is out of the bytes.
-fn erased(mut counts: Counts, receipt: &Receipt) -> Counts {
+/// What a receipt says is left to do.
+fn missing(receipt: &Receipt) -> Vec<Missing> {
+    let pending = receipt.sources.iter().flat_map(|source| {
+        source.pending().map(|line| Missing {
+            source: source.source.clone(),
+            shard: line.shard.clone(),
+            reason: line.reason.clone().unwrap_or_else(|| "it is searched again".into()),
+        })
+    });
+    let problems = receipt.sources.iter().flat_map(|source| {
+        source.problems.iter().map(|problem| Missing {
+            source: source.source.clone(),
+            shard: problem.shard.clone(),
+            reason: problem.reason.clone(),
+        })
+    });
+    pending.chain(problems).take(Missing::KEPT_MAX).collect()
+}
+
+/// Notes in the counts what the receipt says is out of the bytes.
+fn note_erased(counts: &mut Counts, receipt: &Receipt) {
     for source in &mut counts.sources {
         if let Some(own) = receipt.sources.iter().find(|own| own.source == source.source) {
             source.erased = own.rows_erased();
         }
     }
-    counts
 }

@@ -55,6 +55,21 @@ async fn what_was_hidden_waits_for_the_purge_and_so_does_its_request() {
 }
 
 #[tokio::test]
+async fn a_hidden_erasure_whose_receipt_is_lost_is_searched_again_before_it_is_complete() {
+    let world = World::new().await;
+    let hide = world.submit(Kind::Erase, "u4").await;
+    world.only(Work::Requests).await;
+    world.remove(&format!("_lacuna/receipts/{hide}.jws")).await;
+    // What the purge tells now is not all that there was to tell.
+    assert_eq!(world.only(Work::Purge).await.purge.unwrap().complete, 0);
+    assert_eq!((world.state(hide).await, world.rows_of("u4").await), (State::Incomplete, 0));
+    world.wait(Duration::hours(25));
+    world.work().await;
+    assert_eq!(world.state(hide).await, State::Complete);
+    assert!(world.receipt(hide).await.is_done());
+}
+
+#[tokio::test]
 async fn erasures_wait_for_their_cancel_window_and_their_approvers() {
     let policy = Policy { approvals: 1, cancel_window: Duration::DAY, ..Policy::default() };
     let world = World::with(policy).await;

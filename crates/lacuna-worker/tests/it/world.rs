@@ -161,6 +161,12 @@ impl World {
         self.store.write(&path, content, Condition::Any, WriteOptions::default()).await.unwrap();
     }
 
+    pub(crate) async fn remove(&self, path: &str) {
+        let path = BlobPath::new(path).unwrap();
+        let etag = self.store.head(&path).await.unwrap().etag;
+        self.store.delete(&path, &etag).await.unwrap();
+    }
+
     pub(crate) async fn get(&self, path: &str) -> String {
         get(self.store.as_ref(), path).await
     }
