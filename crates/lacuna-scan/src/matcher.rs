@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use foldhash::fast::FixedState;
 
@@ -265,8 +266,10 @@ pub struct FieldTest {
     case: Case,
     trim: bool,
     json_type: JsonType,
-    texts: Needles,
-    bytes: Needles,
+    wanted: Wanted,
+    /// Made of what is wanted when a column of their sort is first met: of a crowd, each of them takes its time and its memory.
+    texts: OnceLock<Needles>,
+    bytes: OnceLock<Needles>,
     ints: Integers,
     numbers: HashMap<Number, Vec<SelectorIndex>, FixedState>,
 }
@@ -278,13 +281,12 @@ impl FieldTest {
             case: field.case,
             trim: field.trim,
             json_type: field.json_type,
-            texts: Needles::default(),
-            bytes: Needles::default(),
+            wanted: Wanted::default(),
+            texts: OnceLock::new(),
+            bytes: OnceLock::new(),
             ints: Integers::default(),
             numbers: HashMap::default(),
         };
-        test.texts.reserve(2 * wanted.len());
-        test.bytes.reserve(3 * wanted.len());
         for &(selector, value) in wanted {
             match field.pseudonym {
                 None => test.add(value, selector),
@@ -293,8 +295,8 @@ impl FieldTest {
                     let normal = test.normalise_identifier(value);
                     for pseudonym in epochs.pseudonyms(&field.kind, &normal) {
                         // Case and trimming were for the identifier; its pseudonym is compared as it is.
-                        form.texts(&pseudonym).iter().for_each(|text| test.texts.insert(text, selector));
-                        form.bytes(&pseudonym).iter().for_each(|bytes| test.bytes.insert(bytes, selector));
+                        form.texts(&pseudonym).iter().for_each(|text| test.wanted.add(text, selector, Sort::Text));
+                        form.bytes(&pseudonym).iter().for_each(|bytes| test.wanted.add(bytes, selector, Sort::Bytes));
                     }
                 }
             }
@@ -303,7 +305,7 @@ impl FieldTest {
             test.case = Case::Sensitive;
             test.trim = false;
         }
-        test.seal();
+        test.ints.seal();
         Ok(test)
     }
 
@@ -314,40 +316,38 @@ impl FieldTest {
             case: Case::Sensitive,
             trim: false,
             json_type: field.json_type,
-            texts: Needles::default(),
-            bytes: Needles::default(),
+            wanted: Wanted::default(),
+            texts: OnceLock::new(),
+            bytes: OnceLock::new(),
             ints: Integers::default(),
             numbers: HashMap::default(),
         };
         for value in values {
             match value {
-                HeldValue::Text(text) => test.texts.insert(text, 0),
-                HeldValue::Bytes(bytes) => test.bytes.insert(bytes, 0),
+                HeldValue::Text(text) => test.wanted.add(text, 0, Sort::Text),
+                HeldValue::Bytes(bytes) => test.wanted.add(bytes, 0, Sort::Bytes),
                 HeldValue::Int(int) => test.ints.insert(*int, 0),
                 HeldValue::Number(number) => test.numbers.entry(number.0.clone()).or_default().push(0),
             }
         }
-        test.seal();
+        test.ints.seal();
         test
-    }
-
-    fn seal(&mut self) {
-        self.texts.seal();
-        self.bytes.seal();
-        self.ints.seal();
     }
 
     fn add(&mut self, value: &str, selector: SelectorIndex) {
         let text = self.normalise_identifier(value).into_owned();
         if let Some(uuid) = parse_uuid(text.trim()) {
-            self.bytes.insert(&uuid, selector);
+            self.wanted.add(&uuid, selector, Sort::Bytes);
             let lower = hyphenated(&uuid);
             if self.case == Case::Sensitive {
-                self.add_text(&lower.to_ascii_uppercase(), selector);
+                self.wanted.add(lower.to_ascii_uppercase().as_bytes(), selector, Sort::Both);
             }
-            self.add_text(&lower, selector);
+            self.wanted.add(lower.as_bytes(), selector, Sort::Both);
+            if lower == text {
+                return;
+            }
         }
-        self.add_text(&text, selector);
+        self.wanted.add(text.as_bytes(), selector, Sort::Both);
         if let Some(number) = Number::parse(value.trim().as_bytes()) {
             if let Some(int) = number.to_i128() {
                 self.ints.insert(int, selector);
@@ -356,14 +356,8 @@ impl FieldTest {
         }
     }
 
-    fn add_text(&mut self, text: &str, selector: SelectorIndex) {
-        self.texts.insert(text.as_bytes(), selector);
-        self.bytes.insert(text.as_bytes(), selector);
-    }
-
     fn forget(&mut self) {
-        self.texts = Needles::default();
-        self.bytes = Needles::default();
+        self.wanted = Wanted::default();
         self.ints = Integers::default();
         self.numbers.clear();
     }
@@ -375,7 +369,7 @@ impl FieldTest {
 
     /// Whether any value would match.
     pub fn is_wanted(&self) -> bool {
-        !(self.texts.is_empty() && self.bytes.is_empty() && self.ints.is_empty() && self.numbers.is_empty())
+        !(self.wanted.is_empty() && self.ints.is_empty() && self.numbers.is_empty())
     }
 
     /// Whether values are compared byte for byte, so that a page may be searched without making each value normal first.
@@ -400,12 +394,12 @@ impl FieldTest {
 
     /// The wanted values of a text column, normalised.
     pub fn texts(&self) -> &Needles {
-        &self.texts
+        self.texts.get_or_init(|| self.wanted.needles(Sort::Text))
     }
 
     /// The wanted values of a binary column.
     pub fn bytes(&self) -> &Needles {
-        &self.bytes
+        self.bytes.get_or_init(|| self.wanted.needles(Sort::Bytes))
     }
 
     /// The wanted values of an integer column.
@@ -419,8 +413,9 @@ impl FieldTest {
             Value::Text(text) => self.text_owners(text),
             Value::JsonString(text) if self.json_type != JsonType::Number => self.text_owners(text),
             Value::Bytes(bytes) => {
-                let found = self.find(&self.bytes, bytes).or_else(|| self.bytes.find(bytes));
-                found.map_or(&[], |needle| self.bytes.owners(needle))
+                let needles = self.bytes();
+                let found = self.find(needles, bytes).or_else(|| needles.find(bytes));
+                found.map_or(&[], |owners| needles.owners(owners))
             }
             Value::Int(int) => self.ints.owners(int),
             Value::Decimal { unscaled, scale } if !self.numbers.is_empty() => {
@@ -434,10 +429,11 @@ impl FieldTest {
     }
 
     fn text_owners(&self, text: &[u8]) -> &[SelectorIndex] {
-        self.find(&self.texts, text).map_or(&[], |needle| self.texts.owners(needle))
+        let needles = self.texts();
+        self.find(needles, text).map_or(&[], |owners| needles.owners(owners))
     }
 
-    /// The needle that `value` is, once it is written as needles are. Bytes that are not UTF-8 stay as they are: they equal no
+    /// The owners of the needle that `value` is, once it is written as needles are. Bytes that are not UTF-8 stay as they are: they equal no
     /// identifier's text.
     fn find(&self, needles: &Needles, value: &[u8]) -> Option<u32> {
         if self.is_exact() {
@@ -466,6 +462,41 @@ impl FieldTest {
             }
             Case::Insensitive => Cow::Owned(text.to_lowercase()),
         }
+    }
+}
+
+/// Byte strings that are looked for, one behind the other.
+#[derive(Debug, Default)]
+struct Wanted {
+    bytes: Vec<u8>,
+    values: Vec<(usize, SelectorIndex, Sort)>,
+}
+
+/// The sort of columns that a value may stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    Text,
+    Bytes,
+    Both,
+}
+
+impl Wanted {
+    fn add(&mut self, value: &[u8], selector: SelectorIndex, sort: Sort) {
+        self.bytes.extend_from_slice(value);
+        self.values.push((self.bytes.len(), selector, sort));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Those that may stand in columns of this sort.
+    fn needles(&self, sort: Sort) -> Needles {
+        let fits = |of: Sort| of == sort || of == Sort::Both;
+        let count = self.values.iter().filter(|(.., of)| fits(*of)).count();
+        let starts = std::iter::once(0).chain(self.values.iter().map(|(end, ..)| *end));
+        let values = starts.zip(&self.values).filter(|(_, (.., of))| fits(*of));
+        Needles::new(values.map(|(start, &(end, selector, _))| (&self.bytes[start..end], selector)), count)
     }
 }
 

@@ -4,7 +4,6 @@ use std::hash::BuildHasher as _;
 use std::ops::RangeInclusive;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 
 use crate::SelectorIndex;
 use crate::sieve::{Sieve, digest_bytes};
@@ -16,26 +15,32 @@ pub struct Needles {
     lengths: u64,
     /// Asked before the table is.
     sieve: Sieve,
-    /// Needles by their hash, while they are gathered.
-    table: HashTable<u32>,
-    /// The same once they are sealed. A boxed needle for each entry took a look into memory more, and twice the memory.
     slots: Slots,
     hasher: FixedState,
-    /// All needles' bytes, one behind the other.
-    bytes: Vec<u8>,
-    /// By needle, where its bytes begin; and where the last one's end.
-    starts: Vec<usize>,
-    /// Pairs of needle and owner, until they are sealed.
-    pairs: Vec<(u32, SelectorIndex)>,
-    /// The owners of all needles, needle by needle.
-    owners: Vec<SelectorIndex>,
-    /// By needle, where its owners begin; and where the last one's end.
-    first_owner: Vec<u32>,
-    /// The needles in order, once they are sealed; of very many, only the first and the last.
+    records: Records,
+    owners: Owners,
+    /// Where the needles lie, in their order; of very many, only the first and the last.
     sorted: Vec<u32>,
 }
 
-/// A hash table of numbers, with open addressing and half of its slots empty.
+/// The needles, one behind the other, each with what must be known of it once it is found: that is one look into memory. Tables of places,
+/// lengths and owners beside each other took one more for each, and a search for 100,000 values two thirds more time.
+#[derive(Clone, Debug, Default)]
+struct Records {
+    /// Of each: its owners' number and its length, with four bytes each, then itself, then nothing up to the next multiple of four.
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+/// Lists of owners, by number. What is looked for by the same selectors as what came before it has the same number.
+#[derive(Clone, Debug, Default)]
+struct Owners {
+    all: Vec<SelectorIndex>,
+    /// Where each list begins, and where the last one ends.
+    starts: Vec<u32>,
+}
+
+/// A hash table of records, with open addressing and half of its slots empty.
 #[derive(Clone, Debug, Default)]
 struct Slots {
     /// A power of two of them, or none.
@@ -44,15 +49,15 @@ struct Slots {
     shift: u32,
 }
 
-/// A number, and a part of its hash.
+/// Where a record lies, and a part of its needle's hash.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     tag: u32,
-    /// [`EMPTY`] where there is none.
-    needle: u32,
+    /// In units of four bytes; [`EMPTY`] where there is none.
+    record: u32,
 }
 
-const EMPTY: Slot = Slot { tag: 0, needle: u32::MAX };
+const EMPTY: Slot = Slot { tag: 0, record: u32::MAX };
 
 /// A slot that was looked into, on the way to a value with this tag.
 #[derive(Clone, Copy, Debug)]
@@ -69,8 +74,8 @@ impl Default for Look {
 }
 
 impl Look {
-    fn needle(self) -> Option<u32> {
-        (self.slot.needle != EMPTY.needle).then_some(self.slot.needle)
+    fn record(self) -> Option<u32> {
+        (self.slot.record != EMPTY.record).then_some(self.slot.record)
     }
 
     fn may_be(self) -> bool {
@@ -79,23 +84,19 @@ impl Look {
 }
 
 impl Slots {
-    /// The numbers from 0 to `count`, by their `hashes`.
-    fn new(hashes: impl Iterator<Item = u64>, count: usize) -> Self {
+    /// Room for so many records.
+    fn with_room_for(count: usize) -> Self {
         if count == 0 {
             return Self::default();
         }
         let length = (2 * count).next_power_of_two();
-        let mut this = Self { slots: vec![EMPTY; length].into(), shift: u64::BITS - length.trailing_zeros() };
-        for (needle, hash) in (0..).zip(hashes) {
-            let mut look = this.first(hash);
-            while look.needle().is_some() {
-                look = this.next(look);
-            }
-            if let Some(slot) = this.slots.get_mut(look.at) {
-                *slot = Slot { tag: look.tag, needle };
-            }
+        Self { slots: vec![EMPTY; length].into(), shift: u64::BITS - length.trailing_zeros() }
+    }
+
+    fn fill(&mut self, look: Look, record: u32) {
+        if let Some(slot) = self.slots.get_mut(look.at) {
+            *slot = Slot { tag: look.tag, record };
         }
-        this
     }
 
     #[inline]
@@ -112,70 +113,129 @@ impl Slots {
     }
 }
 
+/// Bytes before a needle: its owners' number and its length.
+const HEAD: usize = 8;
+const UNIT: usize = 4;
+
+impl Records {
+    /// Adds a needle; where it lies.
+    fn push(&mut self, needle: &[u8], owners: u32) -> u32 {
+        #[expect(clippy::cast_possible_truncation, reason = "memory ends long before 16 GiB of needles")]
+        let (record, length) = ((self.bytes.len() / UNIT) as u32, needle.len() as u32);
+        self.bytes.extend_from_slice(&owners.to_le_bytes());
+        self.bytes.extend_from_slice(&length.to_le_bytes());
+        self.bytes.extend_from_slice(needle);
+        self.bytes.resize(self.bytes.len().next_multiple_of(UNIT), 0);
+        self.count += 1;
+        record
+    }
+
+    /// The owners' number of the needle there, and the needle.
+    #[inline]
+    fn at(&self, record: u32) -> (u32, &[u8]) {
+        let rest = &self.bytes[record as usize * UNIT..];
+        let (head, rest) = rest.split_at(HEAD);
+        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        (word(0), &rest[..word(4) as usize])
+    }
+
+    fn set_owners(&mut self, record: u32, owners: u32) {
+        let at = record as usize * UNIT;
+        self.bytes[at..at + 4].copy_from_slice(&owners.to_le_bytes());
+    }
+
+    /// Where each lies.
+    fn places(&self) -> impl Iterator<Item = u32> + Clone {
+        let mut next = 0;
+        (0..self.count).map(move |_| {
+            let place = next;
+            let length = HEAD + self.at(place).1.len();
+            #[expect(clippy::cast_possible_truncation, reason = "memory ends long before 16 GiB of needles")]
+            let units = length.div_ceil(UNIT) as u32;
+            next += units;
+            place
+        })
+    }
+}
+
+impl Owners {
+    /// Adds a list, if it is not the last one; its number.
+    fn push(&mut self, list: impl Iterator<Item = SelectorIndex> + Clone) -> u32 {
+        #[expect(clippy::cast_possible_truncation, reason = "memory ends long before 2^32 owners")]
+        let number = |len: usize| len as u32;
+        if self.starts.is_empty() {
+            self.starts.push(0);
+        }
+        let lists = self.starts.len() - 1;
+        if let Some(last) = lists.checked_sub(1)
+            && self.of(number(last)).iter().copied().eq(list.clone())
+        {
+            return number(last);
+        }
+        self.all.extend(list);
+        self.starts.push(number(self.all.len()));
+        number(lists)
+    }
+
+    fn of(&self, number: u32) -> &[SelectorIndex] {
+        let at = number as usize;
+        &self.all[self.starts[at] as usize..self.starts[at + 1] as usize]
+    }
+}
+
 /// So many needles are put in order: of more, some lie between any two bounds.
 const SORTED_MAX: usize = 10_000;
 
 impl Needles {
-    /// Makes room for so many more.
-    pub(crate) fn reserve(&mut self, needles: usize) {
-        let Self { table, hasher, bytes, starts, pairs, .. } = self;
-        table.reserve(needles, |&needle| hasher.hash_one(nth(bytes, starts, needle)));
-        pairs.reserve(needles);
-    }
-
-    /// Adds `needle` for `selector`.
-    pub(crate) fn insert(&mut self, needle: &[u8], selector: SelectorIndex) {
-        let Self { table, hasher, bytes, starts, .. } = self;
-        let hash = hasher.hash_one(needle);
-        let id = match table.find(hash, |&known| nth(bytes, starts, known) == needle) {
-            Some(&known) => known,
-            None => {
-                #[expect(clippy::cast_possible_truncation, reason = "memory ends long before 2^32 needles")]
-                let next = table.len() as u32;
-                if starts.is_empty() {
-                    starts.push(0);
-                }
-                bytes.extend_from_slice(needle);
-                starts.push(bytes.len());
-                table.insert_unique(hash, next, |&known| hasher.hash_one(nth(bytes, starts, known)));
-                next
-            }
-        };
-        self.lengths |= length_bit(needle.len());
-        self.pairs.push((id, selector));
-    }
-
-    /// Prepares for questions: no needle is added after this.
-    pub(crate) fn seal(&mut self) {
-        self.sieve = Sieve::new(&self.iter().map(digest_bytes).collect::<Vec<_>>());
-        self.table = HashTable::new();
-        self.slots = Slots::new(self.iter().map(|needle| self.hasher.hash_one(needle)), self.len());
-        let mut pairs = std::mem::take(&mut self.pairs);
+    /// The set of these byte strings, of which there are `count`; each may come more than once, for the same selector or for others.
+    pub(crate) fn new<'n>(wanted: impl Iterator<Item = (&'n [u8], SelectorIndex)>, count: usize) -> Self {
+        let mut this = Self { slots: Slots::with_room_for(count), ..Self::default() };
+        // Which needle, and who looks for it.
+        let mut pairs = Vec::with_capacity(count);
+        for (needle, selector) in wanted {
+            pairs.push((this.insert(needle), selector));
+        }
+        // They are in order already, unless a needle came more than once.
         pairs.sort_unstable();
         pairs.dedup();
-        for (at, &(needle, _)) in (0..).zip(&pairs) {
-            if needle as usize == self.first_owner.len() {
-                self.first_owner.push(at);
-            }
+        let places = this.records.places().collect::<Vec<_>>();
+        for (same, place) in pairs.chunk_by(|a, b| a.0 == b.0).zip(places) {
+            let owners = this.owners.push(same.iter().map(|&(_, owner)| owner));
+            this.records.set_owners(place, owners);
         }
-        self.owners = pairs.into_iter().map(|(_, owner)| owner).collect();
-        #[expect(clippy::cast_possible_truncation, reason = "memory ends long before 2^32 owners")]
-        self.first_owner.push(self.owners.len() as u32);
+        this.sieve = Sieve::new(&this.iter().map(digest_bytes).collect::<Vec<_>>());
+        this.sorted = this.in_order();
+        this
+    }
+
+    /// Adds a needle, if it is not there; which it is.
+    fn insert(&mut self, needle: &[u8]) -> u32 {
+        let mut look = self.first_look(self.hash(needle));
+        while let Some(record) = look.record() {
+            let (number, known) = self.records.at(record);
+            if look.may_be() && known == needle {
+                return number;
+            }
+            look = self.slots.next(look);
+        }
+        self.lengths |= length_bit(needle.len());
         #[expect(clippy::cast_possible_truncation, reason = "memory ends long before 2^32 needles")]
-        let all = 0..self.len() as u32;
+        let number = self.records.count as u32;
+        let record = self.records.push(needle, number);
+        self.slots.fill(look, record);
+        number
+    }
+
+    fn in_order(&self) -> Vec<u32> {
+        let (all, needle) = (self.records.places(), |place: &u32| self.records.at(*place).1);
         let mut sorted: Vec<u32> = if self.len() <= SORTED_MAX {
             all.collect()
         } else {
-            let extremes =
-                [all.clone().min_by_key(|&needle| self.nth(needle)), all.max_by_key(|&needle| self.nth(needle))];
+            let extremes = [all.clone().min_by_key(needle), all.max_by_key(needle)];
             extremes.into_iter().flatten().collect()
         };
-        sorted.sort_unstable_by_key(|&needle| self.nth(needle));
-        self.sorted = sorted;
-    }
-
-    fn nth(&self, needle: u32) -> &[u8] {
-        nth(&self.bytes, &self.starts, needle)
+        sorted.sort_unstable_by_key(needle);
+        sorted
     }
 
     /// Whether there is nothing to look for.
@@ -185,7 +245,7 @@ impl Needles {
 
     /// How many needles there are.
     pub fn len(&self) -> usize {
-        self.starts.len().saturating_sub(1)
+        self.records.count
     }
 
     /// Whether `value` is no needle, as far as a look at a few of its bytes tells.
@@ -199,64 +259,69 @@ impl Needles {
         matches!(self.sieve, Sieve::Few(_))
     }
 
-    /// Which needle `value` is.
+    /// The number of the owners of the needle that `value` is, if it is one.
     #[inline]
     pub(crate) fn find(&self, value: &[u8]) -> Option<u32> {
-        if self.excludes(value) { None } else { self.look_up(value) }
+        if self.excludes(value) { None } else { self.find_from(self.first_look(self.hash(value)), value) }
     }
 
-    /// [`find`](Self::find) for a value that is not [excluded](Self::excludes).
+    /// The hash that says where to look for `value`.
     #[inline]
-    fn look_up(&self, value: &[u8]) -> Option<u32> {
-        self.find_from(self.first_look(value), value)
+    pub(crate) fn hash(&self, value: &[u8]) -> u64 {
+        self.hasher.hash_one(value)
     }
 
-    /// Where to look for `value`. Its slot is read already: looks for many values, taken one after the other, wait for memory together.
+    /// Where to look for a value with this [hash](Self::hash). Its slot is read already: looks for many values, taken one after the other,
+    /// wait for memory together.
     #[inline]
-    pub(crate) fn first_look(&self, value: &[u8]) -> Look {
-        self.slots.first(self.hasher.hash_one(value))
+    pub(crate) fn first_look(&self, hash: u64) -> Look {
+        self.slots.first(hash)
+    }
+
+    /// Reads the beginning of what a look found, so that it is near when it is compared; some of its bits.
+    #[inline]
+    pub(crate) fn touch(&self, look: Look) -> u8 {
+        self.records.bytes.get(look.slot.record as usize * UNIT).copied().unwrap_or_default()
     }
 
     /// [`find`](Self::find) for a value that is not [excluded](Self::excludes), from its [first look](Self::first_look) on.
     #[inline]
     pub(crate) fn find_from(&self, mut look: Look, value: &[u8]) -> Option<u32> {
         loop {
-            let needle = look.needle()?;
-            if look.may_be() && self.nth(needle) == value {
-                return Some(needle);
+            let record = look.record()?;
+            if look.may_be() {
+                let (owners, needle) = self.records.at(record);
+                if needle == value {
+                    return Some(owners);
+                }
             }
             look = self.slots.next(look);
         }
     }
 
-    /// Who looks for a needle that [`find`](Self::find) named.
-    pub(crate) fn owners(&self, needle: u32) -> &[SelectorIndex] {
-        let at = needle as usize;
-        &self.owners[self.first_owner[at] as usize..self.first_owner[at + 1] as usize]
+    /// The owners with a number that [`find`](Self::find) named.
+    #[inline]
+    pub(crate) fn owners(&self, number: u32) -> &[SelectorIndex] {
+        self.owners.of(number)
     }
 
     /// Whether some needle lies in the range in the order of bytes. The range's end may be cut short: what goes on from it counts.
     pub(crate) fn any_within(&self, range: &RangeInclusive<&[u8]>) -> bool {
+        let needle = |place: u32| self.records.at(place).1;
         let reaches = |needle: &[u8]| needle <= *range.end() || needle.starts_with(range.end());
         if self.len() > SORTED_MAX {
             // Between the first and the last there may be one anywhere.
             let (Some(&first), Some(&last)) = (self.sorted.first(), self.sorted.last()) else { return true };
-            return reaches(self.nth(first)) && self.nth(last) >= *range.start();
+            return reaches(needle(first)) && needle(last) >= *range.start();
         }
-        let first = self.sorted.partition_point(|&needle| self.nth(needle) < *range.start());
-        self.sorted.get(first).is_some_and(|&needle| reaches(self.nth(needle)))
+        let first = self.sorted.partition_point(|&place| needle(place) < *range.start());
+        self.sorted.get(first).is_some_and(|&place| reaches(needle(place)))
     }
 
     /// All needles, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.starts.windows(2).map(|ends| &self.bytes[ends[0]..ends[1]])
+        self.records.places().map(|place| self.records.at(place).1)
     }
-}
-
-#[inline]
-fn nth<'b>(bytes: &'b [u8], starts: &[usize], needle: u32) -> &'b [u8] {
-    let at = needle as usize;
-    &bytes[starts[at]..starts[at + 1]]
 }
 
 #[inline]

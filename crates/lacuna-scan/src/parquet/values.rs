@@ -197,31 +197,35 @@ const BLOCK: usize = 64;
 /// Looks for `needles` among length-prefixed values. Most values are done with a look at their length and ends.
 ///
 /// Where many are wanted, what passes is put aside without a branch: where every second value is wanted, no branch can be foretold.
-/// Then all slots of the block are read before any value is compared with what they name, so that the looks into memory, of which
-/// hardly any is in a cache, do not wait for each other.
+/// Then all slots of the block are read, and then what they name is touched, before any value is compared with it, so that the looks
+/// into memory, of which hardly any is in a cache, do not wait for each other.
 fn search_prefixed(mut bytes: &[u8], count: usize, needles: &Needles, found: &mut Found) -> Result<(), Unreadable> {
     if needles.are_few() {
         for_each_prefixed(bytes, count, |ordinal, value| {
-            if let Some(needle) = needles.find(value) {
-                found.extend(needles.owners(needle).iter().map(|&selector| (ordinal, selector)));
+            if let Some(owners) = needles.find(value) {
+                found.extend(needles.owners(owners).iter().map(|&selector| (ordinal, selector)));
             }
         })?;
         return Ok(());
     }
     let mut passed: [(u32, &[u8]); BLOCK] = [(0, &[]); BLOCK];
-    let mut looks = [Look::default(); BLOCK];
+    let (mut hashes, mut looks) = ([0; BLOCK], [Look::default(); BLOCK]);
     for first in (0..count).step_by(BLOCK) {
         let mut kept = 0;
         bytes = for_each_prefixed(bytes, BLOCK.min(count - first), |at, value| {
             passed[kept] = (first as u32 + at, value);
             kept += usize::from(!needles.excludes(value));
         })?;
-        for (look, (_, value)) in looks.iter_mut().zip(&passed[..kept]) {
-            *look = needles.first_look(value);
+        for (hash, (_, value)) in hashes.iter_mut().zip(&passed[..kept]) {
+            *hash = needles.hash(value);
         }
+        for (look, hash) in looks.iter_mut().zip(&hashes[..kept]) {
+            *look = needles.first_look(*hash);
+        }
+        std::hint::black_box(looks[..kept].iter().fold(0, |all, look| all ^ needles.touch(*look)));
         for (&(ordinal, value), look) in passed[..kept].iter().zip(looks) {
-            if let Some(needle) = needles.find_from(look, value) {
-                found.extend(needles.owners(needle).iter().map(|&selector| (ordinal, selector)));
+            if let Some(owners) = needles.find_from(look, value) {
+                found.extend(needles.owners(owners).iter().map(|&selector| (ordinal, selector)));
             }
         }
     }
