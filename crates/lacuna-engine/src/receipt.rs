@@ -100,6 +100,12 @@ impl Receipt {
     pub fn is_done(&self) -> bool {
         self.complete && self.shards_pending() == 0
     }
+
+    /// Whether all that is left are old bytes: every purge tries to remove those.
+    pub fn waits_for_old_bytes(&self) -> bool {
+        let mut pending = self.sources.iter().flat_map(ReceiptSource::pending);
+        self.complete && !self.is_done() && pending.all(ReceiptShard::is_out_of_the_bytes)
+    }
 }
 
 impl ReceiptSource {

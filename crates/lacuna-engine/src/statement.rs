@@ -398,6 +398,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn old_bytes_are_all_that_is_left_where_rows_are_out_of_the_bytes() {
+        let receipt = |line: ReceiptShard| {
+            let source = source();
+            let mut receipt = Receipt { complete: true, ..unknown("r") };
+            note(&mut receipt, &source, &line);
+            receipt
+        };
+        let left = receipt(purged("1", ShardState::Verified, OldVersions::Left));
+        let held = receipt(purged("1", ShardState::Blocked, OldVersions::Held));
+        assert!([&left, &held].iter().all(|receipt| !receipt.is_done() && receipt.waits_for_old_bytes()));
+        let gone = receipt(purged("1", ShardState::Gone, OldVersions::Removed));
+        assert!(gone.is_done() && !gone.waits_for_old_bytes());
+        let hidden = receipt(hidden_in("1"));
+        assert!(!hidden.is_done() && !hidden.waits_for_old_bytes());
+        assert!(!Receipt { complete: false, ..left }.waits_for_old_bytes(), "not all was searched");
+    }
+
     #[tokio::test]
     async fn what_went_from_a_later_version_is_not_told_as_hidden_in_an_earlier_one() {
         let gone = purged("2", ShardState::Gone, OldVersions::None);

@@ -99,8 +99,8 @@ impl Worker {
     }
 
     /// Has requests searched again of which nothing is hidden and whose newest receipts still say that something is to be done: a run that
-    /// was late told of a shard as it had been, or old bytes could not be removed. What is hidden is looked at anew, after they were seen to
-    /// wait: rows that another worker hid in between are no reason.
+    /// was late told of a shard as it had been. What is hidden is looked at anew, after they were seen to wait: rows that another worker hid
+    /// in between are no reason, and neither are old bytes, which the next purge looks after.
     async fn search_again(&self, left: Vec<Request>, stop: &CancellationToken) -> Result<()> {
         if left.is_empty() {
             return Ok(());
@@ -113,6 +113,7 @@ impl Worker {
             let known = self.receipt_of(request).await?;
             let ending = match &known {
                 Some((_, receipt)) if receipt.is_done() => Ending::Complete,
+                Some((_, receipt)) if receipt.waits_for_old_bytes() => continue,
                 Some((_, receipt)) => Ending::Incomplete { missing: missing(receipt) },
                 None => {
                     let reason = "its receipt is not where it was written".to_owned();
