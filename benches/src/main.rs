@@ -54,6 +54,9 @@ enum Command {
         /// The column
         #[arg(long, default_value = "UserId")]
         column: String,
+        /// Threads; as many as there are cores when absent
+        #[arg(long)]
+        threads: Option<usize>,
     },
     /// The same, and every page of the other columns that holds one of the given rows: nothing that hands these rows on can be faster
     FloorHit {
@@ -115,7 +118,11 @@ fn main() -> Result<()> {
         Command::E2e(args) => e2e::run(&args)?,
         Command::SlowStore(args) => writeln!(io::stdout(), "{}", serde_json::to_string(&far::find(&args)?)?)?,
         Command::Ledger(args) => ledger::run(&args)?,
-        Command::FloorId { dir, column } => say(floor::id(&dir, &column)?)?,
+        Command::FloorId { dir, column, threads } => {
+            // 0 stands for the cores.
+            rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build_global()?;
+            say(floor::id(&dir, &column)?)?;
+        }
         Command::FloorHit { dir, rows, column } => {
             let rows: rows::Rows = serde_json::from_slice(&std::fs::read(rows)?)?;
             say(floor::hit(&dir, &column, &rows)?)?;

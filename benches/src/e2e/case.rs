@@ -86,7 +86,8 @@ impl Work {
             Self::PurgeOne | Self::PurgeEvery => &[Lacuna, Duckdb, Pyarrow, Floor],
             Self::PurgeMany => &[Lacuna, Near, Floor],
             Self::FindLines => &[Lacuna, Duckdb, Jq, Rg, Floor],
-            Self::OneThread | Self::TwoThreads | Self::RequestOne | Self::RequestCrowd | Self::Memory => &[Lacuna],
+            Self::OneThread | Self::TwoThreads => &[Lacuna, Floor],
+            Self::RequestOne | Self::RequestCrowd | Self::Memory => &[Lacuna],
             Self::SlowStore => &[Lacuna, Near, Floor],
         }
     }

@@ -18,7 +18,7 @@ impl Bench {
         let user = user(corpus.person(Role::Rare)?)?;
         match tool {
             Tool::Lacuna => self.find(corpus, &["--subject".into(), format!("object_id={user}").into()], None),
-            Tool::Floor => self.floor_id(corpus),
+            Tool::Floor => self.floor_id(corpus, None),
             rival => {
                 let args = ["find".into(), corpus.shards(rival, "parquet"), user.into()];
                 self.count(&self.rival(rival, args)?, corpus.person(Role::Rare)?.rows())
@@ -27,7 +27,10 @@ impl Bench {
     }
 
     /// The rare user, by Lacuna on so many threads.
-    pub(super) fn find_on(&self, corpus: &Corpus, threads: usize) -> Result<Measured> {
+    pub(super) fn find_on(&self, corpus: &Corpus, tool: Tool, threads: usize) -> Result<Measured> {
+        if tool == Tool::Floor {
+            return self.floor_id(corpus, Some(threads));
+        }
         let user = user(corpus.person(Role::Rare)?)?;
         let args = ["--subject", &format!("object_id={user}"), "--threads", &threads.to_string()];
         self.find(corpus, &args.map(OsString::from), None)
@@ -85,8 +88,10 @@ impl Bench {
         Ok(measured)
     }
 
-    fn floor_id(&self, corpus: &Corpus) -> Result<Measured> {
-        let (measured, said) = self.run(&self.own(["floor-id".into(), OsString::from(&corpus.written.dir)])?)?;
+    fn floor_id(&self, corpus: &Corpus, threads: Option<usize>) -> Result<Measured> {
+        let threads = threads.map(|threads| format!("--threads={threads}").into());
+        let args = ["floor-id".into(), OsString::from(&corpus.written.dir)].into_iter().chain(threads);
+        let (measured, said) = self.run(&self.own(args)?)?;
         ensure!(said.starts_with(&format!("{} values", corpus.written.rows)), "the floor read something else: {said}");
         Ok(measured)
     }

@@ -9,13 +9,13 @@ use anyhow::{Result, anyhow};
 
 use super::Floor;
 
-/// Does `work` on every item, on as many threads as there are cores, each with a `State` of its own; adds up what was done.
+/// Does `work` on every item, on as many threads as rayon has, which are the cores unless it was told otherwise, each with a `State` of its own; adds up what was done.
 pub(super) fn spread<T: Sync, State: Default>(
     items: &[T],
     work: impl Fn(&mut State, &T) -> Result<Floor> + Sync,
 ) -> Result<Floor> {
     let next = AtomicUsize::new(0);
-    let threads = thread::available_parallelism()?.get().min(items.len().max(1));
+    let threads = rayon::current_num_threads().min(items.len().max(1));
     let one = || {
         let mut state = State::default();
         let mut done = Floor::default();
