@@ -9,7 +9,8 @@ use anyhow::{Result, anyhow};
 
 use super::Floor;
 
-/// Does `work` on every item, on as many threads as rayon has, which are the cores unless it was told otherwise, each with a `State` of its own; adds up what was done.
+/// Does `work` on every item, on as many threads as rayon has, which are the cores unless it was told otherwise, each with a `State` of
+/// its own; adds up what was done.
 pub(super) fn spread<T: Sync, State: Default>(
     items: &[T],
     work: impl Fn(&mut State, &T) -> Result<Floor> + Sync,

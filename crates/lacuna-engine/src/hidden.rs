@@ -187,8 +187,7 @@ pub(crate) async fn hide(
 
 /// Takes `requests` out of what hid rows for them in a version of a shard that is there no more: they are hidden in the newer one.
 pub(crate) async fn forget(store: &dyn Store, shard: &str, etag: &Etag, requests: &[&str]) -> Result<(), ShardError> {
-    for path in [tombstone::path(shard), tombstone::superseded_path(shard, etag.as_str())] {
-        let path = blob_path(path)?;
+    for path in places(shard, etag.as_str())? {
         for _ in 0..ATTEMPTS_MAX {
             let held = at(store, &path).await?.filter(|held| held.tombstone.version().etag == etag.as_str());
             let Some(held) = held else { break };
@@ -202,8 +201,8 @@ pub(crate) async fn forget(store: &dyn Store, shard: &str, etag: &Etag, requests
 
 /// Whether rows of this version of a shard, or of one that took its place, are hidden for a request.
 pub(crate) async fn is_hiding(store: &dyn Store, shard: &str, etag: &str, request: &str) -> Result<bool, ShardError> {
-    for path in [tombstone::path(shard), tombstone::superseded_path(shard, etag)] {
-        let held = at(store, &blob_path(path)?).await?;
+    for path in places(shard, etag)? {
+        let held = at(store, &path).await?;
         if held.is_some_and(|held| held.tombstone.requests().any(|(hidden_for, _)| hidden_for == request)) {
             return Ok(true);
         }
@@ -290,6 +289,11 @@ pub(crate) async fn carry(
         }
     }
     Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
+}
+
+/// Where the tombstone of this version of a shard may be: in the shard's place, or put aside for a newer version's.
+fn places(shard: &str, etag: &str) -> Result<[BlobPath; 2], ShardError> {
+    Ok([blob_path(tombstone::path(shard))?, blob_path(tombstone::superseded_path(shard, etag))?])
 }
 
 fn blob_path(path: String) -> Result<BlobPath, ShardError> {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it stands")]
 
 mod copies;
+mod gate;
 mod slow;
 
 use std::env;
@@ -18,6 +19,7 @@ use crate::{
     Store, WriteOptions,
 };
 
+pub use gate::{Gate, Gated, Listed};
 pub use slow::SlowStore;
 
 /// Azurite's account, the same everywhere.

@@ -17,8 +17,8 @@ use crate::{Action, Error, Phase, Request, Source};
 /// Packages made at a time.
 const PACKAGES_AT_ONCE: usize = 8;
 
-/// Packages written together: their small files share what a store asks for each of them, and are in memory until then. With 32 of them, the
-/// export of 1,000 people took an eighth more time.
+/// Packages written together: their small files share what a store asks for each of them, and are in memory until then. With 32 of them
+/// `cargo xtask bench --cases export-crowd` takes longer.
 const PACKAGES_TOGETHER: usize = 128;
 
 impl Pass<'_> {

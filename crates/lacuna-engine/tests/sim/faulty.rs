@@ -1,17 +1,13 @@
 //! A store in memory that numbers every operation, and lets faults happen at some of them.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::{self, BoxStream};
-use lacuna_store::{
-    BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, Keeping, MemoryStore, OldCopy, Removal, Result,
-    Store, WriteOptions,
-};
+use futures::stream;
+use lacuna_store::testing::{Gate, Listed};
+use lacuna_store::{BlobPath, Error, ErrorKind, Keeping, MemoryStore, Result, Store};
 
 /// What happens at an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,8 +116,14 @@ impl Faulty {
         }
         fault
     }
+}
 
-    async fn step<T>(&self, path: &BlobPath, operation: impl Future<Output = Result<T>>) -> Result<T> {
+impl Gate for Faulty {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+
+    async fn pass<T: Send>(&self, path: &BlobPath, operation: impl Future<Output = Result<T>> + Send) -> Result<T> {
         let fail = |kind| Err(Error::new(kind).at(path));
         match self.fault() {
             None | Some(Fault::Replaced | Fault::Appended | Fault::Removed | Fault::Hidden) => operation.await,
@@ -147,55 +149,18 @@ impl Faulty {
             }
         }
     }
-}
 
-#[async_trait::async_trait]
-impl Store for Faulty {
-    fn url(&self) -> String {
-        "memory:".into()
-    }
-
-    fn list(&self, prefix: &str) -> BoxStream<'_, Result<BlobInfo>> {
+    fn pass_list<'s>(&'s self, list: impl FnOnce() -> Listed<'s>) -> Listed<'s> {
         let broken = |kind| stream::once(std::future::ready(Err(Error::new(kind)))).boxed();
         match self.fault() {
             Some(Fault::Refuse(kind)) => broken(kind),
-            Some(Fault::Lost) => self.inner.list(prefix).take(1).chain(broken(ErrorKind::Unavailable)).boxed(),
+            Some(Fault::Lost) => list().take(1).chain(broken(ErrorKind::Unavailable)).boxed(),
             Some(Fault::Killed | Fault::KilledAfter) => {
                 self.dead.store(true, Ordering::SeqCst);
                 broken(ErrorKind::Other)
             }
-            None | Some(_) => self.inner.list(prefix),
+            None | Some(_) => list(),
         }
-    }
-
-    async fn head(&self, path: &BlobPath) -> Result<BlobInfo> {
-        self.step(path, self.inner.head(path)).await
-    }
-
-    async fn read(&self, path: &BlobPath, range: Range<u64>, etag: &Etag) -> Result<Bytes> {
-        self.step(path, self.inner.read(path, range, etag)).await
-    }
-
-    async fn write(
-        &self,
-        path: &BlobPath,
-        content: Content,
-        condition: Condition,
-        options: WriteOptions,
-    ) -> Result<BlobInfo> {
-        self.step(path, self.inner.write(path, content, condition, options)).await
-    }
-
-    async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()> {
-        self.step(path, self.inner.delete(path, etag)).await
-    }
-
-    async fn old_copies(&self, path: &BlobPath) -> Result<Vec<OldCopy>> {
-        self.step(path, self.inner.old_copies(path)).await
-    }
-
-    async fn remove_copy(&self, path: &BlobPath, copy: &OldCopy) -> Result<Removal> {
-        self.step(path, self.inner.remove_copy(path, copy)).await
     }
 }
 

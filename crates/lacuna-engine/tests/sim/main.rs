@@ -16,6 +16,7 @@ mod scenario;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use faulty::{Fault, Faults, Faulty};
+use lacuna_store::testing::Gated;
 use lacuna_store::{ErrorKind, Hold, Keeping};
 use scenario::{Format, Scenario, Work};
 
@@ -134,7 +135,7 @@ fn several_faults() {
 /// What the simulation itself relies on: a store that is wrapped without faults behaves as it is.
 #[test]
 fn without_faults_the_store_is_as_it_is() {
-    let store = Faulty::new(Faults::none(), Keeping::Nothing);
+    let store = Gated(Faulty::new(Faults::none(), Keeping::Nothing));
     runtime().block_on(async {
         use lacuna_store::{Condition, Content, Store as _, WriteOptions};
         let path = lacuna_store::BlobPath::new("x").unwrap();

@@ -13,6 +13,7 @@ use lacuna_engine::{
 };
 use lacuna_erase::tombstone::{self, ShardVersion, Tombstone};
 use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Selector, TenantId, TenantRule};
+use lacuna_store::testing::Gated;
 use lacuna_store::{BlobPath, Condition, Content, Keeping, MemoryStore, Store, WriteOptions};
 use parquet::arrow::ArrowWriter;
 use roaring::RoaringTreemap;
@@ -99,9 +100,9 @@ impl Scenario {
     pub(crate) async fn run(self, faults: Faults) -> usize {
         let truth: Truth = Arc::default();
         let (written, format, have_writer) = (truth.clone(), self.format, faults.have_writer());
-        let store = Arc::new(Faulty::new(faults, self.keeping).with_writer(Box::new(move |inner, fault| {
+        let store = Arc::new(Gated(Faulty::new(faults, self.keeping).with_writer(Box::new(move |inner, fault| {
             write_meanwhile(inner, format, fault, &written);
-        })));
+        }))));
         for name in SHARDS {
             let path = self.format.shard(name);
             put(&store.inner, &path, encode(self.format, &original()));

@@ -1,15 +1,12 @@
 //! A store on which some operations fail: before they happen, or with their answer lost.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::{self, BoxStream};
-use lacuna_store::{
-    BlobInfo, BlobPath, Condition, Content, Error, ErrorKind, Etag, OldCopy, Removal, Result, Store, WriteOptions,
-};
+use futures::stream;
+use lacuna_store::testing::{Gate, Listed};
+use lacuna_store::{BlobPath, Error, ErrorKind, Result, Store};
 
 /// What happens to an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +29,12 @@ impl fmt::Debug for Gale {
     }
 }
 
-impl Gale {
-    async fn step<T>(&self, path: &BlobPath, operation: impl Future<Output = Result<T>> + Send) -> Result<T> {
+impl Gate for Gale {
+    fn inner(&self) -> &dyn Store {
+        self.inner.as_ref()
+    }
+
+    async fn pass<T: Send>(&self, path: &BlobPath, operation: impl Future<Output = Result<T>> + Send) -> Result<T> {
         let unavailable = || Error::new(ErrorKind::Unavailable).at(path);
         match (self.gust)() {
             None => operation.await,
@@ -44,50 +45,13 @@ impl Gale {
             }
         }
     }
-}
 
-#[async_trait::async_trait]
-impl Store for Gale {
-    fn url(&self) -> String {
-        self.inner.url()
-    }
-
-    fn list(&self, prefix: &str) -> BoxStream<'_, Result<BlobInfo>> {
+    fn pass_list<'s>(&'s self, list: impl FnOnce() -> Listed<'s>) -> Listed<'s> {
         let broken = stream::once(std::future::ready(Err(Error::new(ErrorKind::Unavailable))));
         match (self.gust)() {
-            None => self.inner.list(prefix),
+            None => list(),
             Some(Gust::Refused) => broken.boxed(),
-            Some(Gust::Lost) => self.inner.list(prefix).take(1).chain(broken).boxed(),
+            Some(Gust::Lost) => list().take(1).chain(broken).boxed(),
         }
-    }
-
-    async fn head(&self, path: &BlobPath) -> Result<BlobInfo> {
-        self.step(path, self.inner.head(path)).await
-    }
-
-    async fn read(&self, path: &BlobPath, range: Range<u64>, etag: &Etag) -> Result<Bytes> {
-        self.step(path, self.inner.read(path, range, etag)).await
-    }
-
-    async fn write(
-        &self,
-        path: &BlobPath,
-        content: Content,
-        condition: Condition,
-        options: WriteOptions,
-    ) -> Result<BlobInfo> {
-        self.step(path, self.inner.write(path, content, condition, options)).await
-    }
-
-    async fn delete(&self, path: &BlobPath, etag: &Etag) -> Result<()> {
-        self.step(path, self.inner.delete(path, etag)).await
-    }
-
-    async fn old_copies(&self, path: &BlobPath) -> Result<Vec<OldCopy>> {
-        self.step(path, self.inner.old_copies(path)).await
-    }
-
-    async fn remove_copy(&self, path: &BlobPath, copy: &OldCopy) -> Result<Removal> {
-        self.step(path, self.inner.remove_copy(path, copy)).await
     }
 }

@@ -15,6 +15,7 @@ use lacuna_ledger::{
     Submitted,
 };
 use lacuna_scan::{Epochs, Field, IdentifierRule, Kind as IdKind, Limits, Mapping, TenantRule};
+use lacuna_store::testing::Gated;
 use lacuna_store::{BlobPath, Condition, Content, MemoryStore, Store, WriteOptions};
 use lacuna_worker::{Catalogue, Engines, Settings, Summary, Work, Worker};
 use time::OffsetDateTime;
@@ -96,7 +97,7 @@ impl World {
     }
 
     fn way(&self, to: &Arc<dyn Store>) -> Arc<dyn Store> {
-        Arc::new(Gale { inner: to.clone(), gust: self.gust.clone() })
+        Arc::new(Gated(Gale { inner: to.clone(), gust: self.gust.clone() }))
     }
 
     /// The test's own, which nothing stands in the way of.
