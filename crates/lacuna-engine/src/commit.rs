@@ -42,7 +42,7 @@ pub(crate) async fn publish(
 
 /// Writes files of packages; all of them are there for good when it is done. A run that is repeated writes the same paths again.
 pub(crate) async fn publish_all(store: &dyn Store, files: Vec<NewBlob>) -> Result<()> {
-    store.write_all(files, Condition::Any).await.into_iter().try_for_each(|written| written.map(drop))
+    store.write_all(files, Condition::Any).await.into_iter().collect()
 }
 
 /// Writes a file that must not exist yet.
@@ -57,7 +57,7 @@ pub(crate) async fn create(
 }
 
 /// Writes files that must not exist yet, together; the answers are in the same order.
-pub(crate) async fn create_all(store: &dyn Store, files: Vec<NewBlob>) -> Vec<Result<BlobInfo>> {
+pub(crate) async fn create_all(store: &dyn Store, files: Vec<NewBlob>) -> Vec<Result<()>> {
     store.write_all(files, Condition::New).await
 }
 

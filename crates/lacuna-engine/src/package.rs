@@ -1,16 +1,18 @@
 //! The export package of one request: data files from the spool, what describes them, and `_SUCCESS` last.
 //!
-//! Small files are put together in memory and written with those of other packages. A large one is written by itself.
+//! Small files are put together and written with those of other packages. A large one is written by itself.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use lacuna_export::manifest::{Excluded, File, Manifest, RequestInfo};
 use lacuna_export::{Encoder, Format, Package, package, readme};
 use lacuna_scan::SelectorIndex;
 use lacuna_store::{BlobPath, Content, NewBlob, Store};
 use sha2::{Digest as _, Sha256};
+use tempfile::TempPath;
 
 use crate::cpu::Cpu;
 use crate::hashing::Hashing;
@@ -25,8 +27,12 @@ pub(crate) const MANIFEST_TYPE: &str = "lacuna-manifest+json";
 /// A data file is split when it has taken so many bytes of records.
 const DATA_FILE_BYTES: u64 = 256 << 20;
 
-/// A data file up to this is not written by itself.
-const SMALL_FILE_BYTES: usize = 64 << 10;
+/// A data file up to this is in memory until it is written.
+const MEMORY_BYTES: usize = 64 << 10;
+
+/// A data file over this is written by itself; there is place in memory and on the disk for so many smaller ones as are written
+/// together.
+const SMALL_FILE_BYTES: u64 = 4 << 20;
 
 /// What a package is made from.
 pub(crate) struct Contents<'a> {
@@ -47,6 +53,8 @@ pub(crate) struct Volume {
     /// Its path in the store.
     pub(crate) root: String,
     files: Vec<NewBlob>,
+    /// Where some of the files are until then.
+    temporary: Vec<TempPath>,
     /// The file that says that all others are there, if nothing is missing in them.
     success: Option<NewBlob>,
 }
@@ -64,6 +72,7 @@ impl Press<'_> {
     pub(crate) async fn publish(&self, mut volumes: Vec<&mut Volume>) -> Result<(), Error> {
         let files = volumes.iter_mut().flat_map(|volume| volume.files.drain(..)).collect();
         commit::publish_all(self.store, files).await.map_err(|source| self.unwritten(source))?;
+        volumes.iter_mut().for_each(|volume| volume.temporary.clear());
         let successes = volumes.iter_mut().filter_map(|volume| volume.success.take()).collect();
         commit::publish_all(self.store, successes).await.map_err(|source| self.unwritten(source))
     }
@@ -116,7 +125,7 @@ impl Press<'_> {
         volume.add(&package, package::MANIFEST, manifest, "application/json")?;
         volume.add(&package, package::MANIFEST_SIGNATURE, signature, "application/jose")?;
         if contents.complete {
-            volume.success = Some(new_blob(&package, package::SUCCESS, Vec::new(), "text/plain")?);
+            volume.success = Some(new_blob(&package, package::SUCCESS, Content::Bytes(Bytes::new()), "text/plain")?);
         }
         Ok(volume)
     }
@@ -186,7 +195,13 @@ impl Press<'_> {
             let path = package::data_file(stem, format, number);
             match part.written {
                 Written::Memory(bytes) => {
-                    volume.files.push(new_blob(package, &path, bytes, format.media_type())?);
+                    let content = Content::Bytes(bytes.into());
+                    volume.files.push(new_blob(package, &path, content, format.media_type())?);
+                }
+                Written::File(file) if part.bytes <= SMALL_FILE_BYTES => {
+                    let content = Content::File(file.path().to_owned());
+                    volume.files.push(new_blob(package, &path, content, format.media_type())?);
+                    volume.temporary.push(file.into_temp_path());
                 }
                 Written::File(file) => {
                     let content = Content::File(file.path().to_owned());
@@ -210,21 +225,20 @@ impl Press<'_> {
 impl Volume {
     /// The package at `root`, of which nothing is left to write.
     pub(crate) fn written(root: String) -> Self {
-        Self { root, files: Vec::new(), success: None }
+        Self { root, files: Vec::new(), temporary: Vec::new(), success: None }
     }
 
     /// Adds a file that describes others.
     fn add(&mut self, package: &Package, path: &str, bytes: Vec<u8>, media_type: &'static str) -> Result<File, Error> {
         let sha256 = hex(&Sha256::digest(&bytes));
         let file = File { path: path.to_owned(), bytes: bytes.len() as u64, sha256, records: None };
-        self.files.push(new_blob(package, path, bytes, media_type)?);
+        self.files.push(new_blob(package, path, Content::Bytes(bytes.into()), media_type)?);
         Ok(file)
     }
 }
 
-fn new_blob(package: &Package, path: &str, bytes: Vec<u8>, media_type: &'static str) -> Result<NewBlob, Error> {
-    let path = blob_path(&package.path(path))?;
-    Ok(NewBlob { path, content: Content::Bytes(bytes.into()), content_type: Some(media_type) })
+fn new_blob(package: &Package, path: &str, content: Content, media_type: &'static str) -> Result<NewBlob, Error> {
+    Ok(NewBlob { path: blob_path(&package.path(path))?, content, content_type: Some(media_type) })
 }
 
 fn blob_path(path: &str) -> Result<BlobPath, Error> {
@@ -261,7 +275,7 @@ impl Parts {
             None => Encoder::new(self.format, &mut open).map_err(broken)?,
         };
         let reader = self.reader.get_or_insert_with(|| Box::new(self.lines.open()));
-        let mut written = Outgrown::new(SMALL_FILE_BYTES, &self.temp_dir);
+        let mut written = Outgrown::new(MEMORY_BYTES, &self.temp_dir);
         let mut out = Hashing::new(&mut written);
         let part = encoder.encode(reader.as_mut(), DATA_FILE_BYTES, &mut out).map_err(broken)?;
         let (bytes, sha256) = out.finish().map_err(Error::Temp)?;

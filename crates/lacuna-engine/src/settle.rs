@@ -131,7 +131,7 @@ impl Settlement<'_> {
             let written = commit::create_all(self.store, blobs).await;
             for ((account, receipt), written) in writing.into_iter().zip(written) {
                 match written {
-                    Ok(_) => told.push((account, receipt.path)),
+                    Ok(()) => told.push((account, receipt.path)),
                     // Another run wrote one: this one must say that, too.
                     Err(error) if error.kind == ErrorKind::AlreadyExists => left.push(account),
                     Err(error) => {

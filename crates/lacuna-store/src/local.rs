@@ -126,7 +126,7 @@ impl Store for LocalStore {
         self.blocking(path, move |root, path| write(root, path, content, &condition)).await
     }
 
-    async fn write_all(&self, blobs: Vec<NewBlob>, condition: Condition) -> Vec<Result<BlobInfo>> {
+    async fn write_all(&self, blobs: Vec<NewBlob>, condition: Condition) -> Vec<Result<()>> {
         let (root, count) = (Arc::clone(&self.root), blobs.len());
         let written = tokio::task::spawn_blocking(move || batch::write(&root, blobs, &condition)).await;
         written.unwrap_or_else(|cause| {
@@ -200,14 +200,14 @@ fn read(root: &Root, path: &BlobPath, ranges: &[Range<u64>], etag: &Etag) -> Res
 fn write(root: &Root, path: &BlobPath, content: Content, condition: &Condition) -> Result<BlobInfo> {
     let target = root.locate(path)?;
     // What cannot succeed should not copy gigabytes first. The check that counts comes under the lock.
-    check(root, path, condition)?;
+    check(&target, condition)?;
     let staged = Staged::new(root, content)?;
     if *condition == Condition::New {
         root.make_parent(path)?;
         staged.put_new(&target)?;
     } else {
         let _lock = lock::exclusive(root, path)?;
-        let old = check(root, path, condition)?;
+        let old = check(&target, condition)?;
         root.make_parent(path)?;
         staged.replace(&target, old.as_ref())?;
     }
@@ -215,9 +215,9 @@ fn write(root: &Root, path: &BlobPath, content: Content, condition: &Condition) 
     head(root, path)
 }
 
-/// The file that is to be replaced, when `condition` holds for it.
-fn check(root: &Root, path: &BlobPath, condition: &Condition) -> Result<Option<File>> {
-    let old = match root.open_file(path) {
+/// The file at `target` that is to be replaced, when `condition` holds for it.
+fn check(target: &Path, condition: &Condition) -> Result<Option<File>> {
+    let old = match place::open(target) {
         Ok(file) => Some(file),
         Err(error) if error.kind == ErrorKind::NotFound => None,
         Err(error) => return Err(error),

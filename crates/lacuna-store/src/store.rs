@@ -141,11 +141,11 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Writes blobs, each as [`write`](Self::write) does under this condition, in any order; the answers are in that of the blobs. When
     /// it answers, all that it says is written is there for good. Many small blobs cost less together than one after the other.
-    async fn write_all(&self, blobs: Vec<NewBlob>, condition: Condition) -> Vec<Result<BlobInfo>> {
+    async fn write_all(&self, blobs: Vec<NewBlob>, condition: Condition) -> Vec<Result<()>> {
         let writes = blobs.into_iter().map(|blob| {
             let (condition, options) =
                 (condition.clone(), WriteOptions { content_type: blob.content_type, ..WriteOptions::default() });
-            async move { self.write(&blob.path, blob.content, condition, options).await }
+            async move { self.write(&blob.path, blob.content, condition, options).await.map(drop) }
         });
         // Collected first: a lazy one is not known to be `Send` for every lifetime.
         let writes: Vec<_> = writes.collect();

@@ -201,7 +201,7 @@ async fn together(store: &dyn Store) {
                 assert_eq!(kind(answer), ErrorKind::AlreadyExists);
                 assert_eq!(read_all(store, path).await.unwrap(), "older");
             } else {
-                assert_eq!(store.head(path).await.unwrap(), answer.unwrap());
+                answer.unwrap();
                 assert_eq!(read_all(store, path).await.unwrap(), path.to_string());
             }
         }

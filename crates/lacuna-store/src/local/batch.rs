@@ -3,80 +3,93 @@
 //! Written one by one, a small file waits twice: for its bytes, and for its entry in the directory. 1,000 export packages are 6,000
 //! of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::place::{self, Root};
 use super::staging::Staged;
-use super::{check, head, lock};
-use crate::{BlobInfo, BlobPath, Condition, Content, Error, NewBlob, Result};
+use super::{check, lock};
+use crate::{BlobPath, Condition, Error, NewBlob, Result};
 
 /// From so many files on, the whole file system is told to write, which also waits for what others have written there.
 const WHOLE_FROM: usize = 16;
 
 /// Writes all of `blobs` for which `condition` holds; the answers are in the same order.
-pub(super) fn write(root: &Root, blobs: Vec<NewBlob>, condition: &Condition) -> Vec<Result<BlobInfo>> {
-    let paths: Vec<BlobPath> = blobs.iter().map(|blob| blob.path.clone()).collect();
-    let staged = blobs.into_iter().map(|blob| stage(root, &blob.path, blob.content, condition));
-    let staged: Vec<Result<Staged>> = staged.collect();
+pub(super) fn write(root: &Root, blobs: Vec<NewBlob>, condition: &Condition) -> Vec<Result<()>> {
+    let (paths, contents): (Vec<_>, Vec<_>) = blobs.into_iter().map(|blob| (blob.path, blob.content)).unzip();
+    let staged: Vec<Result<Staged>> = contents.into_iter().map(|content| Staged::new(root, content)).collect();
     // No name may lead to bytes that a crash would lose.
     let files = staged.iter().flatten().count();
     let is_settled = settle_whole(root, files);
-    let mut changed = BTreeSet::new();
+    let mut places = Places { root, ready: HashSet::new(), changed: BTreeSet::new() };
     let placed = paths.iter().zip(staged).map(|(path, staged)| {
         let staged = staged?;
         if !is_settled {
-            staged.sync()?;
+            staged.settle()?;
         }
-        put(root, path, staged, condition, &mut changed)
+        places.put(path, staged, condition)
     });
     let placed: Vec<Result<()>> = placed.collect();
     // No one may be told of a name that a crash would lose.
     let settled = match settle_whole(root, files) {
         true => Ok(()),
-        false => changed.iter().try_for_each(|directory| place::sync_directory(directory)),
+        false => places.changed.iter().try_for_each(|directory| place::sync_directory(directory)),
     };
     let answers = paths.iter().zip(placed).map(|(path, placed)| {
-        placed?;
-        settled.as_ref().map_err(|error| Error::new(error.kind).because(error.to_string()))?;
-        head(root, path)
+        let settled = settled.as_ref().map_err(|error| Error::new(error.kind).because(error.to_string()));
+        placed.and(settled.copied()).map_err(|error| error.at(path))
     });
-    let answers: Vec<Result<BlobInfo>> = answers.collect();
-    paths.iter().zip(answers).map(|(path, answer)| answer.map_err(|error| error.at(path))).collect()
+    answers.collect()
 }
 
-fn stage(root: &Root, path: &BlobPath, content: Content, condition: &Condition) -> Result<Staged> {
-    check(root, path, condition)?;
-    let staged = Staged::new(root, content)?;
-    staged.stamp()?;
-    Ok(staged)
+/// The directories of a batch's blobs. Each is looked at, and made where it is not there, for the first blob in it alone:
+/// without that `cargo xtask bench --cases export-crowd` takes longer.
+struct Places<'r> {
+    root: &'r Root,
+    /// Paths of directories that are there.
+    ready: HashSet<String>,
+    /// Directories that have another entry now.
+    changed: BTreeSet<PathBuf>,
 }
 
-/// Moves a staged file, whose bytes are durable, into its place; notes the directories that have another entry now.
-fn put(
-    root: &Root,
-    path: &BlobPath,
-    staged: Staged,
-    condition: &Condition,
-    changed: &mut BTreeSet<PathBuf>,
-) -> Result<()> {
-    let target = root.locate(path)?;
-    let mut note = |entry: &Path| changed.extend(entry.parent().map(Path::to_owned));
-    let mut made = |directory: &Path| {
-        note(directory);
+impl Places<'_> {
+    /// Moves a staged file, whose bytes are durable, into its place.
+    fn put(&mut self, path: &BlobPath, staged: Staged, condition: &Condition) -> Result<()> {
+        let target = self.enter(path)?;
+        if *condition == Condition::New {
+            staged.put_settled(&target)?;
+        } else {
+            let _lock = lock::exclusive(self.root, path)?;
+            let old = check(&target, condition)?;
+            staged.replace_settled(&target, old.as_ref())?;
+        }
+        self.note(&target);
         Ok(())
-    };
-    if *condition == Condition::New {
-        root.make_parent_and(path, &mut made)?;
-        staged.put_settled(&target)?;
-    } else {
-        let _lock = lock::exclusive(root, path)?;
-        let old = check(root, path, condition)?;
-        root.make_parent_and(path, &mut made)?;
-        staged.replace_settled(&target, old.as_ref())?;
     }
-    note(&target);
-    Ok(())
+
+    /// Where the blob goes, in a directory that is there.
+    fn enter(&mut self, path: &BlobPath) -> Result<PathBuf> {
+        let parent = path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
+        if self.ready.contains(parent) {
+            return Ok(self.root.path().join(path.as_str()));
+        }
+        let root = self.root;
+        let target = root.locate(path)?;
+        root.make_parent_and(path, |made| {
+            self.note(made);
+            Ok(())
+        })?;
+        self.ready.insert(parent.to_owned());
+        Ok(target)
+    }
+
+    /// Notes that an entry is new in its directory.
+    fn note(&mut self, entry: &Path) {
+        let Some(directory) = entry.parent() else { return };
+        if !self.changed.contains(directory) {
+            self.changed.insert(directory.to_owned());
+        }
+    }
 }
 
 /// Waits until all that was written to the store's file system is durable, where there are so many files that it pays; false when each

@@ -11,12 +11,9 @@ const LOCKS: u64 = 256;
 /// Waits for the blob's lock, and holds it until the answer is dropped.
 pub(super) fn exclusive(root: &Root, path: &BlobPath) -> Result<File> {
     let name = format!("{:02x}", hash(path.as_str()) % LOCKS);
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(root.lock_dir()?.join(name))
-        .map_err(place::failure)?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    let file = place::within(root.locks(), |directory| options.open(directory.join(&name)))?;
     file.lock().map_err(place::failure)?;
     Ok(file)
 }

@@ -42,10 +42,9 @@ impl Root {
         Ok(&self.staging)
     }
 
-    /// Where lock files lie; made when it is not there.
-    pub(super) fn lock_dir(&self) -> Result<&Path> {
-        std::fs::create_dir_all(&self.locks).map_err(failure)?;
-        Ok(&self.locks)
+    /// Where lock files lie, whether it is there or not.
+    pub(super) fn locks(&self) -> &Path {
+        &self.locks
     }
 
     /// Where the blob's file is or would be. An error when the way there leads through a symbolic link.
@@ -66,16 +65,9 @@ impl Root {
         Ok(place)
     }
 
-    /// Opens the blob's file for reading. What is no regular file is no blob.
+    /// Opens the blob's file for reading.
     pub(super) fn open_file(&self, path: &BlobPath) -> Result<File> {
-        // NONBLOCK, so that a pipe does not hold the reader until someone writes.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(self.locate(path)?);
-        let file = opened.map_err(|error| {
-            let link = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-            if link { through_link() } else { failure(error) }
-        })?;
-        if file.metadata().map_err(failure)?.is_file() { Ok(file) } else { Err(Error::new(ErrorKind::NotFound)) }
+        open(&self.locate(path)?)
     }
 
     /// Makes the directories above the blob, durably.
@@ -97,6 +89,29 @@ impl Root {
         }
         Ok(())
     }
+}
+
+/// Opens a [located](Root::locate) file for reading. What is no regular file is no blob.
+pub(super) fn open(place: &Path) -> Result<File> {
+    // NONBLOCK, so that a pipe does not hold the reader until someone writes.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(place);
+    let file = opened.map_err(|error| {
+        let link = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+        if link { through_link() } else { failure(error) }
+    })?;
+    if file.metadata().map_err(failure)?.is_file() { Ok(file) } else { Err(Error::new(ErrorKind::NotFound)) }
+}
+
+/// Does what needs one of the store's own directories, which is made when it is not there.
+pub(super) fn within<T>(directory: &Path, mut work: impl FnMut(&Path) -> io::Result<T>) -> Result<T> {
+    let done = match work(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(directory).and_then(|()| work(directory))
+        }
+        done => done,
+    };
+    done.map_err(failure)
 }
 
 /// Makes the entry of `path` in its directory durable.

@@ -17,11 +17,10 @@ const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 /// The mode of a new blob's file, before the process's umask; temporary files are made for their owner alone.
 const NEW_FILE_MODE: u32 = 0o666;
 
-/// A file with a blob's new bytes, not yet in its place.
+/// A file with a blob's new bytes, not yet in its place. It is not held open: as many may wait as there are names for.
 #[derive(Debug)]
 pub(super) struct Staged {
     path: PathBuf,
-    file: File,
     /// Removes the file when it did not get to its place; a caller's own file stays where it is.
     cleanup: Option<TempPath>,
 }
@@ -29,19 +28,17 @@ pub(super) struct Staged {
 impl Staged {
     /// Writes `content` into a staged file. A file that lies in the staging directory already is used as it is.
     pub(super) fn new(root: &Root, content: Content) -> Result<Self> {
-        let directory = root.staging_dir()?;
         if let Content::File(path) = &content
-            && path.parent().and_then(|parent| parent.canonicalize().ok()).as_deref() == Some(directory)
+            && path.parent().and_then(|parent| parent.canonicalize().ok()).as_deref() == Some(root.staging())
         {
-            let file = OpenOptions::new().read(true).write(true).open(path).map_err(place::failure)?;
-            return Ok(Self { path: path.clone(), file, cleanup: None });
+            let staged = Self { path: path.clone(), cleanup: None };
+            stamp(&staged.open()?)?;
+            return Ok(staged);
         }
-        let (mut file, path) = tempfile::Builder::new()
-            .prefix("write-")
-            .permissions(Permissions::from_mode(NEW_FILE_MODE))
-            .tempfile_in(directory)
-            .map_err(place::failure)?
-            .into_parts();
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("write-").permissions(Permissions::from_mode(NEW_FILE_MODE));
+        let staged = place::within(root.staging(), |directory| builder.tempfile_in(directory))?;
+        let (mut file, path) = staged.into_parts();
         match content {
             Content::Bytes(bytes) => file.write_all(&bytes).map_err(place::failure)?,
             Content::File(source) => {
@@ -49,7 +46,8 @@ impl Staged {
                 io::copy(&mut source, &mut file).map_err(place::failure)?;
             }
         }
-        Ok(Self { path: path.to_path_buf(), file, cleanup: Some(path) })
+        stamp(&file)?;
+        Ok(Self { path: path.to_path_buf(), cleanup: Some(path) })
     }
 
     /// Moves the file to `target`, where nothing may be.
@@ -60,9 +58,10 @@ impl Staged {
 
     /// Moves the file, whose bytes are durable, to `target`, where nothing may be.
     pub(super) fn put_settled(self, target: &Path) -> Result<()> {
-        if self.cleanup.is_none() {
-            self.open_up();
+        if let Some(path) = self.cleanup {
+            return path.persist_noclobber(target).map_err(|error| place::failure(error.error));
         }
+        self.take_over(None);
         let path = TempPath::try_from_path(&self.path).map_err(place::failure)?;
         path.persist_noclobber(target).map_err(|error| {
             // Whose file it is decides what becomes of it, not this attempt.
@@ -77,67 +76,75 @@ impl Staged {
     pub(super) fn replace(self, target: &Path, old: Option<&File>) -> Result<()> {
         self.take_over(old);
         self.settle()?;
-        std::fs::rename(&self.path, target).map_err(place::failure)
+        self.rename(target)
     }
 
-    /// The same for a file that was [stamped](Self::stamp), and whose bytes are durable.
+    /// The same for a file whose bytes are durable.
     pub(super) fn replace_settled(self, target: &Path, old: Option<&File>) -> Result<()> {
         self.take_over(old);
-        std::fs::rename(&self.path, target).map_err(place::failure)
+        self.rename(target)
+    }
+
+    /// Waits until the bytes are durable.
+    pub(super) fn settle(&self) -> Result<()> {
+        self.open()?.sync_all().map_err(place::failure)
+    }
+
+    fn open(&self) -> Result<File> {
+        OpenOptions::new().read(true).write(true).open(&self.path).map_err(place::failure)
+    }
+
+    fn rename(self, target: &Path) -> Result<()> {
+        match self.cleanup {
+            Some(path) => path.persist(target).map_err(|error| place::failure(error.error)),
+            None => std::fs::rename(&self.path, target).map_err(place::failure),
+        }
     }
 
     /// Gives the file the properties of the one that it replaces, or of a new one.
     fn take_over(&self, old: Option<&File>) {
-        match old {
-            Some(old) => self.inherit(old),
-            None if self.cleanup.is_none() => self.open_up(),
-            None => {}
+        let given = match old {
+            Some(old) => self.open().map(|file| inherit(&file, old)),
+            None if self.cleanup.is_none() => self.open().map(|file| self.open_up(&file)),
+            None => Ok(()),
+        };
+        if let Err(error) = given {
+            tracing::debug!(%error, "a staged file keeps the properties that it has");
         }
     }
 
-    /// Makes the bytes durable.
-    pub(super) fn settle(&self) -> Result<()> {
-        self.stamp()?;
-        self.sync()
-    }
-
-    /// Sets the time of writing to the nanosecond: the kernel's own may be milliseconds coarse, too coarse to tell two versions apart
-    /// that got the same inode one after the other.
-    pub(super) fn stamp(&self) -> Result<()> {
-        self.file.set_modified(SystemTime::now()).map_err(place::failure)
-    }
-
-    /// Waits until the bytes are durable.
-    pub(super) fn sync(&self) -> Result<()> {
-        self.file.sync_all().map_err(place::failure)
-    }
-
     /// Gives a file that was made for its owner alone what a new file would have.
-    fn open_up(&self) {
+    fn open_up(&self, file: &File) {
         // There is no way to ask for the umask without setting it; a new file shows it.
         let probe = tempfile::Builder::new()
             .permissions(std::fs::Permissions::from_mode(NEW_FILE_MODE))
             .tempfile_in(self.path.parent().unwrap_or_else(|| Path::new(".")));
         if let Ok(permissions) =
             probe.and_then(|probe| probe.as_file().metadata()).map(|metadata| metadata.permissions())
-            && let Err(error) = self.file.set_permissions(permissions)
+            && let Err(error) = file.set_permissions(permissions)
         {
             tracing::debug!(%error, "a new file keeps the mode of a temporary one");
         }
     }
+}
 
-    /// Takes over owner, mode and extended attributes, as far as this process may give them.
-    fn inherit(&self, old: &File) {
-        let taken = old.metadata().and_then(|metadata| {
-            // The owner first: giving a file away clears its set-user bits.
-            if let Err(error) = fchown(&self.file, Some(metadata.uid()), Some(metadata.gid())) {
-                tracing::debug!(%error, "a replaced file's owner could not be kept");
-            }
-            self.file.set_permissions(metadata.permissions())
-        });
-        if let Err(error) = taken.and_then(|()| copy_attributes(old, &self.file)) {
-            tracing::debug!(%error, "not all properties of a replaced file could be kept");
+/// Sets the time of writing to the nanosecond: the kernel's own may be milliseconds coarse, too coarse to tell two versions apart
+/// that got the same inode one after the other.
+fn stamp(file: &File) -> Result<()> {
+    file.set_modified(SystemTime::now()).map_err(place::failure)
+}
+
+/// Gives `file` the owner, mode and extended attributes of `old`, as far as this process may give them.
+fn inherit(file: &File, old: &File) {
+    let taken = old.metadata().and_then(|metadata| {
+        // The owner first: giving a file away clears its set-user bits.
+        if let Err(error) = fchown(file, Some(metadata.uid()), Some(metadata.gid())) {
+            tracing::debug!(%error, "a replaced file's owner could not be kept");
         }
+        file.set_permissions(metadata.permissions())
+    });
+    if let Err(error) = taken.and_then(|()| copy_attributes(old, file)) {
+        tracing::debug!(%error, "not all properties of a replaced file could be kept");
     }
 }
 

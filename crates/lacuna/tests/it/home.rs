@@ -91,6 +91,14 @@ impl Home {
         Ran::new(child.wait_with_output().unwrap())
     }
 
+    /// Runs the binary where no more than so many files may be open at a time.
+    pub(crate) fn run_with_open_files(&self, most: u32, args: &[&str]) -> Ran {
+        let mut command = Command::new("sh");
+        let limited = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_lacuna")]).args(args).current_dir(self.dir.path());
+        Ran::new(command.env("USER", "tester").stdin(Stdio::null()).output().unwrap())
+    }
+
     /// Starts the binary, and leaves it running.
     pub(crate) fn spawn(&self, args: &[&str]) -> std::process::Child {
         self.command(args).spawn().unwrap()

@@ -80,6 +80,28 @@ fn people_apart_get_a_request_each_from_one_pass() {
     assert_eq!(run(&["find", "--json", "--source", "activity"])["matched"], 0);
 }
 
+/// Packages and receipts are written together: as many as there are, on a machine that lets a process open few files.
+#[test]
+fn many_people_need_few_open_files() {
+    const PEOPLE: usize = 150;
+    let home = Home::with_logs();
+    let each = |line: &dyn Fn(usize) -> String| (0..PEOPLE).map(line).collect::<String>();
+    home.write("who.txt", each(&|n| format!("email=p{n}@example.org\n")));
+    for shard in 0..40 {
+        let records = each(&|n| format!("{{\"TenantId\":\"contoso\",\"User\":\"p{n}@example.org\",\"N\":{shard}}}\n"));
+        home.write(&format!("logs/activity/p{shard}.ndjson"), records);
+    }
+    let who = ["--tenant", "contoso", "--subjects", "who.txt", "--apart", "--json"];
+    let run = |command: &[&str]| home.run_with_open_files(100, &[command, &who[..]].concat()).ends(0).json();
+    assert_eq!(run(&["export"])["matched"], 40 * PEOPLE);
+    let packages = home.files("exports");
+    assert_eq!(packages.iter().filter(|path| path.ends_with("_SUCCESS")).count(), PEOPLE);
+    assert_eq!(run(&["erase", "--yes"])["matched"], 40 * PEOPLE);
+    let purged = home.run_with_open_files(100, &["purge", "--json"]).ends(0).json();
+    assert_eq!(purged["requests"].as_array().unwrap().len(), PEOPLE);
+    assert_eq!(run(&["find", "--source", "activity"])["matched"], 0);
+}
+
 #[test]
 fn a_glob_that_lists_nothing_is_incomplete() {
     let home = Home::with_logs();
