@@ -49,7 +49,7 @@ pub enum Error {
         found: Cow<'static, str>,
     },
     /// The shard asks for more than the limits allow.
-    #[error("{what} of {value} is over the limit of {limit} (`limits.{setting}`)")]
+    #[error("{what} of {value} is over the limit of {limit} ({})", allowing(setting))]
     Limit {
         /// What is too large.
         what: &'static str,
@@ -99,4 +99,11 @@ impl Error {
     pub fn check_limit(what: &'static str, value: u64, limit: u64, setting: &'static str) -> Result<()> {
         if value > limit { Err(Self::Limit { what, value, limit, setting }) } else { Ok(()) }
     }
+}
+
+/// What allows more. A page, a record and a message have also a share of a run's memory.
+fn allowing(setting: &str) -> String {
+    let shared = matches!(setting, "page_bytes_max" | "record_bytes_max" | "message_bytes_max");
+    let memory = if shared { ", and for each thread a quarter of its part of `--memory`" } else { "" };
+    format!("`limits.{setting}`{memory}")
 }

@@ -209,7 +209,8 @@ pub(crate) struct Who {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Resources")]
 pub(crate) struct Resources {
-    /// Memory for reads, decodes and writes [default: 512MiB]
+    /// Memory for reads, decodes and writes; a page, record or message takes at most a quarter of a thread's part
+    /// [default: 128MiB for each thread, at least 512MiB]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub memory: Option<u64>,
     /// Threads that search [default: one for each core]

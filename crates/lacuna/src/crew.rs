@@ -25,7 +25,8 @@ pub(crate) async fn hire(config: &Config, resources: &Resources, name: Option<&s
     Ok(worker.telling(notifier).counting(Metrics::default()))
 }
 
-/// One engine for each lane: they share threads as the system shares processors, and the memory as configured.
+/// One engine for each lane, with its part of the memory and as large a part of the threads: what a thread can hold decides which
+/// pages and records can be read, and that must not depend on the lane.
 fn engines(config: &Config, resources: &Resources) -> Result<Engines> {
     let store = stores::open(&config.store, &environment)?;
     let export = config.export.as_ref().map(|export| stores::create(export, &environment)).transpose()?;
@@ -43,16 +44,22 @@ fn engines(config: &Config, resources: &Resources) -> Result<Engines> {
         return Err(Failure::usage(format!("a worker needs {} MiB of memory or more", (2 * MEMORY_MIN) >> 20))
             .advice("Give it more with --memory SIZE, or with `[run] memory`."));
     }
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share needs no more digits"
-    )]
-    let share = (all as f64 * config.worker.on_demand_share) as u64;
-    on_demand.memory = share.clamp(MEMORY_MIN, all - MEMORY_MIN);
+    let share = config.worker.on_demand_share;
+    on_demand.memory = part(share, all).clamp(MEMORY_MIN, all - MEMORY_MIN);
+    on_demand.threads = usize::try_from(part(share, batch.threads as u64)).unwrap_or(1).max(1);
     batch.memory = all - on_demand.memory;
     Ok(Engines { batch: Engine::new(batch)?, on_demand: Engine::new(on_demand)? })
+}
+
+/// So large a part of something.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share needs no more digits"
+)]
+fn part(share: f64, whole: u64) -> u64 {
+    (whole as f64 * share) as u64
 }
 
 /// The machine's name, as far as it is known, and the process's number.

@@ -10,7 +10,7 @@ use lacuna_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Resources, RunArgs};
-use crate::config::{Config, MEMORY_DEFAULT, REQUESTS_DEFAULT};
+use crate::config::{Config, REQUESTS_DEFAULT, memory_default};
 use crate::failure::{Failure, Result};
 use crate::progress::Display;
 use crate::{selection, signing, stores};
@@ -94,14 +94,15 @@ impl Session {
 /// What a job runs with: arguments before the configuration, the configuration before defaults.
 pub(crate) fn settings(config: &Config, resources: &Resources, store: Arc<dyn Store>, epochs: Epochs) -> Settings {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = resources.threads.or(config.run.threads).unwrap_or_else(cores);
     Settings {
         store,
         export: None,
         epochs,
         signing_key: None,
         limits: config.limits,
-        memory: resources.memory.or(config.run.memory).unwrap_or(MEMORY_DEFAULT),
-        threads: resources.threads.or(config.run.threads).unwrap_or_else(cores),
+        memory: resources.memory.or(config.run.memory).unwrap_or_else(|| memory_default(threads)),
+        threads,
         requests: resources.requests.or(config.run.requests).unwrap_or(REQUESTS_DEFAULT),
         temp_dir: resources.temp_dir.clone().or_else(|| config.run.temp_dir.clone()),
     }

@@ -25,7 +25,7 @@ pub(crate) use document::Problem;
 pub(crate) use keys::Keys;
 pub(crate) use ledger::{Ledger, LedgerUrl, Roles};
 pub(crate) use notices::NoticeConfig;
-pub(crate) use run::{MEMORY_DEFAULT, MEMORY_MIN, PARALLEL_MAX, REQUESTS_DEFAULT, RunDefaults};
+pub(crate) use run::{MEMORY_MIN, PARALLEL_MAX, REQUESTS_DEFAULT, RunDefaults, memory_default};
 pub(crate) use secret::{Environment, SecretRef};
 pub(crate) use source::SourceHold;
 pub(crate) use store::{Address, Connection, Credential, StoreConfig};

@@ -9,12 +9,16 @@ use super::document::{Entry, Problems, Table};
 
 /// The least memory that a run gets along with, in bytes.
 pub(crate) const MEMORY_MIN: u64 = 16 << 20;
-/// The memory of a run that says nothing, in bytes.
-pub(crate) const MEMORY_DEFAULT: u64 = 512 << 20;
 /// The reads under way at a time of a run that says nothing.
 pub(crate) const REQUESTS_DEFAULT: usize = 32;
 /// The most threads, and the most reads under way at a time.
 pub(crate) const PARALLEL_MAX: u64 = 1024;
+
+/// The memory of a run that says nothing, in bytes: no less than 512 MiB, and for each thread as much as lets it read what writers
+/// make by default (pages, records and messages take up to a quarter of it), on however many cores.
+pub(crate) fn memory_default(threads: usize) -> u64 {
+    (512 << 20).max((threads as u64).saturating_mul(128 << 20))
+}
 
 /// What a run may use, as far as the configuration says; arguments go before it.
 #[derive(Clone, Debug, Default)]

@@ -102,6 +102,24 @@ fn many_people_need_few_open_files() {
     assert_eq!(run(&["find", "--source", "activity"])["matched"], 0);
 }
 
+/// What can be read must not hang on how many processors a machine has.
+#[test]
+fn many_threads_read_as_large_records_as_few() {
+    let home = Home::with_logs();
+    let long = "x".repeat(8 << 20);
+    let record = format!("{{\"TenantId\":\"contoso\",\"User\":\"alice@example.org\",\"N\":9,\"Text\":\"{long}\"}}\n");
+    home.write("logs/activity/4.ndjson", record);
+    let find = ["--json", "--source", "activity"];
+    for threads in ["1", "128"] {
+        let found = home.run(&with(&["find"], &[&find[..], &["--threads", threads]].concat()));
+        assert_eq!(found.ends(0).json()["matched"], 4, "{threads} threads");
+    }
+    let small = home.run(&with(&["find"], &[&find[..], &["--memory", "16MiB"]].concat()));
+    let document = small.ends(3).json();
+    let reason = document["sources"][0]["problems"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("`limits.record_bytes_max`") && reason.contains("`--memory`"), "{reason}");
+}
+
 #[test]
 fn a_glob_that_lists_nothing_is_incomplete() {
     let home = Home::with_logs();

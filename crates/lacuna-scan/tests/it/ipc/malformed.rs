@@ -146,7 +146,9 @@ fn sizes_are_checked_before_they_are_taken() {
     let limits = Limits { message_bytes_max: 1 << 20, ..Limits::default() };
     let mut search = IpcSearch::new(matcher(&[("n", "1")]), limits);
     let problem = search.feed(bytes.into(), &mut Ignore).err().unwrap().to_string();
-    assert_eq!(problem, "message of 4194304 is over the limit of 1048576 (`limits.message_bytes_max`)");
+    let expected = "message of 4194304 is over the limit of 1048576 (`limits.message_bytes_max`, and for each thread a quarter of \
+                    its part of `--memory`)";
+    assert_eq!(problem, expected);
 }
 
 #[test]
