@@ -69,6 +69,17 @@ enum Command {
         #[arg(long, default_value = "UserId")]
         column: String,
     },
+    /// Decompress every page of a Parquet shard that holds one of the given rows, compress it again, and write as many bytes as the shard
+    /// has, for good: nothing that takes these rows out can be faster
+    FloorEdit {
+        /// The shard
+        shard: PathBuf,
+        /// A JSON object: for each shard's path, its rows' ordinals in order
+        #[arg(long)]
+        rows: PathBuf,
+        /// The file to write
+        out: PathBuf,
+    },
     /// Decode a Parquet shard and encode it again on all cores, row group by row group
     ReEncode {
         /// The shard
@@ -126,6 +137,10 @@ fn main() -> Result<()> {
         Command::FloorHit { dir, rows, column } => {
             let rows: rows::Rows = serde_json::from_slice(&std::fs::read(rows)?)?;
             say(floor::hit(&dir, &column, &rows)?)?;
+        }
+        Command::FloorEdit { shard, rows, out } => {
+            let rows: rows::Rows = serde_json::from_slice(&std::fs::read(rows)?)?;
+            say(floor::edit(&shard, "UserId", &rows, &out)?)?;
         }
         Command::ReEncode { shard, out } => say(floor::reencode(&shard, &out)?)?,
         Command::FloorText { dir, extension } => say(floor::text(&dir, &extension)?)?,

@@ -1,7 +1,7 @@
 //! Where a user's rows lie, found by reading the whole column with an ordinary reader: given to the floor, which does not search.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs::File,
     path::{Path, PathBuf},
 };
@@ -18,8 +18,13 @@ pub(crate) type Rows = BTreeMap<PathBuf, Vec<u64>>;
 
 /// The rows of the Parquet shards below `dir` whose top-level `column` is `value`; shards without any are left out.
 pub(crate) fn of(dir: &Path, column: &str, value: &str) -> Result<Rows> {
+    of_any(dir, column, &HashSet::from([value]))
+}
+
+/// The rows whose top-level `column` is one of `values`.
+pub(crate) fn of_any(dir: &Path, column: &str, values: &HashSet<&str>) -> Result<Rows> {
     let found = shards(dir, "parquet")?.into_par_iter().map(|path| {
-        let rows = in_shard(&path, column, value).with_context(|| path.display().to_string())?;
+        let rows = in_shard(&path, column, values).with_context(|| path.display().to_string())?;
         Ok((path, rows))
     });
     Ok(found.collect::<Result<Vec<_>>>()?.into_iter().filter(|(_, rows)| !rows.is_empty()).collect())
@@ -46,7 +51,7 @@ pub(crate) fn people(shard: &Path, tenant: &str, many: usize) -> Result<BTreeSet
     bail!("the shard has rows of too few people")
 }
 
-fn in_shard(path: &Path, column: &str, value: &str) -> Result<Vec<u64>> {
+fn in_shard(path: &Path, column: &str, wanted: &HashSet<&str>) -> Result<Vec<u64>> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), [column]);
     let mut found = Vec::new();
@@ -55,7 +60,11 @@ fn in_shard(path: &Path, column: &str, value: &str) -> Result<Vec<u64>> {
         let batch = batch?;
         let values = batch.columns().first().and_then(|values| values.as_string_opt::<i32>());
         let values = values.with_context(|| format!("has no text column {column}"))?;
-        let here = values.iter().zip(first_row..).filter(|&(have, _)| have == Some(value)).map(|(_, row)| row);
+        let here = values
+            .iter()
+            .zip(first_row..)
+            .filter(|(have, _)| have.is_some_and(|have| wanted.contains(have)))
+            .map(|(_, row)| row);
         found.extend(here);
         first_row += values.len() as u64;
     }

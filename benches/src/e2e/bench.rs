@@ -45,6 +45,8 @@ pub(crate) struct Corpus {
     pub(super) config: PathBuf,
     /// Where the common user's rows lie, for the floor.
     pub(super) common_rows: PathBuf,
+    /// Where the crowd's rows lie.
+    pub(super) crowd_rows: PathBuf,
 }
 
 impl Bench {
@@ -99,11 +101,14 @@ impl Bench {
         let common_rows = dir.join("common-rows.json");
         if cases.contains(&Case { work: Work::ExportCommon, variant }) {
             let common = written.person(Role::Common).context("the corpus has no common person")?;
-            let found = rows::of(&written.dir, "UserId", user(common)?)?;
-            ensure!(found.values().map(|rows| rows.len() as u64).sum::<u64>() == common.rows(), "rows are missing");
-            fs::write(&common_rows, serde_json::to_vec(&found)?)?;
+            note(&common_rows, &rows::of(&written.dir, "UserId", user(common)?)?, common.rows())?;
         }
-        Ok(Corpus { written, config, common_rows })
+        let crowd_rows = dir.join("crowd-rows.json");
+        if cases.contains(&Case { work: Work::ExportCrowd, variant }) {
+            let crowd = written.crowd.object_ids.iter().map(String::as_str).collect();
+            note(&crowd_rows, &rows::of_any(&written.dir, "UserId", &crowd)?, written.crowd.rows)?;
+        }
+        Ok(Corpus { written, config, common_rows, crowd_rows })
     }
 
     /// Writes a configuration for `store` into the folder, with keys: packages and receipts are signed.
@@ -234,4 +239,10 @@ pub(super) fn user(person: &Person) -> Result<&str> {
 /// As many as there are cores.
 pub(super) fn threads() -> Result<usize> {
     Ok(thread::available_parallelism()?.get())
+}
+
+/// Writes down where rows lie, of which there must be so many.
+fn note(file: &Path, rows: &rows::Rows, many: u64) -> Result<()> {
+    ensure!(rows.values().map(|rows| rows.len() as u64).sum::<u64>() == many, "rows are missing");
+    Ok(fs::write(file, serde_json::to_vec(rows)?)?)
 }

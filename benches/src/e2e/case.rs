@@ -77,13 +77,11 @@ impl Work {
         use Tool::{Duckdb, Floor, Jq, Lacuna, Near, Polars, Pyarrow, Rg};
         match self {
             Self::FindRare | Self::ExportCommon => &[Lacuna, Duckdb, Polars, Pyarrow, Floor],
-            Self::Start
-            | Self::FindCrowd
-            | Self::FindThrong
-            | Self::ExportRare
-            | Self::ExportCrowd
-            | Self::EraseOne => &[Lacuna, Duckdb, Polars, Pyarrow],
-            Self::PurgeOne | Self::PurgeEvery => &[Lacuna, Duckdb, Pyarrow, Floor],
+            Self::Start | Self::FindCrowd | Self::FindThrong | Self::ExportRare | Self::EraseOne => {
+                &[Lacuna, Duckdb, Polars, Pyarrow]
+            }
+            Self::ExportCrowd => &[Lacuna, Duckdb, Polars, Pyarrow, Floor],
+            Self::PurgeOne | Self::PurgeEvery => &[Lacuna, Duckdb, Pyarrow, Near, Floor],
             Self::PurgeMany => &[Lacuna, Near, Floor],
             Self::FindLines => &[Lacuna, Duckdb, Jq, Rg, Floor],
             Self::OneThread | Self::TwoThreads => &[Lacuna, Floor],

@@ -15,7 +15,7 @@ use super::{
     measure::Measured,
     tool::Tool,
 };
-use crate::variant::Variant;
+use crate::{rows::of as rows_of, variant::Variant};
 
 impl Bench {
     pub(super) fn erase(&self, corpus: &Corpus, tool: Tool) -> Result<Measured> {
@@ -70,6 +70,16 @@ impl Bench {
                 // It keeps the rows: what it takes to decode and encode them all.
                 let command = self.own([OsString::from("re-encode"), shard.into_os_string(), out.into_os_string()])?;
                 return Ok(self.run(&command)?.0);
+            }
+            Tool::Near => {
+                // It keeps the rows, too: what it takes to look at and to write what must change.
+                let rows = rows_of(&self.erase_store(), "UserId", user)?;
+                let found = out.join("rows.json");
+                fs::write(&found, serde_json::to_vec(&rows)?)?;
+                let args = [OsString::from("floor-edit"), shard.into(), file.into(), "--rows".into(), found.into()];
+                let (measured, said) = self.run(&self.own(args)?)?;
+                ensure!(!said.contains(" 0 pages"), "the floor read something else: {said}");
+                return Ok(measured);
             }
             Tool::Pyarrow => {
                 let args = ["forget".into(), shard.into_os_string(), user.into(), file.clone().into()];

@@ -17,7 +17,7 @@ impl Bench {
         let user = user(person)?;
         let out = self.out()?;
         let (measured, found) = match tool {
-            Tool::Floor => return self.floor_hit(corpus),
+            Tool::Floor => return self.floor_hit(corpus, &corpus.common_rows),
             Tool::Lacuna => {
                 let who = ["--subject".into(), format!("object_id={user}").into()];
                 self.package(corpus, &person.tenant, who, &out)?
@@ -31,6 +31,9 @@ impl Bench {
     /// Lacuna writes a package for each person; the others write all of them into one file.
     pub(super) fn export_crowd(&self, corpus: &Corpus, tool: Tool) -> Result<Measured> {
         let out = self.out()?;
+        if tool == Tool::Floor {
+            return self.floor_hit(corpus, &corpus.crowd_rows);
+        }
         let (measured, found) = if tool == Tool::Lacuna {
             let who = ["--apart".into(), "--subjects".into(), self.work.join("crowd-subjects.txt").into()];
             self.package(corpus, &corpus.person(Role::Rare)?.tenant, who, &out)?

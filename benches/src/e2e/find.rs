@@ -1,6 +1,6 @@
 //! Counting rows: of one user, of many, in columns and in lines.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::Path};
 
 use anyhow::{Context, Result, bail, ensure};
 use lacuna_benches::corpus::Role;
@@ -96,10 +96,10 @@ impl Bench {
         Ok(measured)
     }
 
-    /// The common user's rows are given.
-    pub(super) fn floor_hit(&self, corpus: &Corpus) -> Result<Measured> {
+    /// Is given the rows, which lie in a file.
+    pub(super) fn floor_hit(&self, corpus: &Corpus, rows: &Path) -> Result<Measured> {
         let args = ["floor-hit".into(), OsString::from(&corpus.written.dir), "--rows".into()];
-        let command = self.own(args.into_iter().chain([corpus.common_rows.clone().into()]))?;
+        let command = self.own(args.into_iter().chain([rows.into()]))?;
         let (measured, said) = self.run(&command)?;
         let is_whole = said.starts_with(&format!("{} values", corpus.written.rows));
         ensure!(is_whole && !said.contains(" 0 pages"), "the floor read something else: {said}");

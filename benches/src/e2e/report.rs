@@ -91,9 +91,10 @@ fn write_row(out: &mut String, case: Case, tool: Tool, measured: &[Measured], re
 /// Which floor it is, too.
 fn name(tool: Tool, work: Work) -> &'static str {
     match (tool, work) {
-        (Tool::Floor, Work::ExportCommon) => "floor-hit",
+        (Tool::Floor, Work::ExportCommon | Work::ExportCrowd) => "floor-hit",
         (Tool::Floor, Work::FindLines) => "floor-text",
         (Tool::Floor, Work::PurgeOne | Work::PurgeEvery | Work::PurgeMany) => "re-encode",
+        (Tool::Near, Work::PurgeOne | Work::PurgeEvery) => "floor-edit",
         (Tool::Near, Work::PurgeMany) => "the same rows, of one request",
         (Tool::Pyarrow, Work::PurgeOne | Work::PurgeEvery) => "row by row",
         (Tool::Lacuna, Work::SlowStore) => "Lacuna's engine",

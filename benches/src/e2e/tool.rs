@@ -20,7 +20,7 @@ pub(crate) enum Tool {
     /// ripgrep behind `zstd -dc` or `gzip -dc`.
     Rg,
     /// Lacuna at a piece of work that is nearly the case's own: on this disk, where the case is about shards that are elsewhere;
-    /// for one request, where it is about many.
+    /// for one request, where it is about many; and the floor of a purge.
     Near,
     /// Decompressing what must be looked at, and nothing else.
     Floor,

@@ -18,7 +18,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-pub(crate) use parquet::{hit, id};
+pub(crate) use parquet::{edit, hit, id};
 pub(crate) use reencode::reencode;
 pub(crate) use text::text;
 

@@ -1,11 +1,13 @@
-//! Floors of Parquet: the identifier column's pages, and every page of any column that holds a matched row.
+//! Floors of Parquet: the identifier column's pages, and every page of any column that holds a matched row; of an erasure, these pages
+//! compressed again.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     path::{Path, PathBuf},
+    thread,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use parquet::file::{
     metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader},
     page_index::offset_index::PageLocation,
@@ -29,6 +31,30 @@ pub(crate) fn id(dir: &Path, column: &str) -> Result<Floor> {
 /// The same, and every page of every other column that holds one of `rows`, with the dictionary that it needs.
 pub(crate) fn hit(dir: &Path, column: &str, rows: &Rows) -> Result<Floor> {
     run(shards(dir, "parquet")?, column, rows)
+}
+
+/// Decompresses every page of the shard that holds one of `rows`, and compresses it again; meanwhile writes as many bytes as the shard
+/// has to `out`, for good.
+pub(crate) fn edit(shard: &Path, column: &str, rows: &Rows, out: &Path) -> Result<Floor> {
+    let rows = rows.get(shard).map_or(&[][..], Vec::as_slice);
+    let open = Shard::open(shard, column, rows)?;
+    let groups: Vec<usize> = (0..open.metadata.num_row_groups()).collect();
+    thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            fs::copy(shard, out)?;
+            File::open(out)?.sync_all()
+        });
+        let floor = spread(&groups, |unpacker, &group| open.hits_of(group, |_| true, Then::Pack, unpacker));
+        writing.join().map_err(|_| anyhow!("a thread panicked"))??;
+        floor
+    })
+}
+
+/// What is done with a page that was decompressed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Leave,
+    Pack,
 }
 
 fn run(paths: Vec<PathBuf>, column: &str, rows: &Rows) -> Result<Floor> {
@@ -72,14 +98,27 @@ impl<'r> Shard<'r> {
     }
 
     fn decompress(&self, group: usize, unpacker: &mut Unpacker) -> Result<Floor> {
-        let columns = self.metadata.row_group(group).columns();
-        let mut floor = self.whole(&columns[self.column], unpacker)?;
+        let mut floor = self.whole(self.metadata.row_group(group).column(self.column), unpacker)?;
+        floor += self.hits_of(group, |column| column != self.column, Then::Leave, unpacker)?;
+        Ok(floor)
+    }
+
+    /// The pages of a row group's columns that hold rows.
+    fn hits_of(
+        &self,
+        group: usize,
+        wanted: impl Fn(usize) -> bool,
+        then: Then,
+        unpacker: &mut Unpacker,
+    ) -> Result<Floor> {
+        let mut floor = Floor::default();
         let (start, end) = (self.starts[group], self.starts[group + 1]);
         let from = self.rows.partition_point(|&row| row < start);
         let rows = &self.rows[from..self.rows.partition_point(|&row| row < end)];
         if let Some(index) = self.metadata.offset_index().filter(|_| !rows.is_empty()) {
-            for (at, column) in columns.iter().enumerate().filter(|&(at, _)| at != self.column) {
-                floor += self.hits(column, index[group][at].page_locations(), start, rows, unpacker)?;
+            let columns = self.metadata.row_group(group).columns().iter().enumerate();
+            for (at, column) in columns.filter(|&(at, _)| wanted(at)) {
+                floor += self.hits(column, index[group][at].page_locations(), (start, rows), then, unpacker)?;
             }
         }
         Ok(floor)
@@ -104,8 +143,8 @@ impl<'r> Shard<'r> {
         &self,
         column: &ColumnChunkMetaData,
         locations: &[PageLocation],
-        first: u64,
-        rows: &[u64],
+        (first, rows): (u64, &[u64]),
+        then: Then,
         unpacker: &mut Unpacker,
     ) -> Result<Floor> {
         let mut floor = Floor::default();
@@ -123,6 +162,9 @@ impl<'r> Shard<'r> {
             let (stored, pages) = unpacker.read(&self.file, start, length)?;
             let (header, used) = page(column, stored, pages)?;
             ensure!(used == length, "the offset index has another page");
+            if then == Then::Pack {
+                pages.pack(header.uncompressed)?;
+            }
             needs_dictionary |= header.is_indices;
             floor.hit_pages += 1;
             floor.bytes += header.uncompressed as u64;
@@ -193,6 +235,11 @@ mod tests {
         assert_eq!(pages(vec![7, 8, 9]), one);
         let two = pages(vec![7, 50_000]);
         assert!((one + 5..=one + 11).contains(&two), "{one} {two}");
+
+        let out = dir.path().join("edited");
+        let edited = edit(&path, "UserId", &Rows::from([(path.clone(), vec![7])]), &out).unwrap();
+        assert_eq!((edited.values, fs::metadata(&out).unwrap().len()), (0, fs::metadata(&path).unwrap().len()));
+        assert!(edited.hit_pages > one, "the user column's page, too");
 
         let rare = written.person(Role::Rare).unwrap();
         let rows = rows::of(dir.path(), "UserId", rare.identifier("object_id").unwrap()).unwrap();

@@ -12,10 +12,12 @@ pub(super) struct Unpacker {
     pages: Pages,
 }
 
-/// Decompresses pages.
+/// Decompresses pages, and compresses them again.
 #[derive(Default)]
 pub(super) struct Pages {
     zstd: Option<zstd::bulk::Decompressor<'static>>,
+    packer: Option<zstd::bulk::Compressor<'static>>,
+    packed: Vec<u8>,
     snappy: snap::raw::Decoder,
     page: Vec<u8>,
 }
@@ -54,6 +56,18 @@ impl Pages {
         };
         ensure!(unpacked == length, "a page has another size than its header says");
         std::hint::black_box(&self.page);
+        Ok(())
+    }
+
+    /// Compresses the page of `length` bytes that was decompressed last, as the corpus' writer did.
+    pub(super) fn pack(&mut self, length: usize) -> Result<()> {
+        let packer = match &mut self.packer {
+            Some(packer) => packer,
+            none => none.insert(zstd::bulk::Compressor::new(1)?),
+        };
+        self.packed.resize(zstd::zstd_safe::compress_bound(length), 0);
+        packer.compress_to_buffer(&self.page[..length], &mut self.packed)?;
+        std::hint::black_box(&self.packed);
         Ok(())
     }
 }
