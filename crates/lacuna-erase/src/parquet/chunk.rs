@@ -61,7 +61,7 @@ pub(super) struct PagePlan {
     pub(super) span: RowSpan,
     /// Whether matched rows have entries in it that change.
     pub(super) is_hit: bool,
-    /// The new `Statistics` in the header of a page with matched rows, if it had any.
+    /// The new `Statistics` in its header, where they change.
     pub(super) statistics: Option<Vec<u8>>,
 }
 
@@ -116,6 +116,11 @@ impl DictionaryPlan {
     /// Whether the entry that was at `index` stays.
     pub(super) fn keeps(&self, index: usize) -> bool {
         self.moved.get(index).is_none_or(|&moved| moved != UNUSED)
+    }
+
+    /// Whether indices in data pages mean other entries now.
+    pub(super) fn moves(&self, page: &Page) -> bool {
+        page.is_data() && page.is_dictionary_encoded() && !self.moved.is_empty()
     }
 
     /// Where the entry at `index` is now.

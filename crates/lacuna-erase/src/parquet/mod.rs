@@ -25,6 +25,7 @@ mod index;
 mod laid;
 mod leaf;
 mod levels;
+mod loose;
 mod metadata;
 mod order;
 mod page;

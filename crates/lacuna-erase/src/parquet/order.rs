@@ -191,6 +191,41 @@ pub(super) fn explains(order: Order, side: Side, value: &[u8], bound: &[u8]) -> 
     }
 }
 
+/// How all values start that explain `bound` on `side`, and some that don't.
+pub(super) fn origins(order: Order, side: Side, bound: &[u8]) -> Vec<Vec<u8>> {
+    match order {
+        Order::Float | Order::Double | Order::Float16 => {
+            // Zero stands for the other zero.
+            let mut negated = bound.to_vec();
+            if let Some(last) = negated.last_mut() {
+                *last ^= 0x80;
+            }
+            vec![negated]
+        }
+        Order::Bytes | Order::Undefined | Order::Decimal if bound.is_empty() => Vec::new(),
+        Order::Bytes | Order::Undefined | Order::Decimal => {
+            let mut starts = vec![bound.to_vec()];
+            if side == Side::Max {
+                let mut lowered = bound.to_vec();
+                for byte in lowered.iter_mut().rev() {
+                    *byte = byte.wrapping_sub(1);
+                    if *byte != 0xff {
+                        break;
+                    }
+                }
+                starts.push(lowered);
+                let last = std::str::from_utf8(bound).ok().and_then(|text| text.char_indices().next_back());
+                starts.extend(last.and_then(|(at, last)| {
+                    let lowered = lower(last)?;
+                    Some([&bound[..at], lowered.encode_utf8(&mut [0; 4]).as_bytes()].concat())
+                }));
+            }
+            starts
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Whether `bound` is a prefix of `value` with its last byte or character raised by one.
 fn is_raised(value: &[u8], bound: &[u8]) -> bool {
     let prefix = &value[..bound.len()];
@@ -225,6 +260,14 @@ fn raise(character: char) -> Option<char> {
     match character {
         '\u{d7ff}' => Some('\u{e000}'),
         other => char::from_u32(u32::from(other) + 1),
+    }
+}
+
+/// The character before in UTF-8's order.
+fn lower(character: char) -> Option<char> {
+    match character {
+        '\u{e000}' => Some('\u{d7ff}'),
+        other => char::from_u32(u32::from(other).checked_sub(1)?),
     }
 }
 

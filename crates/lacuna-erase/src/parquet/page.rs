@@ -82,6 +82,8 @@ pub(super) struct Page {
     pub(super) encoding: Encoding,
     /// The body's CRC-32.
     pub(super) crc: Option<i32>,
+    /// Whether the header says more of the values than how many there are.
+    pub(super) has_statistics: bool,
 }
 
 /// The number of `DATA_PAGE`, `DICTIONARY_PAGE` and `DATA_PAGE_V2` in `PageType`.
@@ -111,6 +113,14 @@ impl Page {
         }
     }
 
+    /// Which part of a data page's header holds `Statistics`, and in which field.
+    pub(super) fn statistics_at(&self) -> (i16, i16) {
+        match self.kind {
+            Kind::V2 { .. } => (header::DATA_V2, data_v2::STATISTICS),
+            Kind::V1 { .. } | Kind::Dictionary | Kind::Other => (header::DATA, data::STATISTICS),
+        }
+    }
+
     pub(super) fn is_dictionary_encoded(&self) -> bool {
         matches!(self.encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY)
     }
@@ -134,12 +144,14 @@ impl Page {
             encoding_of(number).ok_or(Broken::Wrong("a page has an unknown encoding"))
         };
         let number = raw.int(header::TYPE)?.ok_or(Broken::Wrong("a page has no type"))?;
+        let mut has_statistics = false;
         let (kind, count, encoding) = match number {
             page_type::DATA => {
                 let inner = inner(header::DATA)?;
                 let definition = encoding(&inner, data::DEFINITION_ENCODING)?;
                 let repetition = encoding(&inner, data::REPETITION_ENCODING)?;
                 let kind = Kind::V1 { definition, repetition };
+                has_statistics = inner.has(data::STATISTICS);
                 (kind, counted(inner.size(data::NUM_VALUES)?)?, encoding(&inner, data::ENCODING)?)
             }
             page_type::DATA_V2 => {
@@ -149,6 +161,7 @@ impl Page {
                     repetition: sized(inner.size(data_v2::REPETITION_LENGTH)?)?,
                     packed: inner.bool(data_v2::IS_COMPRESSED).unwrap_or(true),
                 };
+                has_statistics = inner.has(data_v2::STATISTICS);
                 (kind, counted(inner.size(data_v2::NUM_VALUES)?)?, encoding(&inner, data_v2::ENCODING)?)
             }
             page_type::DICTIONARY => {
@@ -171,6 +184,7 @@ impl Page {
             count,
             encoding,
             crc,
+            has_statistics,
         })
     }
 }

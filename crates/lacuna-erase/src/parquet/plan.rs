@@ -3,6 +3,7 @@
 //! - Of all pages the headers are read, and where rows nest the levels: they say which pages have matched rows.
 //! - A page with matched rows is unpacked, and its values are cut out ([`strike`](super::strike)).
 //! - When values of a dictionary left, the indices of all other pages tell whether their entries are used any more.
+//! - A page whose bounds may tell of a value that left another page is unpacked ([`loose`](super::loose)).
 //! - When a bound of the chunk is gone with a value, or there is a Bloom filter, all values that stay are looked at.
 
 use std::collections::HashSet;
@@ -20,6 +21,7 @@ use super::footer::{chunk_meta, column_chunk, malformed};
 use super::index::{ColumnIndex, PageChange};
 use super::laid::{Laid, blank, lay};
 use super::levels::RowSpan;
+use super::loose::{Orphans, Tight, Tightened};
 use super::order::{Extremes, Order};
 use super::page::{Kind, Page, Pages};
 use super::remake::make_dictionary;
@@ -300,6 +302,50 @@ impl<'a> Planner<'a> {
         plan
     }
 
+    /// Makes bounds of pages anew that only values explain which left others.
+    fn tighten(&mut self) -> Result<()> {
+        let entries = self.dictionary.iter().flat_map(|dictionary| {
+            let gone = self.left.iter().map(|&at| at as usize).filter(|&at| !dictionary.is_used(at));
+            gone.map(|at| dictionary.entries.get(at))
+        });
+        let orphans = Orphans::new(self.order, entries.chain(self.left_values.iter().flat_map(Laid::iter)));
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        let stays = |page: &PagePlan| page.page.is_data() && page.action != Action::Drop;
+        let staying: Vec<usize> = (0..self.pages.len()).filter(|&at| stays(&self.pages[at])).collect();
+        let tightened = self.on_pages(&staying, |at| {
+            let page = &self.pages[at];
+            let bounds = match &self.changes[page.ordinal] {
+                PageChange::Changed { bounds, .. } => Some(bounds),
+                _ => self.column_index.as_ref().and_then(|index| index.pages.get(page.ordinal)),
+            };
+            self.known().tighten(page, bounds, &orphans)
+        })?;
+        for (at, tightened) in staying.into_iter().zip(tightened) {
+            let Some(Tightened { statistics, bounds }) = tightened else { continue };
+            let page = &mut self.pages[at];
+            if statistics.is_some() {
+                page.statistics = statistics;
+                page.action = Action::Make;
+                self.made[at] = None;
+            }
+            match bounds {
+                Tight::Same => {}
+                Tight::New(bounds) => {
+                    let change = &mut self.changes[page.ordinal];
+                    let delta = match change {
+                        PageChange::Changed { delta, .. } => std::mem::take(delta),
+                        _ => Delta::new(self.job.column.max_rep_level(), self.job.column.max_def_level()),
+                    };
+                    *change = PageChange::Changed { bounds, delta };
+                }
+                Tight::None => self.column_index = None,
+            }
+        }
+        Ok(())
+    }
+
     /// Shows the values that stay to the bounds and to the Bloom filter, as far as they need them.
     fn consider(&mut self, extremes: &mut Extremes, mut filter: Option<&mut Sbbf>) -> Result<()> {
         let is_shaken = self.claims.is_shaken(&self.delta);
@@ -358,11 +404,11 @@ impl<'a> Planner<'a> {
         let dictionary_plan = if is_touched { self.settle() } else { DictionaryPlan::default() };
         for plan in self.pages.iter_mut().filter(|plan| plan.action == Action::Copy) {
             let is_dictionary = plan.page.kind == Kind::Dictionary && dictionary_plan.is_changed();
-            let refers = plan.page.is_data() && plan.page.is_dictionary_encoded() && !dictionary_plan.moved.is_empty();
-            if is_dictionary || refers {
+            if is_dictionary || dictionary_plan.moves(&plan.page) {
                 plan.action = Action::Make;
             }
         }
+        self.tighten()?;
         let mut extremes = Extremes::new(self.order);
         // Of what nothing left, the filter stays.
         let mut filter = bloom.as_ref().filter(|_| has_left).map(Bloom::empty);

@@ -21,8 +21,8 @@ pub(super) struct Remade<'a> {
     pub(super) levels: &'a Levels,
     pub(super) encoded: &'a [u8],
     pub(super) delta: &'a Delta,
-    /// The statistics in its header, where they are others: new ones, or none any more.
-    pub(super) statistics: Option<Option<&'a [u8]>>,
+    /// The statistics in its header, where they are others.
+    pub(super) statistics: Option<&'a [u8]>,
 }
 
 /// Makes the `at`th page of a chunk again.
@@ -35,6 +35,9 @@ pub(super) fn make(job: Job<'_>, plan: &Plan, at: usize) -> Result<Made> {
         let encoded = page.unpack_dictionary(&bytes, &mut codec)?;
         let laid = lay(encoded, Encoding::PLAIN, page.count, job.column, job.limits, page.offset)?;
         return make_dictionary(job, plan, page, &laid);
+    }
+    if !page_plan.is_hit && !plan.dictionary.moves(page) {
+        return reword(page, &bytes, page_plan.statistics.as_deref());
     }
     let unpacked = page.unpack(&bytes, &mut codec, job.column)?;
     let max = (job.column.max_rep_level(), job.column.max_def_level());
@@ -52,7 +55,7 @@ pub(super) fn make(job: Job<'_>, plan: &Plan, at: usize) -> Result<Made> {
         let (kept, _) = laid.cut(&cut.gone, puts_blanks.then_some(&empty));
         kept.encode(page.encoding, job.column, job.limits)?
     };
-    let statistics = page_plan.is_hit.then_some(page_plan.statistics.as_deref());
+    let statistics = page_plan.statistics.as_deref();
     let remade = Remade { levels: &cut.levels, encoded: &encoded, delta: &cut.delta, statistics };
     remake(job.column, page, page_plan.rows, &bytes, codec, &remade)
 }
@@ -105,7 +108,7 @@ pub(super) fn remake(
             inner.set_i32(data_v2::NUM_ROWS, fits(rows)?);
             inner.set_i32(data_v2::DEFINITION_LENGTH, fits(definition.len())?);
             inner.set_i32(data_v2::REPETITION_LENGTH, fits(repetition.len())?);
-            restate(&mut inner, data_v2::STATISTICS, remade).map_err(broken)?;
+            restate(&mut inner, data_v2::STATISTICS, remade.statistics).map_err(broken)?;
             header.set_inner(header::DATA_V2, &inner);
             body.extend(&repetition);
             body.extend(&definition);
@@ -119,7 +122,7 @@ pub(super) fn remake(
         _ => {
             let mut inner = inner(&header, header::DATA).map_err(broken)?;
             inner.set_i32(data::NUM_VALUES, count);
-            restate(&mut inner, data::STATISTICS, remade).map_err(broken)?;
+            restate(&mut inner, data::STATISTICS, remade.statistics).map_err(broken)?;
             header.set_inner(header::DATA, &inner);
             let whole = [repetition.as_slice(), definition.as_slice(), encoded].concat();
             body = codec.pack(&whole, was)?;
@@ -129,12 +132,23 @@ pub(super) fn remake(
     finish_page(header, page, unpacked_length, &body)
 }
 
-/// Puts the statistics of a changed page in.
-fn restate(inner: &mut Struct<'_>, id: i16, remade: &Remade<'_>) -> std::result::Result<(), Broken> {
-    match remade.statistics {
-        Some(Some(statistics)) => inner.set_inner(id, &Struct::whole(statistics)?),
-        Some(None) => inner.remove(id),
-        None => {}
+/// A data page, of which `bytes` are header and body, with other statistics in its header.
+fn reword(page: &Page, bytes: &[u8], statistics: Option<&[u8]>) -> Result<Made> {
+    let broken = |broken| malformed(page.offset, broken);
+    let mut header = Struct::read(bytes).map_err(broken)?.0;
+    let (part, id) = page.statistics_at();
+    let mut inner = inner(&header, part).map_err(broken)?;
+    restate(&mut inner, id, statistics).map_err(broken)?;
+    header.set_inner(part, &inner);
+    let made = header.to_vec();
+    let unpacked = (made.len() + page.unpacked) as u64;
+    Ok(Made { bytes: [&made, &bytes[page.header..]].concat(), unpacked })
+}
+
+/// Puts new statistics of a page in.
+fn restate(inner: &mut Struct<'_>, id: i16, statistics: Option<&[u8]>) -> std::result::Result<(), Broken> {
+    if let Some(statistics) = statistics {
+        inner.set_inner(id, &Struct::whole(statistics)?);
     }
     Ok(())
 }

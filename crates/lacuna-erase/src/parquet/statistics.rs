@@ -94,7 +94,7 @@ struct Claim {
 
 /// How the best of some values explains a bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Cause {
+pub(super) enum Cause {
     #[default]
     None,
     /// Shortened, a value would be the bound.
@@ -166,6 +166,13 @@ impl Claims {
         }
     }
 
+    /// Notes how values that left may explain a bound: `cause` says it of each.
+    pub(super) fn left_by(&mut self, cause: impl Fn(Side, &[u8]) -> Cause) {
+        for claim in &mut self.claims {
+            claim.left = claim.left.max(cause(claim.side, &claim.bound));
+        }
+    }
+
     /// What becomes of each claim.
     pub(super) fn judge(&self, extremes: &Extremes, delta: &Delta) -> impl Iterator<Item = Bound> {
         self.claims.iter().map(|claim| {
@@ -175,7 +182,8 @@ impl Claims {
             } else if delta.blanks > 0 {
                 extreme == Some(&claim.bound)
             } else {
-                // What nothing explains was a loose bound, and it still is one.
+                // What nothing explains was a loose bound, and it still is one. If a value explains it that left another page,
+                // `tighten` makes it anew.
                 claim.stays >= claim.left
             };
             if holds {

@@ -11,8 +11,9 @@ use super::edit::{Cut, cut};
 use super::footer::malformed;
 use super::index::{PageBounds, PageChange};
 use super::laid::{Entries, Laid, lay};
+use super::loose::Orphans;
 use super::order::{Extremes, Order};
-use super::page::{Kind, Page, Unpacked, data, data_v2, header};
+use super::page::{Page, Unpacked};
 use super::remake::{Remade, remake};
 use super::statistics::{self, Bound, Claims, Delta};
 use super::thrift::{Broken, Struct};
@@ -66,6 +67,23 @@ impl Values<'_> {
             see(value);
             true
         });
+    }
+}
+
+/// Values that are not in a page, and may explain a bound of it.
+pub(super) enum Gone<'a> {
+    /// They left it.
+    Here(&'a Values<'a>),
+    /// They left pages of its chunk.
+    Elsewhere(&'a Orphans<'a>),
+}
+
+impl Gone<'_> {
+    pub(super) fn show(&self, claims: &mut Claims) {
+        match self {
+            Self::Here(values) => values.each(|value| claims.left(value)),
+            Self::Elsewhere(orphans) => claims.left_by(|side, bound| orphans.cause(side, bound)),
+        }
     }
 }
 
@@ -124,7 +142,7 @@ impl Known<'_> {
                     levels: &cut.levels,
                     encoded: &encoded,
                     delta: &struck.delta,
-                    statistics: Some(struck.statistics.as_deref()),
+                    statistics: struck.statistics.as_deref(),
                 };
                 let rows = plan.span.starts.saturating_add_signed(struck.delta.rows);
                 struck.made = Some(remake(self.job.column, page, rows, &bytes, codec, &remade)?);
@@ -167,21 +185,25 @@ impl Known<'_> {
     ) -> Result<Struck> {
         complete(&mut delta, self.job.column.physical_type(), self.order, left, self.blank);
         let broken = |broken| malformed(page.offset, broken);
-        let statistics = self.page_statistics(page, bytes, &delta, values, left).map_err(broken)?;
+        let gone = Gone::Here(left);
+        let statistics = match header_statistics(page, bytes).map_err(broken)? {
+            Some(statistics) => Some(self.restated(statistics, &delta, values, &gone).map_err(broken)?),
+            None => None,
+        };
         let change = match bounds {
             _ if is_empty(page, &delta) => Some(PageChange::Gone),
             None => Some(PageChange::Same),
             Some(bounds) => self
-                .bounds(bounds, &delta, values, left)
+                .bounds(bounds, &delta, values, &gone)
                 .map(|bounds| PageChange::Changed { bounds, delta: delta.clone() }),
         };
         Ok(Struck { delta, left: Left::Entries(Vec::new()), statistics, change, made: None })
     }
 
     /// What became of `claims`; the values that stay are looked at only where that decides.
-    fn judged(&self, mut claims: Claims, delta: &Delta, values: &Values<'_>, left: &Values<'_>) -> (Claims, Extremes) {
+    fn judged(&self, mut claims: Claims, delta: &Delta, values: &Values<'_>, gone: &Gone<'_>) -> (Claims, Extremes) {
         let mut extremes = Extremes::new(self.order);
-        left.each(|value| claims.left(value));
+        gone.show(&mut claims);
         if claims.is_shaken(delta) {
             values.show(|value| {
                 claims.stays(value);
@@ -193,7 +215,13 @@ impl Known<'_> {
     }
 
     /// A page's bounds in the column index; `None` when there are none to give.
-    fn bounds(&self, old: &PageBounds, delta: &Delta, values: &Values<'_>, left: &Values<'_>) -> Option<PageBounds> {
+    pub(super) fn bounds(
+        &self,
+        old: &PageBounds,
+        delta: &Delta,
+        values: &Values<'_>,
+        gone: &Gone<'_>,
+    ) -> Option<PageBounds> {
         let mut has_values = false;
         values.show(|_| {
             has_values = true;
@@ -207,7 +235,7 @@ impl Known<'_> {
             // Some writers say so of pages that hold values.
             claims.discard();
         }
-        let (claims, extremes) = self.judged(claims, delta, values, left);
+        let (claims, extremes) = self.judged(claims, delta, values, gone);
         let mut bounds = PageBounds { is_null: false, min: Vec::new(), max: Vec::new() };
         let sides = [(&mut bounds.min, &old.min), (&mut bounds.max, &old.max)];
         for ((new, old), bound) in sides.into_iter().zip(claims.judge(&extremes, delta)) {
@@ -220,27 +248,27 @@ impl Known<'_> {
         Some(bounds)
     }
 
-    /// The statistics in the page's header, if it has any.
-    fn page_statistics(
+    /// The statistics of a page, brought up to date.
+    pub(super) fn restated(
         &self,
-        page: &Page,
-        bytes: &[u8],
+        mut statistics: Struct<'_>,
         delta: &Delta,
         values: &Values<'_>,
-        left: &Values<'_>,
-    ) -> std::result::Result<Option<Vec<u8>>, Broken> {
-        let (part, id) = match page.kind {
-            Kind::V2 { .. } => (header::DATA_V2, data_v2::STATISTICS),
-            _ => (header::DATA, data::STATISTICS),
-        };
-        let header = Struct::read(bytes)?.0;
-        let Some(inner) = header.inner(part)? else { return Ok(None) };
-        let Some(mut statistics) = inner.inner(id)? else { return Ok(None) };
+        gone: &Gone<'_>,
+    ) -> std::result::Result<Vec<u8>, Broken> {
         let claims = Claims::of(Some(&statistics), self.order)?;
-        let (claims, extremes) = self.judged(claims, delta, values, left);
+        let (claims, extremes) = self.judged(claims, delta, values, gone);
         statistics::update(&mut statistics, &claims, &extremes, delta)?;
-        Ok(Some(statistics.to_vec()))
+        Ok(statistics.to_vec())
     }
+}
+
+/// The statistics in a data page's `header`, if it has any.
+pub(super) fn header_statistics(page: &Page, header: &[u8]) -> std::result::Result<Option<Struct<'static>>, Broken> {
+    let (part, id) = page.statistics_at();
+    let header = Struct::read(header)?.0;
+    let Some(inner) = header.inner(part)? else { return Ok(None) };
+    Ok(inner.inner(id)?.map(Struct::into_owned))
 }
 
 /// Whether a page has no entries left.

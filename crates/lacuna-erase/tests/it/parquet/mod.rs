@@ -8,6 +8,7 @@
 )]
 
 mod damaged;
+mod loose;
 mod real;
 mod residue;
 mod shape;
