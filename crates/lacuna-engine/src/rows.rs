@@ -131,7 +131,7 @@ pub(crate) async fn held_values(
     let bytes_read = AtomicU64::new(0);
     let (metadata, _) = read_footer(shop, origin, &bytes_read).await?;
     let metadata = with_page_locations(shop, origin, metadata, &bytes_read).await?;
-    let leaves: Arc<[Leaf]> = lacuna_scan::parquet::mapped_leaves(&metadata, mapping)?.into();
+    let leaves: Arc<[(usize, Leaf)]> = lacuna_scan::parquet::mapped_leaves(&metadata, mapping)?.into();
     let near = origin.open_near().transpose()?.map(Arc::new);
     let shard = Rows { shop, origin, near: near.as_ref(), bytes_read: &bytes_read };
     let mut held = HashSet::new();
@@ -148,14 +148,14 @@ async fn take(
     metadata: Arc<ParquetMetaData>,
     slice: Slice,
     known: Vec<KnownColumn>,
-    wanted: Option<Arc<[Leaf]>>,
+    wanted: Option<Arc<[(usize, Leaf)]>>,
 ) -> Result<(TakenRows, Effort), ShardError> {
     let Rows { shop, origin, near, bytes_read } = shard;
     let columns = metadata.row_group(slice.group).num_columns() as u64;
     let window = (shop.budget.window / columns.max(1)).max(4 << 10);
     let (size, limits) = (origin.size(), shop.limits);
     let is_wanted =
-        move |column| wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|leaf: &Leaf| leaf.column == column));
+        move |column| wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|(_, leaf)| leaf.column == column));
     let start = move || RowGroupTake::new(&metadata, size, slice.group, &slice.rows, is_wanted, &known, limits);
     if let Some(near) = near {
         // Column by column, and all of it by one thread.

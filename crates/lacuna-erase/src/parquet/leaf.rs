@@ -8,30 +8,42 @@ use lacuna_scan::{ColumnPath, Error, Result, Step};
 use parquet::basic::{ConvertedType, LogicalType, Repetition};
 use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 
-/// The index of the leaf column that `path` leads to.
-pub(super) fn resolve(schema: &SchemaDescriptor, path: &ColumnPath) -> Result<usize> {
+/// The indices of the leaf columns that `path` leads to: more than one where several columns have the same name.
+pub(super) fn resolve(schema: &SchemaDescriptor, path: &ColumnPath) -> Result<Vec<usize>> {
+    let root = Node { ty: schema.root_schema_ptr(), leaf: 0, is_element: true };
+    let mut found = Vec::new();
+    follow(root, path, path.steps(), &mut found)?;
+    Ok(found)
+}
+
+fn follow(node: Node, path: &ColumnPath, steps: &[Step], found: &mut Vec<usize>) -> Result<()> {
     let wrong = |found: &'static str| Error::ColumnType { column: path.as_str().to_owned(), found: found.into() };
-    let missing = || Error::MissingColumn { column: path.as_str().to_owned() };
-    let mut node = Node { ty: schema.root_schema_ptr(), leaf: 0, is_element: true };
-    for step in path.steps() {
-        node = match step {
-            Step::Field(name) => {
-                if node.is_list() || node.is_map() {
-                    return Err(wrong("a list or map; `[]` or `{}` enters it"));
-                }
-                node.child(|child| child.name() == name.as_str()).ok_or_else(missing)?
+    match steps.split_first() {
+        Some((Step::Field(name), rest)) => {
+            if node.is_list() || node.is_map() {
+                return Err(wrong("a list or map; `[]` or `{}` enters it"));
             }
-            Step::Elements => node.elements().ok_or_else(|| wrong("no list, so `[]` cannot enter it"))?,
-            Step::Values => node.values().ok_or_else(|| wrong("no map, so `{}` cannot enter it"))?,
-        };
+            let mut fields = node.children(|child| child.name() == name.as_str()).into_iter().peekable();
+            if fields.peek().is_none() {
+                return Err(Error::MissingColumn { column: path.as_str().to_owned() });
+            }
+            fields.try_for_each(|field| follow(field, path, rest, found))
+        }
+        Some((Step::Elements, rest)) => {
+            let elements = node.elements().ok_or_else(|| wrong("no list, so `[]` cannot enter it"))?;
+            follow(elements, path, rest, found)
+        }
+        Some((Step::Values, rest)) => {
+            let values = node.values().ok_or_else(|| wrong("no map, so `{}` cannot enter it"))?;
+            follow(values, path, rest, found)
+        }
+        None if node.is_list() || node.is_map() => Err(wrong("a list or map; `[]` or `{}` enters it")),
+        None if node.ty.is_group() => Err(wrong("a struct; name one of its fields")),
+        None => {
+            found.push(node.leaf);
+            Ok(())
+        }
     }
-    if node.is_list() || node.is_map() {
-        return Err(wrong("a list or map; `[]` or `{}` enters it"));
-    }
-    if node.ty.is_group() {
-        return Err(wrong("a struct; name one of its fields"));
-    }
-    Ok(node.leaf)
 }
 
 /// A place in the schema.
@@ -44,18 +56,20 @@ struct Node {
 }
 
 impl Node {
-    fn child(&self, wanted: impl Fn(&Type) -> bool) -> Option<Self> {
-        let mut leaf = self.leaf;
-        if !self.ty.is_group() {
-            return None;
-        }
-        for child in self.ty.get_fields() {
+    fn children(&self, wanted: impl Fn(&Type) -> bool) -> Vec<Self> {
+        let (mut leaf, mut found) = (self.leaf, Vec::new());
+        let fields = if self.ty.is_group() { self.ty.get_fields() } else { &[] };
+        for child in fields {
             if wanted(child) {
-                return Some(Self { ty: child.clone(), leaf, is_element: false });
+                found.push(Self { ty: child.clone(), leaf, is_element: false });
             }
             leaf += leaves(child);
         }
-        None
+        found
+    }
+
+    fn child(&self, wanted: impl Fn(&Type) -> bool) -> Option<Self> {
+        self.children(wanted).into_iter().next()
     }
 
     fn is_repeated(&self) -> bool {
@@ -144,7 +158,9 @@ mod tests {
 
     fn at(path: &str) -> Result<String> {
         let schema = SchemaDescriptor::new(Arc::new(parse_message_type(SCHEMA).unwrap()));
-        resolve(&schema, &path.parse().unwrap()).map(|leaf| schema.column(leaf).path().string())
+        let leaves = resolve(&schema, &path.parse().unwrap())?;
+        let paths: Vec<String> = leaves.into_iter().map(|leaf| schema.column(leaf).path().string()).collect();
+        Ok(paths.join(", "))
     }
 
     #[test]

@@ -42,16 +42,18 @@ pub fn residue(input: &dyn ReadAt, matcher: &Matcher, limits: &Limits) -> Result
     let footer = Footer::parse(input, &bytes, start, limits)?;
     let mut found = Vec::new();
     for test in matcher.fields().iter().filter(|test| test.is_wanted()) {
-        let leaf = leaf::resolve(&footer.schema, test.column())?;
-        let column = footer.schema.column(leaf);
-        let groups = footer.row_groups.par_iter().with_max_len(1).map(|group| {
-            let place = format!("row group from row {}, column `{}`", group.first_row, column.path().string());
-            Search { input, limits, test, column: &column, chunk: &group.chunks[leaf], place }.run()
-        });
-        for places in groups.collect::<Vec<_>>() {
-            found.extend(places?);
+        let leaves = leaf::resolve(&footer.schema, test.column())?;
+        for &leaf in &leaves {
+            let column = footer.schema.column(leaf);
+            let groups = footer.row_groups.par_iter().with_max_len(1).map(|group| {
+                let place = format!("row group from row {}, column `{}`", group.first_row, column.path().string());
+                Search { input, limits, test, column: &column, chunk: &group.chunks[leaf], place }.run()
+            });
+            for places in groups.collect::<Vec<_>>() {
+                found.extend(places?);
+            }
         }
-        found.extend(in_metadata(input, &footer, leaf, test, limits).map_err(|stop| match stop {
+        found.extend(in_metadata(input, &footer, &leaves, test, limits).map_err(|stop| match stop {
             Stop::Broken(broken) => malformed(start, broken),
             Stop::Error(error) => error,
         })?);
@@ -380,7 +382,7 @@ const NEEDLE_MIN: usize = 4;
 fn in_metadata(
     input: &dyn ReadAt,
     footer: &Footer<'_>,
-    leaf: usize,
+    leaves: &[usize],
     test: &FieldTest,
     limits: &Limits,
 ) -> std::result::Result<Vec<Residue>, Stop> {
@@ -416,8 +418,9 @@ fn in_metadata(
         return Ok(Vec::new());
     }
     // A value that rows of the column still have is theirs.
-    let column = footer.schema.column(leaf);
-    for group in &footer.row_groups {
+    let groups = || footer.row_groups.iter();
+    for (leaf, group) in leaves.iter().flat_map(|&leaf| groups().map(move |group| (leaf, group))) {
+        let column = footer.schema.column(leaf);
         let place = String::new();
         let search = Search { input, limits, test, column: &column, chunk: &group.chunks[leaf], place };
         let needles = found.iter().map(|(_, needle)| needle.to_vec());

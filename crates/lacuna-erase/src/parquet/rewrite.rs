@@ -80,8 +80,9 @@ pub(super) fn fates(footer: &Footer<'_>, change: Change<'_>) -> Result<Vec<Optio
         Change::Anonymize(paths) => {
             let mut fates = vec![None; columns];
             for path in paths {
-                let leaf = leaf::resolve(&footer.schema, path)?;
-                fates[leaf] = Some(if can_be_null(&footer.schema.column(leaf)) { Fate::Null } else { Fate::Blank });
+                for leaf in leaf::resolve(&footer.schema, path)? {
+                    fates[leaf] = Some(if can_be_null(&footer.schema.column(leaf)) { Fate::Null } else { Fate::Blank });
+                }
             }
             Ok(fates)
         }

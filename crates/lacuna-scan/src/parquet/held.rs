@@ -7,20 +7,28 @@ use super::leaf::{Leaf, LeafType, resolve};
 use super::taken::TakenRows;
 use crate::{Error, HeldValue, Mapping, Result, Value};
 
-/// The leaf columns of `mapping` in a file's schema, in the mapping's order.
+/// The leaf columns of `mapping` in a file's schema, in the mapping's order, each behind the index of its field.
 ///
 /// Fails as a search of the file would.
-pub fn mapped_leaves(metadata: &ParquetMetaData, mapping: &Mapping) -> Result<Vec<Leaf>> {
+pub fn mapped_leaves(metadata: &ParquetMetaData, mapping: &Mapping) -> Result<Vec<(usize, Leaf)>> {
     let schema = metadata.file_metadata().schema_descr();
     let fields = mapping.identifiers.iter().flat_map(|rule| rule.fields());
-    fields.map(|field| resolve(schema, &field.column)).collect()
+    let mut leaves = Vec::new();
+    for (index, field) in fields.enumerate() {
+        leaves.extend(resolve(schema, &field.column)?.into_iter().map(|leaf| (index, leaf)));
+    }
+    Ok(leaves)
 }
 
-/// The values that `taken` rows hold in these leaf columns, each with the index of its leaf.
-pub fn held_values(taken: &TakenRows, metadata: &ParquetMetaData, leaves: &[Leaf]) -> Result<Vec<(usize, HeldValue)>> {
+/// The values that `taken` rows hold in these leaf columns, each with the index of its field.
+pub fn held_values(
+    taken: &TakenRows,
+    metadata: &ParquetMetaData,
+    leaves: &[(usize, Leaf)],
+) -> Result<Vec<(usize, HeldValue)>> {
     let schema = metadata.file_metadata().schema_descr();
     let mut held = Vec::new();
-    for (index, leaf) in leaves.iter().enumerate() {
+    for &(index, leaf) in leaves {
         let descriptor = schema.column(leaf.column);
         let mut bytes = &taken.columns[leaf.column].values[..];
         while !bytes.is_empty() {

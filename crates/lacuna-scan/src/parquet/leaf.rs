@@ -35,27 +35,60 @@ pub enum LeafType {
     },
 }
 
-/// Finds the leaf column at `path`.
+/// Finds the leaf columns at `path`: more than one where several columns have the same name.
 ///
 /// Fails with [`Error::MissingColumn`] when there is none, and with [`Error::ColumnType`] when what is there cannot hold an
 /// identifier.
-pub fn resolve(schema: &SchemaDescriptor, path: &ColumnPath) -> Result<Leaf> {
-    let mut place = Place { node: schema.root_schema(), leaf: 0, inside_list: true };
-    for step in path.steps() {
-        place = match step {
-            Step::Field(name) => place.field(name, path)?,
-            Step::Elements => place.elements(path)?,
-            Step::Values => place.values(path)?,
-        };
+pub fn resolve(schema: &SchemaDescriptor, path: &ColumnPath) -> Result<Vec<Leaf>> {
+    let root = Place { node: schema.root_schema(), leaf: 0, inside_list: true };
+    let mut found = Vec::new();
+    Resolver { schema, path }.follow(root, path.steps(), &mut found)?;
+    Ok(found)
+}
+
+struct Resolver<'a> {
+    schema: &'a SchemaDescriptor,
+    path: &'a ColumnPath,
+}
+
+impl Resolver<'_> {
+    fn follow(&self, place: Place<'_>, steps: &[Step], found: &mut Vec<Leaf>) -> Result<()> {
+        match steps.split_first() {
+            Some((Step::Field(name), rest)) => {
+                let mut fields = place.fields(name, self.path)?.peekable();
+                if fields.peek().is_none() {
+                    return Err(Error::MissingColumn { column: self.path.to_string() });
+                }
+                fields.try_for_each(|field| self.follow(field, rest, found))
+            }
+            Some((Step::Elements, rest)) => self.follow(place.elements(self.path)?, rest, found),
+            Some((Step::Values, rest)) => self.follow(place.values(self.path)?, rest, found),
+            None => {
+                found.push(self.leaf(place)?);
+                Ok(())
+            }
+        }
     }
-    if place.is_bare_list() || place.is_list() {
-        return Err(wrong_type(path, "a list: its elements are mapped as `[]` behind its name"));
+
+    fn leaf(&self, place: Place<'_>) -> Result<Leaf> {
+        let wrong = |found| wrong_type(self.path, found);
+        if place.is_bare_list() || place.is_list() {
+            return Err(wrong("a list: its elements are mapped as `[]` behind its name"));
+        }
+        if place.node.is_group() {
+            return Err(wrong("a group of columns: the mapping must name one of them"));
+        }
+        let values = leaf_type(&self.schema.column(place.leaf)).map_err(wrong)?;
+        Ok(Leaf { column: place.leaf, values })
     }
-    if place.node.is_group() {
-        return Err(wrong_type(path, "a group of columns: the mapping must name one of them"));
+}
+
+/// Finds the one leaf column at `path`, as [`resolve`] does; fails with [`Error::ColumnType`] when there are more.
+pub(super) fn resolve_one(schema: &SchemaDescriptor, path: &ColumnPath) -> Result<Leaf> {
+    match resolve(schema, path)?.as_slice() {
+        [leaf] => Ok(*leaf),
+        _ => Err(wrong_type(path, "there more than once, and which one is meant cannot be told: rename the others")),
     }
-    let values = leaf_type(&schema.column(place.leaf)).map_err(|found| wrong_type(path, found))?;
-    Ok(Leaf { column: place.leaf, values })
 }
 
 fn wrong_type(path: &ColumnPath, found: &'static str) -> Error {
@@ -78,16 +111,14 @@ impl<'s> Place<'s> {
         Self { node: &fields[index], leaf: self.leaf + before, inside_list }
     }
 
-    fn field(self, name: &str, path: &ColumnPath) -> Result<Self> {
+    /// The fields of this name.
+    fn fields(self, name: &str, path: &ColumnPath) -> Result<impl Iterator<Item = Self>> {
         if self.is_bare_list() || self.is_list() {
             return Err(wrong_type(path, "behind a list: its elements are mapped as `[]`"));
         }
-        let missing = || Error::MissingColumn { column: path.to_string() };
-        if !self.node.is_group() {
-            return Err(missing());
-        }
-        let index = self.node.get_fields().iter().position(|field| field.name() == name).ok_or_else(missing)?;
-        Ok(self.child(index, false))
+        let fields = if self.node.is_group() { self.node.get_fields() } else { &[] };
+        let named = fields.iter().enumerate().filter(move |(_, field)| field.name() == name);
+        Ok(named.map(move |(index, _)| self.child(index, false)))
     }
 
     /// A repeated field without a list annotation is a list of its own kind.

@@ -1,6 +1,5 @@
 //! The search of a file, row group by row group.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use super::chunk::ChunkSearch;
 use super::index::{IndexRanges, gaps};
 use super::known::KnownColumn;
-use super::leaf::{Leaf, resolve};
+use super::leaf::{Leaf, resolve, resolve_one};
 use super::pages::{Chunk, chunk_range};
 use super::prune::{self, Bounds};
 use crate::{Effort, Error, FieldTest, Hit, Limits, Matcher, Matches, Result};
@@ -21,8 +20,8 @@ pub struct ParquetSearch {
     metadata: Arc<ParquetMetaData>,
     matcher: Arc<Matcher>,
     limits: Limits,
-    /// The leaf column of each wanted field, by the field's index.
-    leaves: BTreeMap<usize, Leaf>,
+    /// The leaf columns of the wanted fields, each behind the field's index.
+    leaves: Vec<(usize, Leaf)>,
     tenant: Option<Leaf>,
     /// The ordinal of each row group's first row, and the number of rows at the end.
     first_rows: Vec<u64>,
@@ -45,15 +44,15 @@ pub struct RowGroupMatches {
 impl ParquetSearch {
     /// Finds the mapped columns in the file's schema.
     ///
-    /// Fails when a wanted column is missing or cannot hold an identifier, and when the metadata contradicts itself.
+    /// Fails when a wanted column is missing or cannot hold an identifier, when there are several for the tenant, and when the metadata contradicts itself.
     pub fn new(metadata: Arc<ParquetMetaData>, file_size: u64, matcher: Arc<Matcher>, limits: Limits) -> Result<Self> {
         let schema = metadata.file_metadata().schema_descr();
-        let mut leaves = BTreeMap::new();
+        let mut leaves = Vec::new();
         for (index, field) in matcher.fields().iter().enumerate().filter(|(_, field)| field.is_wanted()) {
-            leaves.insert(index, resolve(schema, field.column())?);
+            leaves.extend(resolve(schema, field.column())?.into_iter().map(|leaf| (index, leaf)));
         }
         let tenant = match matcher.tenant() {
-            Some(tenant) if !leaves.is_empty() => Some(resolve(schema, tenant.column())?),
+            Some(tenant) if !leaves.is_empty() => Some(resolve_one(schema, tenant.column())?),
             _ => None,
         };
         let mut first_rows = vec![0];
@@ -178,7 +177,7 @@ impl RowGroupSearch {
             }
         }
         let mut todo = Vec::new();
-        for (&field, &leaf) in search.leaves.iter().rev().filter(|_| rows > 0) {
+        for &(field, leaf) in search.leaves.iter().rev().filter(|_| rows > 0) {
             let chunk = Chunk::new(&search.metadata, search.file_size, index, leaf)?;
             let column = group.column(leaf.column);
             let bounds = search.bounds(leaf);

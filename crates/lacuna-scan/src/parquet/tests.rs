@@ -223,6 +223,23 @@ fn tenants_bound_the_matches() {
 }
 
 #[test]
+fn all_columns_of_one_name_are_searched() {
+    let text = |values: [&str; 3]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+    let twice = || vec![("u", text(["bob", "eve", "eve"])), ("u", text(["ann", "bob", "eve"]))];
+    let within: ArrayRef = Arc::new(StructArray::from(RecordBatch::try_from_iter(twice()).unwrap()));
+    let file = write([twice(), vec![("s", within), ("t", text(["T", "X", "T"]))]].concat(), properties());
+    for path in ["u", "s.u"] {
+        let (_, found) = search(&file, matcher(path, &["ann", "bob", "zoe"], None), 100).unwrap();
+        assert_eq!([0, 1, 2].map(|selector| rows(&found, selector)), [vec![0], vec![0, 1], vec![]], "{path}");
+        let (_, found) = search(&file, matcher(path, &["bob"], Some("t")), 100).unwrap();
+        assert_eq!(rows(&found, 0), [0], "{path}");
+    }
+    // Whose a row is that names two tenants is not guessed.
+    let why = search(&file, matcher("t", &["T"], Some("u")), 100).unwrap_err().to_string();
+    assert_eq!(why, "column `u` is there more than once, and which one is meant cannot be told: rename the others");
+}
+
+#[test]
 fn uuids_in_sixteen_bytes() {
     let id = [0x6f, 0x96, 0x19, 0xff, 0x8b, 0x86, 0xd0, 0x11, 0xb4, 0x2d, 0x00, 0xcf, 0x4f, 0xc9, 0x64, 0xff];
     let array = FixedSizeBinaryArray::try_from_iter([[0; 16], id, [1; 16]].into_iter()).unwrap();

@@ -70,19 +70,17 @@ impl Copied for Value<'_> {
     }
 }
 
-#[test]
-fn in_parquet() {
-    let batch = batch();
+fn in_rows_of_parquet(batch: &RecordBatch, mapping: &Mapping, rows: [u64; 2]) -> HashSet<(usize, HeldValue)> {
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
+    writer.write(batch).unwrap();
     writer.close().unwrap();
     let file = Bytes::from(bytes);
     let limits = Limits::default();
     let Footer::Ready(metadata) = footer(file.len() as u64, &file, &limits).unwrap() else { unreachable!() };
-    let leaves = mapped_leaves(&metadata, &mapping()).unwrap();
-    let wanted = |column| leaves.iter().any(|leaf| leaf.column == column);
-    let rows: Arc<[u64]> = [0, 2].into();
+    let leaves = mapped_leaves(&metadata, mapping).unwrap();
+    let wanted = |column| leaves.iter().any(|(_, leaf)| leaf.column == column);
+    let rows: Arc<[u64]> = rows.into();
     let mut take = RowGroupTake::new(&metadata, file.len() as u64, 0, &rows, wanted, &[], limits).unwrap();
     loop {
         let needs = take.needs(1 << 20);
@@ -94,8 +92,26 @@ fn in_parquet() {
         }
     }
     let (taken, _) = take.finish().unwrap();
-    let held = scan::held_values(&taken, &metadata, &leaves).unwrap();
-    assert_eq!(held.into_iter().collect::<HashSet<_>>(), expected());
+    scan::held_values(&taken, &metadata, &leaves).unwrap().into_iter().collect()
+}
+
+#[test]
+fn in_parquet() {
+    assert_eq!(in_rows_of_parquet(&batch(), &mapping(), [0, 2]), expected());
+}
+
+#[test]
+fn in_all_columns_of_one_name() {
+    let text = |values: [&str; 3]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+    let columns = [("a", text(["x", "y", "z"])), ("a", text(["p", "q", "r"])), ("b", text(["i", "j", "k"]))];
+    let field = |column: &str| IdentifierRule::One(Field::new(column.parse().unwrap(), Kind::new("id")));
+    let mapping = Mapping { identifiers: vec![field("a"), field("b")], tenant: TenantRule::Single };
+    let held = in_rows_of_parquet(&RecordBatch::try_from_iter(columns).unwrap(), &mapping, [0, 1]);
+    let value = |field, value: &str| (field, HeldValue::Text(value.into()));
+    assert_eq!(
+        held,
+        [(0, "x"), (0, "y"), (0, "p"), (0, "q"), (1, "i"), (1, "j")].map(|(at, text)| value(at, text)).into()
+    );
 }
 
 #[test]

@@ -9,7 +9,9 @@ use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
 use lacuna_erase::{Change, parquet::residue};
-use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantRule};
+use lacuna_scan::{
+    Case, Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantRule,
+};
 
 use super::rewrite;
 
@@ -94,5 +96,27 @@ fn a_rewrite_leaves_none() {
         let some: std::collections::BTreeSet<u64> = hits.iter().copied().skip(1).collect();
         let (out, _) = rewrite(&file, &some, Change::Delete).unwrap();
         assert_eq!(places(&out, column, value), Vec::<String>::new(), "{value}");
+    }
+}
+
+#[test]
+fn all_columns_of_one_name_are_looked_through() {
+    let text = |values: [&str; 2]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+    let file = write(vec![("user", text(["alice", "carol"])), ("user", text(["bobby", "danny"]))], "nobody");
+    let bytes = file.to_vec();
+    // No row has a "bobbi", but the second column's statistics do.
+    let mut haunted = bytes.clone();
+    let footer = bytes.len() - 8 - u32::from_le_bytes(*bytes[bytes.len() - 8..].first_chunk().unwrap()) as usize;
+    for at in (footer..bytes.len() - 4).filter(|&at| bytes[at..].starts_with(b"bobby")) {
+        haunted[at + 4] = b'i';
+    }
+    let statistics = "row group from row 0, column `user`: statistics";
+    assert_eq!(places(&haunted.into(), "user", "bobbi"), [statistics]);
+    assert_eq!(places(&file, "user", "bobby"), Vec::<String>::new());
+
+    let path = "user".parse().unwrap();
+    let (out, _) = rewrite(&file, &[0].into(), Change::Anonymize(&[path])).unwrap();
+    for name in [b"alice", b"bobby"] {
+        assert!(!out.windows(5).any(|window| window == name));
     }
 }
