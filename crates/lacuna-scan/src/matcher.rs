@@ -383,7 +383,7 @@ impl FieldTest {
     }
 
     /// Whether case makes a difference.
-    pub(crate) fn case(&self) -> Case {
+    pub fn case(&self) -> Case {
         self.case
     }
 

@@ -1,11 +1,12 @@
 //! What a search of the rows does not see: values that a file still holds although no row has them.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use lacuna_scan::{Error as ScanError, FieldTest, Limits, Matcher, Value};
+use lacuna_scan::{Case, Error as ScanError, FieldTest, Limits, Matcher, Value};
 use parquet::basic::{ConvertedType, Encoding, LogicalType, Type};
 use parquet::bloom_filter::Sbbf;
 use parquet::schema::types::ColumnDescPtr;
@@ -32,8 +33,8 @@ use crate::{ReadAt, Residue, Result};
 ///   neither letters nor digits.
 ///
 /// A value that a row of the same column chunk still has (in key-value metadata: of the column) is no residue: it is another
-/// tenant's, or another reader's to judge. Values that are compared without case are looked for in Bloom filters and metadata
-/// in lower case only; those shorter than four bytes are not looked for in metadata.
+/// tenant's, or another reader's to judge. Values that are compared without case are looked for in Bloom filters in lower case
+/// only; those shorter than four bytes are not looked for in metadata.
 ///
 /// # Errors
 /// [`Error::Scan`](crate::Error::Scan) when the file cannot be read, or has no column at a mapped path.
@@ -103,6 +104,8 @@ enum What {
     Bound { side: Side, bound: Vec<u8>, is_exact: bool },
     /// A value that is in the Bloom filter.
     Filtered(Vec<u8>),
+    /// A wanted value, normalised, that metadata holds.
+    Word(Vec<u8>),
 }
 
 impl Search<'_> {
@@ -127,7 +130,7 @@ impl Search<'_> {
         self.acquit(order, &mut suspects, rebuilt.as_mut())?;
         let guilty = suspects.into_iter().filter(|suspect| match &suspect.what {
             What::Filtered(needle) => !rebuilt.as_ref().is_some_and(|filter| filter.check(needle.as_slice())),
-            What::Entry(_) | What::Bound { .. } => true,
+            What::Entry(_) | What::Bound { .. } | What::Word(_) => true,
         });
         Ok(guilty.map(|suspect| Residue { place: format!("{}: {}", self.place, suspect.part) }).collect())
     }
@@ -185,10 +188,8 @@ impl Search<'_> {
             if !matches!(self.column.physical_type(), Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY) {
                 return false;
             }
-            let normal =
-                if self.test.is_exact() { None } else { std::str::from_utf8(bound).ok().map(str::to_lowercase) };
-            let normal = normal.as_ref().map_or(bound, String::as_bytes);
-            needles(self.test, self.column).any(|needle| explains(order, side, needle, normal))
+            let normal = normal(self.test, bound);
+            needles(self.test, self.column).any(|needle| explains(order, side, needle, &normal))
         };
         let is_exact = self.is_wanted(bound);
         if is_exact || is_shortened() {
@@ -242,6 +243,7 @@ impl Search<'_> {
             suspects.retain(|suspect| match &suspect.what {
                 What::Bound { bound, is_exact: true, .. } => bound != value,
                 What::Bound { side, bound, is_exact: false } => !explains(order, *side, value, bound),
+                What::Word(word) => normal(self.test, value).trim_ascii() != word || !self.is_wanted(value),
                 What::Entry(_) | What::Filtered(_) => true,
             });
             if let Some(filter) = &mut filter {
@@ -272,7 +274,7 @@ impl Search<'_> {
         }
         suspects.retain(|suspect| match suspect.what {
             What::Entry(at) => !used.get(at).is_some_and(|&used| used),
-            What::Bound { .. } | What::Filtered(_) => true,
+            What::Bound { .. } | What::Filtered(_) | What::Word(_) => true,
         });
         Ok(())
     }
@@ -396,7 +398,8 @@ fn in_metadata(
             let schema =
                 value.filter(|_| key == Some(b"ARROW:schema")).and_then(|text| BASE64_STANDARD.decode(text).ok());
             for part in [key, value, schema.as_deref()].into_iter().flatten() {
-                let held = test.texts().iter().filter(|needle| needle.len() >= NEEDLE_MIN && holds(part, needle));
+                let part = normal(test, part);
+                let held = test.texts().iter().filter(|needle| needle.len() >= NEEDLE_MIN && holds(&part, needle));
                 found.extend(held.map(|needle| (place(), needle)));
             }
         }
@@ -418,21 +421,29 @@ fn in_metadata(
         return Ok(Vec::new());
     }
     // A value that rows of the column still have is theirs.
-    let groups = || footer.row_groups.iter();
-    for (leaf, group) in leaves.iter().flat_map(|&leaf| groups().map(move |group| (leaf, group))) {
+    let word = |(_, needle): &(String, &[u8])| Suspect { part: "", what: What::Word(needle.to_vec()) };
+    let mut suspects: Vec<Suspect> = found.iter().map(word).collect();
+    for &leaf in leaves {
         let column = footer.schema.column(leaf);
-        let place = String::new();
-        let search = Search { input, limits, test, column: &column, chunk: &group.chunks[leaf], place };
-        let needles = found.iter().map(|(_, needle)| needle.to_vec());
-        let mut suspects: Vec<Suspect> = needles
-            .map(|bound| Suspect { part: "", what: What::Bound { side: Side::Min, bound, is_exact: true } })
-            .collect();
-        search.acquit(Order::of(&column), &mut suspects, None)?;
-        found.retain(|(_, needle)| {
-            suspects.iter().any(|suspect| matches!(&suspect.what, What::Bound { bound, .. } if bound == needle))
-        });
+        for group in &footer.row_groups {
+            let place = String::new();
+            let search = Search { input, limits, test, column: &column, chunk: &group.chunks[leaf], place };
+            search.acquit(Order::of(&column), &mut suspects, None)?;
+        }
     }
+    let is_guilty =
+        |needle: &[u8]| suspects.iter().any(|suspect| matches!(&suspect.what, What::Word(word) if word == needle));
+    found.retain(|(_, needle)| is_guilty(needle));
     Ok(found.into_iter().map(|(place, _)| Residue { place }).collect())
+}
+
+/// `text` in lower case, where the test is for that.
+fn normal<'t>(test: &FieldTest, text: &'t [u8]) -> Cow<'t, [u8]> {
+    match test.case() {
+        Case::Sensitive => text.into(),
+        // Metadata may be text in part only.
+        Case::Insensitive => String::from_utf8_lossy(text).to_lowercase().into_bytes().into(),
+    }
 }
 
 /// Whether `text` holds `needle` as a word of its own.

@@ -16,7 +16,10 @@ use lacuna_scan::{
 use super::rewrite;
 
 pub(super) fn matcher(column: &str, value: &str) -> Matcher {
-    let field = Field::new(column.parse().unwrap(), Kind::new("id"));
+    matcher_of(Field::new(column.parse().unwrap(), Kind::new("id")), value)
+}
+
+fn matcher_of(field: Field, value: &str) -> Matcher {
     let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
     let selector = Selector { tenant: None, identifiers: vec![Identifier::new("id", value)] };
     Matcher::new(&mapping, &[selector], &Epochs::default()).unwrap()
@@ -97,6 +100,24 @@ fn a_rewrite_leaves_none() {
         let (out, _) = rewrite(&file, &some, Change::Delete).unwrap();
         assert_eq!(places(&out, column, value), Vec::<String>::new(), "{value}");
     }
+}
+
+#[test]
+fn metadata_is_searched_as_the_column_is_compared() {
+    let file = |user: &str| {
+        let users: ArrayRef = Arc::new(StringArray::from_iter_values([user, "bob@example.com"]));
+        write(vec![("user", users)], "for Alice@Example.com alone")
+    };
+    let places = |case, user| {
+        let mut field = Field::new("user".parse().unwrap(), Kind::new("id"));
+        field.case = case;
+        let found = residue(&file(user), &matcher_of(field, "alice@example.com"), &Limits::default()).unwrap();
+        found.into_iter().map(|residue| residue.place).collect::<Vec<_>>()
+    };
+    assert_eq!(places(Case::Insensitive, "carol"), ["key-value metadata of the file"]);
+    assert_eq!(places(Case::Sensitive, "carol"), Vec::<String>::new());
+    // The row that is left is another's: so is the metadata.
+    assert_eq!(places(Case::Insensitive, "ALICE@example.com"), Vec::<String>::new());
 }
 
 #[test]
