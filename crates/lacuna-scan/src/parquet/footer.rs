@@ -17,6 +17,10 @@ pub const TAIL_BYTES: u64 = 64 << 10;
 /// Length and magic at the very end.
 const TRAILER_BYTES: u64 = 8;
 
+/// Some writers put fields of their own where the format has others; readers differ in whether they mind.
+const UNREADABLE: &str = "its footer is damaged, or a field in it is of another type than the format says; if another tool reads \
+                          the file, write it anew with that";
+
 /// What a file's tail tells.
 #[derive(Clone, Debug)]
 pub enum Footer {
@@ -52,7 +56,7 @@ pub fn footer(size: u64, tail: &Bytes, limits: &Limits) -> Result<Footer> {
         return Err(Error::Encrypted { what: "columns below a readable footer".into() });
     }
     let metadata = ParquetMetaDataReader::decode_metadata(&rest[start..])
-        .map_err(|source| Error::Parquet { place: "footer".into(), source })?;
+        .map_err(|source| Error::Parquet { place: UNREADABLE.into(), source })?;
     let columns = metadata.file_metadata().schema_descr().num_columns() as u64;
     Error::check_limit("a schema", columns, limits.columns_max as u64, "columns_max")?;
     Ok(Footer::Ready(Arc::new(metadata)))

@@ -39,13 +39,18 @@ pub(super) struct Chunk {
     pub(super) place: Arc<str>,
 }
 
-/// Where a column chunk lies in a file of `file_size` bytes.
+/// Where a column chunk lies in this file, of `file_size` bytes.
 pub(super) fn chunk_range(
     column: &ColumnChunkMetaData,
     file_size: u64,
     place: &dyn Fn() -> String,
 ) -> Result<Range<u64>> {
     let bad = |what: &str| Error::malformed(0, format!("{}: {what}", place()));
+    if column.file_path().is_some_and(|path| !path.is_empty()) {
+        let what = "its rows lie in other files, as those of a `_metadata` file do, which sums up the files around it: \
+                    map these without it";
+        return Err(Error::Unsupported { what: format!("{}: {what}", place()).into() });
+    }
     // Some writers say that the dictionary is at 0, where the magic is, and mean that there is none.
     let dictionary = column.dictionary_page_offset().filter(|&offset| offset > 0);
     let first = dictionary.map_or(column.data_page_offset(), |offset| offset.min(column.data_page_offset()));
@@ -63,9 +68,6 @@ impl Chunk {
         let column = group.column(leaf.column);
         let place = format!("row group {index}, column {}", column.column_path().string());
         let bad = |what: &str| Error::malformed(0, format!("{place}: {what}"));
-        if column.file_path().is_some_and(|path| !path.is_empty()) {
-            return Err(Error::Unsupported { what: format!("{place}: a column chunk in another file").into() });
-        }
         let range = chunk_range(column, file_size, &|| place.clone())?;
         let values = u64::try_from(column.num_values()).map_err(|_| bad("a negative number of values"))?;
         let rows = u64::try_from(group.num_rows()).map_err(|_| bad("a negative number of rows"))?;

@@ -11,6 +11,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use proptest::prelude::*;
 
@@ -237,6 +238,44 @@ fn all_columns_of_one_name_are_searched() {
     // Whose a row is that names two tenants is not guessed.
     let why = search(&file, matcher("t", &["T"], Some("u")), 100).unwrap_err().to_string();
     assert_eq!(why, "column `u` is there more than once, and which one is meant cannot be told: rename the others");
+}
+
+#[test]
+fn a_footer_of_another_layout_is_explained() {
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+    let mut file = write(vec![("u", text)], properties()).to_vec();
+    // The schema, the field behind the version, becomes a list of numbers.
+    let length = u32::from_le_bytes(*file[file.len() - 8..].first_chunk().unwrap()) as usize;
+    let at = file.len() - 8 - length + 3;
+    assert_eq!(file[at], 0x2c);
+    file[at] = 0x26;
+    let why = search(&file.into(), matcher("u", &["a"], None), 100).unwrap_err().to_string();
+    assert!(why.starts_with("cannot be decoded as Parquet (its footer is damaged, or a field in it"), "{why}");
+}
+
+#[test]
+fn a_file_that_only_sums_up_others_is_told() {
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+    let file = write(vec![("u", text)], properties());
+    let Footer::Ready(metadata) = footer(file.len() as u64, &file, &Limits::default()).unwrap() else {
+        panic!("the footer is there");
+    };
+    let mut summary = metadata.as_ref().clone().into_builder();
+    for group in summary.take_row_groups() {
+        let elsewhere = |column: &ColumnChunkMetaData| {
+            column.clone().into_builder().set_file_path("0.parquet".to_owned()).build().unwrap()
+        };
+        let columns = group.columns().iter().map(elsewhere).collect();
+        summary = summary.add_row_group(group.into_builder().set_column_metadata(columns).build().unwrap());
+    }
+    // Shorter than the rows that it tells of.
+    let search =
+        ParquetSearch::new(Arc::new(summary.build()), 20, matcher("u", &["a"], None), Limits::default()).unwrap();
+    let why = search.row_group(0, false).err().unwrap().to_string();
+    assert!(
+        why.contains("row group 0, column u: its rows lie in other files, as those of a `_metadata` file"),
+        "{why}"
+    );
 }
 
 #[test]
