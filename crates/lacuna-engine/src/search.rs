@@ -70,6 +70,8 @@ pub(crate) struct Answer {
     /// How many records could not be read, and where the first of them is.
     pub(crate) poisoned: u64,
     pub(crate) first_poison: Option<String>,
+    /// A column whose dictionary holds an identifier that is to be erased and that no row has.
+    pub(crate) leftover: Option<String>,
 }
 
 impl Question {
@@ -90,10 +92,7 @@ pub(crate) async fn search(
 ) -> Result<Answer, ShardError> {
     let run = Run { shop, origin, question, hidden, reporter, cancel, bytes_read: AtomicU64::new(0) };
     let (rows, matches, records, summary) = match format {
-        ShardFormat::Parquet => {
-            let (rows, matches, records, effort) = run.parquet().await?;
-            (rows, matches, records, Summary { effort, ..Summary::default() })
-        }
+        ShardFormat::Parquet => return run.parquet().await,
         ShardFormat::Arrow => {
             let limits = shop.limits;
             run.stream(Box::new(IpcSearch::new(question.matcher.clone(), limits))).await?.split()
@@ -112,6 +111,7 @@ pub(crate) async fn search(
         records,
         poisoned: summary.poisoned,
         first_poison: summary.first_poison,
+        leftover: None,
     })
 }
 
@@ -139,7 +139,7 @@ impl Streamed {
 }
 
 impl Run<'_> {
-    async fn parquet(&self) -> Result<(u64, Matches, Part, Effort), ShardError> {
+    async fn parquet(self) -> Result<Answer, ShardError> {
         let (metadata, tail) = read_footer(self.shop, self.origin, &self.bytes_read).await?;
         let (matcher, limits, size) = (self.question.matcher.clone(), self.shop.limits, self.origin.size());
         let footer = metadata.clone();
@@ -147,6 +147,7 @@ impl Run<'_> {
         let origin = self.origin.clone();
         let near = self.shop.cpu.run(move || origin.open_near()).await?.transpose()?.map(Arc::new);
         let (mut matches, mut effort, mut known) = (Matches::default(), Effort::default(), Known::new());
+        let mut unused = Vec::new();
         let mut groups = futures::stream::iter(0..search.row_groups())
             .map(async |index| {
                 Ok::<_, ShardError>((index, self.row_group(&search, index, &tail, near.as_ref()).await?))
@@ -156,14 +157,35 @@ impl Run<'_> {
             matches.merge(group.matches);
             effort += group.effort;
             known.insert(index, group.known);
+            unused.extend(group.unused);
         }
         drop(groups);
+        let leftover = self.leftover(&unused, &matches);
         self.hide(&mut matches);
         let shard = Rows { shop: self.shop, origin: self.origin, near: near.as_ref(), bytes_read: &self.bytes_read };
         let collected = collect_rows(shard, metadata, &matches, &known, self.question);
         let (records, taking) = collected.await?;
         effort += taking;
-        Ok((search.rows(), matches, records, effort))
+        Ok(Answer {
+            rows: search.rows(),
+            matches,
+            bytes_read: self.bytes_read.into_inner(),
+            effort,
+            records,
+            poisoned: 0,
+            first_poison: None,
+            leftover,
+        })
+    }
+
+    /// Of the identifiers that dictionaries hold and no row has, the column of one that is to be erased. Where the subject has rows in
+    /// the shard, it is not one: with these, unused entries go.
+    fn leftover(&self, unused: &[(SelectorIndex, usize)], matches: &Matches) -> Option<String> {
+        let is_left = |selector: SelectorIndex| {
+            self.question.sees_hidden[selector as usize] && !matches.iter().any(|(of, _)| of == selector)
+        };
+        let (_, field) = unused.iter().find(|(selector, _)| is_left(*selector))?;
+        Some(self.question.matcher.fields()[*field].column().to_string())
     }
 
     async fn row_group(

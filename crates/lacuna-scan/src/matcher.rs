@@ -194,6 +194,11 @@ impl Matcher {
         all
     }
 
+    /// Whether the field at this index tells alone whose a row is.
+    pub(crate) fn identifies(&self, field: usize) -> bool {
+        self.rules.iter().any(|rule| matches!(rule, Rule::One(one) if *one == field))
+    }
+
     /// The candidates, sorted by row, whose row's tenant is the selector's own; `tenants` are what was found for [`Matcher::tenant`].
     pub fn within_tenant(&self, candidates: &[Hit], mut tenants: Vec<Hit>) -> Vec<Hit> {
         tenants.sort_unstable();

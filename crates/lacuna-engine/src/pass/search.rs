@@ -16,7 +16,7 @@ use crate::outcome::Problem;
 use crate::plan;
 use crate::problem::ShardError;
 use crate::search::{Answer, search};
-use crate::{Error, Source};
+use crate::{Error, OnErase, Source};
 
 /// How often a shard that changes under the search is searched again.
 const ATTEMPTS_MAX: u32 = 3;
@@ -81,7 +81,7 @@ impl<'a> Pass<'a> {
         let mut found = SetFound::new(&prepared.source.name);
         found.counts.shards = 1;
         match self.attempts(prepared, &mut info, &mut found).await {
-            Ok(answer) => self.note(found, info, answer),
+            Ok(answer) => self.note(found, prepared.source, info, answer),
             Err(ShardError::Cancelled) => Ok(found),
             // Temporary files are one place for all shards: what fails here fails everywhere.
             Err(ShardError::Temp(error)) => Err(Error::Temp(error)),
@@ -129,7 +129,7 @@ impl<'a> Pass<'a> {
     }
 
     /// What a shard answered, as what was found in a set of one.
-    fn note(&self, mut found: SetFound, info: BlobInfo, answer: Answer) -> Result<SetFound, Error> {
+    fn note(&self, mut found: SetFound, source: &Source, info: BlobInfo, answer: Answer) -> Result<SetFound, Error> {
         let rows = answer.matches.rows().len();
         self.reporter.searched(answer.rows, rows);
         let counts = &mut found.counts;
@@ -142,6 +142,15 @@ impl<'a> Pass<'a> {
             let first = answer.first_poison.as_deref().unwrap_or("unknown");
             let reason =
                 format!("{} records cannot be read (the first: {first}); the others were searched", answer.poisoned);
+            found.problems.push(Problem { shard: info.path.to_string(), reason });
+        }
+        if let Some(column) = &answer.leftover
+            && !matches!(source.on_erase, OnErase::Keep { .. })
+        {
+            let reason = format!(
+                "an identifier is left in a dictionary of column `{column}`, although no row has it: write the shard anew, without \
+                 entries that no row uses"
+            );
             found.problems.push(Problem { shard: info.path.to_string(), reason });
         }
         if !answer.matches.is_empty() {

@@ -34,6 +34,40 @@ async fn erased_rows_are_gone_and_all_others_stay() {
 }
 
 #[tokio::test]
+async fn an_identifier_that_only_a_dictionary_holds_is_no_success() {
+    let rows: Vec<_> = (0..8).map(|row| ("T", ["u3", "u5"][row % 2], row as i64)).collect();
+    let whole = parquet(&rows);
+    // Both users' rows in turn, as indices into the dictionary of a bit each: all of them the second's.
+    let mut haunted = whole.clone();
+    let indices = |bytes: &[u8]| bytes.windows(3).position(|window| window == [1, 0b11, 0b1010]);
+    while let Some(at) = indices(&haunted) {
+        haunted[at + 2] = 0b1111;
+    }
+    assert_ne!(whole, haunted);
+    let world = World::new();
+    world.put("a.parquet", haunted.clone()).await;
+    let sources = vec![source("all", "*.parquet")];
+    let found = world.run(sources.clone(), vec![find("u3")]).await.unwrap();
+    assert!(found.is_complete() && found.matched == 0, "{found:?}");
+
+    let outcome = world.run(sources.clone(), vec![erase("e1", "u3")]).await.unwrap();
+    assert!(!outcome.is_complete());
+    let problem = &outcome.sources[0].problems[0];
+    assert_eq!(problem.shard, "a.parquet");
+    assert!(problem.reason.starts_with("an identifier is left in a dictionary of column `UserId`"), "{problem:?}");
+    assert_eq!(world.get("a.parquet").await, haunted);
+
+    let mut kept = sources;
+    kept[0].on_erase = OnErase::Keep { reason: "by law".into() };
+    assert!(world.run(kept, vec![erase("e2", "u3")]).await.unwrap().is_complete());
+
+    // Where the subject has rows, the entry goes with them.
+    world.put("a.parquet", whole).await;
+    let outcome = world.run(vec![source("all", "*.parquet")], vec![erase("e3", "u3")]).await.unwrap();
+    assert!(outcome.is_complete() && outcome.matched == 4, "{outcome:?}");
+}
+
+#[tokio::test]
 async fn a_dry_run_changes_nothing() {
     let world = World::new();
     world.put("a.ndjson", ndjson(&mixed())).await;

@@ -1,5 +1,6 @@
 //! The search of one column chunk: pages in, hits out.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::known::{Knowing, KnownColumn};
@@ -12,6 +13,16 @@ use crate::{Effort, FieldTest, Hit, Limits, Result, SelectorIndex};
 pub(super) struct ChunkSearch {
     pages: Pages,
     state: State,
+}
+
+/// What was found in a chunk.
+pub(super) struct Searched {
+    pub(super) hits: Vec<Hit>,
+    /// The values of the hits, if they were kept.
+    pub(super) known: Option<KnownColumn>,
+    /// Whose values the dictionary holds, and no row has.
+    pub(super) unused: Vec<SelectorIndex>,
+    pub(super) effort: Effort,
 }
 
 /// What was learned from the pages so far.
@@ -106,22 +117,36 @@ impl ChunkSearch {
         self.pages.feed(piece, &mut Search { state: &mut self.state, test, only })
     }
 
-    /// The hits, their values if they were kept, and what it took to find them. Call when [`need`](Self::need) says `None`.
+    /// What was found. Call when [`need`](Self::need) says `None`.
     ///
     /// Fails when the chunk did not end where it should.
-    pub(super) fn finish(self) -> Result<(Vec<Hit>, Option<KnownColumn>, Effort)> {
+    pub(super) fn finish(self) -> Result<Searched> {
         let is_indices_only = self.pages.chunk.indices_from.is_some_and(|data| self.pages.next >= data);
         // Where the dictionary answered, no data page was looked at.
         if !(is_indices_only && self.state.nothing_wanted()) {
             self.pages.finish()?;
         }
-        Ok((self.state.hits, self.state.knowing.and_then(Knowing::finish), self.pages.effort))
+        let unused = self.state.unused();
+        let known = self.state.knowing.and_then(Knowing::finish);
+        Ok(Searched { hits: self.state.hits, known, unused, effort: self.pages.effort })
     }
 }
 
 impl State {
     fn nothing_wanted(&self) -> bool {
         self.dictionary.as_ref().is_some_and(|dictionary| dictionary.owners.is_empty())
+    }
+
+    fn unused(&self) -> Vec<SelectorIndex> {
+        let owners = self.dictionary.iter().flat_map(|dictionary| &dictionary.owners);
+        let mut unused: BTreeSet<SelectorIndex> = owners.map(|&(_, selector)| selector).collect();
+        for hit in &self.hits {
+            if unused.is_empty() {
+                break;
+            }
+            unused.remove(&hit.selector);
+        }
+        unused.into_iter().collect()
     }
 }
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
-use super::chunk::ChunkSearch;
+use super::chunk::{ChunkSearch, Searched};
 use super::index::{IndexRanges, gaps};
 use super::known::KnownColumn;
 use super::leaf::{Leaf, resolve, resolve_one};
 use super::pages::{Chunk, chunk_range};
 use super::prune::{self, Bounds};
-use crate::{Effort, Error, FieldTest, Hit, Limits, Matcher, Matches, Result};
+use crate::{Effort, Error, FieldTest, Hit, Limits, Matcher, Matches, Result, SelectorIndex};
 
 /// What to look for in one file.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub struct RowGroupMatches {
     pub matches: Matches,
     /// The values that they were found by, if these were to be kept: for [`RowGroupTake`](super::RowGroupTake).
     pub known: Vec<KnownColumn>,
+    /// Identifiers that a dictionary on the way holds, and no row of the column has: whose, and in which field.
+    pub unused: Vec<(SelectorIndex, usize)>,
     /// What it took to find them.
     pub effort: Effort,
 }
@@ -118,6 +120,7 @@ pub struct RowGroupSearch {
     /// Whether the values of hits are kept, and those that are.
     keeps: bool,
     known: Vec<KnownColumn>,
+    unused: Vec<(SelectorIndex, usize)>,
     effort: Effort,
 }
 
@@ -213,6 +216,7 @@ impl RowGroupSearch {
             stage: Stage::Done(Vec::new()),
             keeps,
             known: Vec::new(),
+            unused: Vec::new(),
             effort: Effort::default(),
         };
         this.next_stage()?;
@@ -255,7 +259,7 @@ impl RowGroupSearch {
         if let Stage::Done(hits) = self.stage {
             matches.extend(&hits, self.first_row);
         }
-        RowGroupMatches { rows: self.rows, matches, known: self.known, effort: self.effort }
+        RowGroupMatches { rows: self.rows, matches, known: self.known, unused: self.unused, effort: self.effort }
     }
 
     /// Ends the stage that has all its bytes, and enters the next one that needs any.
@@ -265,14 +269,17 @@ impl RowGroupSearch {
                 Stage::Bloom(candidate, part) => self.after_bloom(candidate, &part)?,
                 Stage::Index(candidate, bounds, locations) => self.after_index(candidate, &bounds, &locations)?,
                 Stage::Field(field, chunk) => {
-                    let (hits, known, effort) = chunk.finish()?;
+                    let Searched { hits, known, unused, effort } = chunk.finish()?;
                     self.effort += effort;
                     self.hits[field].extend(hits);
                     self.known.extend(known);
+                    if self.matcher.identifies(field) {
+                        self.unused.extend(unused.into_iter().map(|selector| (selector, field)));
+                    }
                     None
                 }
                 Stage::Tenant(candidates, chunk) => {
-                    let (hits, _, effort) = chunk.finish()?;
+                    let Searched { hits, effort, .. } = chunk.finish()?;
                     self.effort += effort;
                     self.stage = Stage::Done(self.matcher.within_tenant(&candidates, hits));
                     return Ok(());
