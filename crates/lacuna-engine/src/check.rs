@@ -11,7 +11,7 @@ use crate::format::ShardFormat;
 use crate::origin::Origin;
 use crate::outcome::Problem;
 use crate::problem::ShardError;
-use crate::search::{Question, search};
+use crate::search::{Question, Reading, search};
 use crate::{Engine, Source, plan};
 
 /// How many shards of a source are looked into.
@@ -104,7 +104,7 @@ impl Engine {
         }
         let matcher = Matcher::new(&mapping, &[selector], &self.settings.epochs);
         let matcher = Arc::new(matcher.map_err(|error| error.to_string())?);
-        Ok(Question { matcher, collect: [false].into(), sees_hidden: [true].into(), skims: false })
+        Ok(Question { matcher, collect: [false].into(), sees_hidden: [true].into(), reading: Reading::Whole })
     }
 
     async fn look(&self, origin: Origin, format: ShardFormat, question: &Question) -> Result<(), ShardError> {

@@ -26,7 +26,7 @@ use crate::problem::ShardError;
 use crate::receipt::{OldVersions, ProvedSurvivors, ReceiptShard, ShardState};
 use crate::rows::held_values;
 use crate::seal::hex;
-use crate::search::{Question, Workshop, search};
+use crate::search::{Question, Reading, Workshop, search};
 use crate::{EmptyShards, Poison, Request, Source, commit, copies};
 
 /// How often a shard that changes under the erasure is worked on again.
@@ -532,7 +532,8 @@ impl Purge<'_> {
         let after = written.file.reopen().and_then(FileAt::new).map_err(ShardError::Temp)?;
         let origin = Origin::File(after.clone());
         let never = CancellationToken::new();
-        let answer = search(self.shop, &origin, format, self.question, None, None, &never).await?;
+        let question = Question { reading: Reading::Rewritten, ..self.question.clone() };
+        let answer = search(self.shop, &origin, format, &question, None, None, &never).await?;
         if !answer.matches.is_empty() {
             return refuse("the rewritten shard still has rows of the subject".into());
         }

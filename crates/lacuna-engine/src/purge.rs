@@ -21,7 +21,7 @@ use crate::journal::{self, Intent};
 use crate::outcome::{Problem, Retained};
 use crate::plan;
 use crate::problem::{ShardError, chain};
-use crate::search::Question;
+use crate::search::{Question, Reading};
 use crate::settle::{Blocked, Settlement};
 use crate::statement;
 use crate::{Engine, Error, Phase, Reporter, Source, commit};
@@ -180,7 +180,7 @@ impl<'a> Prepared<'a> {
         let matcher = Matcher::new(&source.mapping, &nobody, &engine.settings.epochs)
             .map_err(|why| Error::Source { name: source.name.clone(), source: why })?;
         let (matcher, collect, sees_hidden) = (Arc::new(matcher), Arc::default(), Arc::default());
-        let question = Question { matcher, collect, sees_hidden, skims: false };
+        let question = Question { matcher, collect, sees_hidden, reading: Reading::Whole };
         Ok(Self { source, glob, question })
     }
 }

@@ -54,8 +54,18 @@ pub(crate) struct Question {
     pub(crate) collect: Arc<[bool]>,
     /// For each selector, whether rows that are hidden count: an erasure that runs again comes to the same.
     pub(crate) sees_hidden: Arc<[bool]>,
-    /// Whether lines that cannot hold a wanted value may stay unread: not where an erasure relies on what every line is.
-    pub(crate) skims: bool,
+    pub(crate) reading: Reading,
+}
+
+/// How much of a text shard is read, and what must be in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Lines that cannot hold a wanted value stay unread.
+    Skim,
+    /// An erasure relies on what every line is.
+    Whole,
+    /// The same, of a shard that was rewritten: the last record with a mapped column may have gone.
+    Rewritten,
 }
 
 /// What a shard answered.
@@ -99,7 +109,11 @@ pub(crate) async fn search(
         }
         ShardFormat::Text(format) => {
             let search = TextSearch::new(format.clone(), question.matcher.clone(), shop.limits)?;
-            let search = if question.skims { search.with_prefilter() } else { search };
+            let search = match question.reading {
+                Reading::Skim => search.with_prefilter(),
+                Reading::Whole => search,
+                Reading::Rewritten => search.with_lost_columns(),
+            };
             run.stream(Box::new(search)).await?.split()
         }
     };

@@ -40,6 +40,15 @@ pub enum Error {
         /// The mapped path.
         column: String,
     },
+    /// A mapped column is in no record of a JSON shard.
+    #[error(
+        "has no record with `{column}`, which the source maps: check its spelling, and whether the records lie in an array \
+         (`records`); an identifier that whole shards may lack is `optional = true`"
+    )]
+    MissingKey {
+        /// The mapped path.
+        column: String,
+    },
     /// A mapped column cannot hold an identifier.
     #[error("column `{column}` is {found}")]
     ColumnType {

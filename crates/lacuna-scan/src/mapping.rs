@@ -45,6 +45,8 @@ pub struct Field {
     pub trim: bool,
     /// Which JSON types can hold the identifier.
     pub json_type: JsonType,
+    /// Whether a text shard may lack the column. Otherwise, missing it makes the shard unsearchable.
+    pub optional: bool,
     /// `Some` when the column holds the identifier's HMAC in place of the identifier.
     pub pseudonym: Option<PseudonymForm>,
 }
@@ -52,7 +54,15 @@ pub struct Field {
 impl Field {
     /// A column compared exactly, as it is.
     pub fn new(column: ColumnPath, kind: Kind) -> Self {
-        Self { column, kind, case: Case::Sensitive, trim: false, json_type: JsonType::Any, pseudonym: None }
+        Self {
+            column,
+            kind,
+            case: Case::Sensitive,
+            trim: false,
+            json_type: JsonType::Any,
+            optional: false,
+            pseudonym: None,
+        }
     }
 }
 

@@ -271,6 +271,7 @@ pub struct FieldTest {
     case: Case,
     trim: bool,
     json_type: JsonType,
+    is_optional: bool,
     wanted: Wanted,
     /// Made of what is wanted when a column of their sort is first met: of a crowd, each of them takes its time and its memory.
     texts: OnceLock<Needles>,
@@ -286,6 +287,7 @@ impl FieldTest {
             case: field.case,
             trim: field.trim,
             json_type: field.json_type,
+            is_optional: field.optional,
             wanted: Wanted::default(),
             texts: OnceLock::new(),
             bytes: OnceLock::new(),
@@ -321,6 +323,7 @@ impl FieldTest {
             case: Case::Sensitive,
             trim: false,
             json_type: field.json_type,
+            is_optional: field.optional,
             wanted: Wanted::default(),
             texts: OnceLock::new(),
             bytes: OnceLock::new(),
@@ -385,6 +388,11 @@ impl FieldTest {
     /// Which JSON values are compared.
     pub(crate) fn json_type(&self) -> JsonType {
         self.json_type
+    }
+
+    /// Whether a text shard may lack the column.
+    pub(crate) fn is_optional(&self) -> bool {
+        self.is_optional
     }
 
     /// Whether case makes a difference.

@@ -6,7 +6,7 @@ use globset::GlobMatcher;
 use lacuna_scan::{Matcher, Selector};
 
 use crate::format::ShardFormat;
-use crate::search::Question;
+use crate::search::{Question, Reading};
 use crate::{Engine, Error, Job, Request, Source, plan};
 
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl<'a> Prepared<'a> {
             matcher: matcher(engine, job, source, |_| true)?,
             collect: job.requests.iter().map(Request::exports).collect(),
             sees_hidden: sees_hidden(job),
-            skims: !job.requests.iter().any(Request::erases),
+            reading: if job.requests.iter().any(Request::erases) { Reading::Whole } else { Reading::Skim },
         };
         let searchable = job.requests.iter().map(|request| request.is_answerable_from(source)).collect();
         Ok(Self { source, glob, question, searchable })
@@ -50,7 +50,7 @@ impl<'a> Prepared<'a> {
             matcher: matcher(engine, job, self.source, goes_on)?,
             collect: job.requests.iter().map(|_| false).collect(),
             sees_hidden: sees_hidden(job),
-            skims: false,
+            reading: Reading::Whole,
         })
     }
 }

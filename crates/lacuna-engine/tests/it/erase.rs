@@ -1,4 +1,5 @@
 use lacuna_engine::{Action, EmptyShards, EraseMode, OldVersions, OnErase, Poison, ShardState};
+use lacuna_scan::IdentifierRule;
 
 use crate::world::{World, erase, find, mixed, ndjson, parquet, receipt, request, source};
 
@@ -65,6 +66,24 @@ async fn an_identifier_that_only_a_dictionary_holds_is_no_success() {
     world.put("a.parquet", whole).await;
     let outcome = world.run(vec![source("all", "*.parquet")], vec![erase("e3", "u3")]).await.unwrap();
     assert!(outcome.is_complete() && outcome.matched == 4, "{outcome:?}");
+}
+
+#[tokio::test]
+async fn the_last_record_with_a_column_can_go() {
+    let world = World::new();
+    let others = "{\"TenantId\":\"T\",\"event\":\"started\"}\n".repeat(3);
+    world.put("a.ndjson", format!("{others}{}", ndjson(&[("T", "u3", 1)]))).await;
+    let mut events = source("all", "*.ndjson");
+    let outcome = world.run(vec![events.clone()], vec![erase("e1", "u3")]).await.unwrap();
+    assert!(outcome.is_complete(), "{outcome:?}");
+    assert_eq!(world.get("a.ndjson").await, others.as_bytes());
+
+    // From now on no record shows that the column is spelt so.
+    assert!(!world.run(vec![events.clone()], vec![find("u3")]).await.unwrap().is_complete());
+    if let IdentifierRule::One(field) = &mut events.mapping.identifiers[0] {
+        field.optional = true;
+    }
+    assert!(world.run(vec![events], vec![find("u3")]).await.unwrap().is_complete());
 }
 
 #[tokio::test]

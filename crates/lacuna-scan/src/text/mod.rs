@@ -10,6 +10,7 @@
 //! - [`json`]: one record, validated, with the values at the mapped paths.
 //! - [`csv`]: one row's fields.
 //! - `prefilter`: which lines need no parser.
+//! - `presence`: whether JSON has the mapped columns at all.
 //! - [`search`]: whose records they are.
 
 pub mod blocks;
@@ -20,6 +21,7 @@ pub mod format;
 pub mod json;
 mod plausible;
 mod prefilter;
+mod presence;
 mod read;
 pub mod search;
 pub mod split;

@@ -12,11 +12,12 @@ use super::json::marks::Marks;
 use super::json::shapes::Shapes;
 use super::json::{Paths, Visitor, Walker};
 use super::prefilter::{self, Prefilter};
+use super::presence::{Presence, Sights};
 use super::read::values;
 use super::{Fault, Piece, PieceKind, TextFormat};
 use crate::{
-    ColumnPath, Error, Found, Limits, Matcher, Record, Result, SelectorIndex, Sink, Step, StreamSearch, Summary, Value,
-    Verdict,
+    ColumnPath, Error, FieldTest, Found, Limits, Matcher, Record, Result, SelectorIndex, Sink, Step, StreamSearch,
+    Summary, Value, Verdict,
 };
 
 /// Bytes of text that one task searches: enough to be worth a task, few enough that a block gives some to every core.
@@ -41,9 +42,15 @@ pub struct TextSearch {
 impl TextSearch {
     /// A search of a shard of this format, for the matcher of its source. Fails when the format or the mapping cannot be right.
     pub fn new(format: TextFormat, matcher: Arc<Matcher>, limits: Limits) -> Result<Self> {
-        let paths = match format {
-            TextFormat::Csv(_) => Paths::new([]),
-            TextFormat::Ndjson | TextFormat::Document { .. } => Paths::new(targets(&matcher)),
+        let (paths, presence) = match format {
+            TextFormat::Csv(_) => (Paths::new([]), Presence::default()),
+            TextFormat::Ndjson | TextFormat::Document { .. } => {
+                let required = targets(&matcher).filter(|target| !target.is_optional);
+                (
+                    Paths::new(targets(&matcher).map(|target| (target.index, target.path))),
+                    Presence::new(required.map(|target| target.path)),
+                )
+            }
         };
         Ok(Self {
             blocks: Blocks::new(&format, &limits)?,
@@ -53,6 +60,7 @@ impl TextSearch {
                 matcher,
                 prefilter: None,
                 paths,
+                presence,
                 columns: None,
                 nesting_max: limits.nesting_max,
                 tools: Mutex::default(),
@@ -69,6 +77,13 @@ impl TextSearch {
         if self.scan.format == TextFormat::Ndjson {
             self.scan.prefilter = Prefilter::new(&self.scan.matcher);
         }
+        self
+    }
+
+    /// Lets JSON lack mapped columns: for a shard that had them, and lost records since.
+    #[must_use]
+    pub fn with_lost_columns(mut self) -> Self {
+        self.scan.presence = Presence::default();
         self
     }
 
@@ -108,6 +123,7 @@ impl TextSearch {
     fn deliver(&mut self, parts: Vec<Result<Part>>, sink: &mut dyn Sink) -> Result<()> {
         for part in parts {
             let part = part?;
+            self.scan.presence.add(&part.sights);
             self.summary.rows += part.rows + part.passed;
             self.summary.effort.rows_decoded += part.rows;
             self.summary.poisoned += part.poisoned;
@@ -136,16 +152,30 @@ impl StreamSearch for TextSearch {
     fn finish(&mut self, sink: &mut dyn Sink) -> Result<Summary> {
         self.blocks.end();
         self.advance(sink)?;
+        self.scan.presence.check()?;
         self.summary.effort.bytes_decompressed = self.blocks.text_bytes();
         Ok(std::mem::take(&mut self.summary))
     }
 }
 
-/// The columns that must be looked at, under the index of the matcher's field; the tenant's comes behind them.
-fn targets(matcher: &Matcher) -> impl Iterator<Item = (usize, &ColumnPath)> {
+/// A column that must be looked at.
+struct Target<'m> {
+    /// The index of the matcher's field; the tenant's comes behind them.
+    index: usize,
+    path: &'m ColumnPath,
+    is_optional: bool,
+}
+
+/// The columns that must be looked at.
+fn targets<'m>(matcher: &'m Matcher) -> impl Iterator<Item = Target<'m>> {
     let fields = matcher.fields().iter().enumerate().filter(|(_, field)| field.is_wanted());
-    let tenant = matcher.tenant().map(|tenant| (matcher.fields().len(), tenant.column()));
-    fields.map(|(at, field)| (at, field.column())).chain(tenant)
+    let tenant = matcher.tenant().map(|tenant| (matcher.fields().len(), tenant));
+    let target = |(index, field): (usize, &'m FieldTest)| Target {
+        index,
+        path: field.column(),
+        is_optional: field.is_optional(),
+    };
+    fields.chain(tenant).map(target)
 }
 
 /// What tasks share.
@@ -157,6 +187,8 @@ struct Scan {
     prefilter: Option<Prefilter>,
     /// JSON only.
     paths: Paths,
+    /// JSON only: whether the shard has those paths.
+    presence: Presence,
     /// CSV only, once the header is known.
     columns: Option<Columns>,
     nesting_max: usize,
@@ -185,15 +217,15 @@ struct Columns {
 impl Columns {
     fn new(names: &Arc<[String]>, matcher: &Matcher) -> Result<Self> {
         let mut columns = Self { names: Arc::clone(names), targets: vec![Vec::new(); names.len()] };
-        for (target, path) in targets(matcher) {
+        for Target { index, path, is_optional } in targets(matcher) {
             let mut is_missing = true;
             for (name, targets) in names.iter().zip(&mut columns.targets) {
                 if is_named(path, name) {
-                    targets.push(target);
+                    targets.push(index);
                     is_missing = false;
                 }
             }
-            if is_missing {
+            if is_missing && !is_optional {
                 return Err(Error::MissingColumn { column: path.to_string() });
             }
         }
@@ -218,6 +250,8 @@ struct Part {
     /// Each record with its row and where its selectors lie in `owners`.
     found: Vec<(Piece, u64, Range<usize>)>,
     owners: Vec<SelectorIndex>,
+    /// What records show of columns that were in none before.
+    sights: Sights,
 }
 
 impl Scan {
@@ -236,8 +270,9 @@ impl Scan {
     }
 
     fn part_with(&self, block: &Block, pieces: &[Piece], tools: &mut Tools) -> Result<Part> {
-        let mut part = Part::default();
-        let Some(prefilter) = &self.prefilter else {
+        let mut part = Part { sights: self.presence.sights(), ..Part::default() };
+        let Some(prefilter) = self.prefilter.as_ref().filter(|_| self.has_all_columns(block, pieces, &mut part.sights))
+        else {
             self.parse(block, pieces, tools, &mut part)?;
             return Ok(part);
         };
@@ -251,11 +286,23 @@ impl Scan {
         parsed.map(|()| part)
     }
 
+    /// Whether the records among `pieces` have the columns that none before had: if not, each must be read to know.
+    fn has_all_columns(&self, block: &Block, pieces: &[Piece], sights: &mut Sights) -> bool {
+        for piece in pieces.iter().filter(|piece| matches!(piece.kind, PieceKind::Record { .. })) {
+            if sights.are_complete() {
+                break;
+            }
+            self.presence.glance(block.bytes(piece), sights);
+        }
+        sights.are_complete()
+    }
+
     /// Parses the records among `pieces`, which lie close together.
     fn parse(&self, block: &Block, pieces: &[Piece], tools: &mut Tools, part: &mut Part) -> Result<()> {
         let mut verdict = Verdict::new(&self.matcher);
         let mut walker = Walker::new(&self.paths, self.nesting_max);
         let tenant = self.matcher.fields().len();
+        let mut is_looking = !part.sights.are_complete();
         let span = span(pieces).unwrap_or_default();
         let start = span.start;
         // One check for all of them is cheaper than one for each; where it fails, they are checked one by one.
@@ -295,6 +342,10 @@ impl Scan {
                 continue;
             }
             part.rows += 1;
+            if is_looking {
+                self.presence.look(block.bytes(piece), &mut part.sights);
+                is_looking = !part.sights.are_complete();
+            }
             let selectors = verdict.selectors();
             if !selectors.is_empty() {
                 let from = part.owners.len();

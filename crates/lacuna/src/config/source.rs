@@ -273,6 +273,8 @@ fn field(table: &mut Table<'_>, has_keys: bool, problems: &mut Problems<'_>) -> 
     let json_type = [("any", JsonType::Any), ("string", JsonType::String), ("number", JsonType::Number)];
     let json_type = table.get("json_type").and_then(|entry| entry.choice(&json_type, problems)).unwrap_or_default();
 
+    let optional = table.get("optional").and_then(|entry| entry.flag(problems)).unwrap_or_default();
+
     let flag = table.get("pseudonym");
     let pseudonym = flag.as_ref().and_then(|entry| entry.flag(problems)).unwrap_or_default();
     let encoding = table.get("encoding");
@@ -304,7 +306,7 @@ fn field(table: &mut Table<'_>, has_keys: bool, problems: &mut Problems<'_>) -> 
         Some(length)
     });
     let form = PseudonymForm { encoding, length: length.unwrap_or_default() };
-    Some(Field { column: column?, kind: kind?, case, trim, json_type, pseudonym: pseudonym.then_some(form) })
+    Some(Field { column: column?, kind: kind?, case, trim, json_type, optional, pseudonym: pseudonym.then_some(form) })
 }
 
 fn tenant(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<TenantRule> {

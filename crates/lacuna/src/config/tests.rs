@@ -49,6 +49,7 @@ fn everything_can_be_said() {
     assert!(matches!(&activity.mapping.tenant, TenantRule::Column(column) if column.as_str() == "TenantId"));
     assert_eq!((activity.poison, activity.on_erase.clone()), (Poison::Keep, OnErase::Anonymize));
     assert_eq!(trail.format.text.records.as_ref().map(lacuna_scan::ColumnPath::as_str), Some("Records[]"));
+    assert!(trail.mapping.identifiers[0].fields()[0].optional);
     assert!(matches!(&trail.mapping.tenant, TenantRule::Fixed(tenant) if tenant.as_str() == "contoso"));
     assert_eq!(audit.format.text.delimiter, Some(b';'));
     assert_eq!(audit.on_erase, OnErase::Keep { reason: "Needed to prove who did what.".into() });

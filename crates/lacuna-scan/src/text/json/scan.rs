@@ -27,7 +27,7 @@ pub(in crate::text) fn blanks(text: &[u8]) -> usize {
 
 /// Where the next byte stands that is no white space. Compact JSON has none, so the first byte mostly decides.
 #[inline]
-pub(super) fn skip_blanks(text: &[u8], at: usize) -> usize {
+pub(in crate::text) fn skip_blanks(text: &[u8], at: usize) -> usize {
     match text.get(at) {
         Some(&byte) if is_blank(byte) => at + blanks(&text[at..]),
         _ => at,

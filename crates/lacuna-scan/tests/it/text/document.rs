@@ -52,6 +52,13 @@ fn a_missing_array_is_an_error() {
 }
 
 #[test]
+fn a_column_that_no_record_has_is_an_error() {
+    let run = |text: &str| Query::document("Records[]", "user.id", &["a"]).run(text.as_bytes());
+    assert!(matches!(run(r#"{"Records":[{"id":"a"},{"user":{"ID":"a"}}]}"#), Err(Error::MissingKey { .. })));
+    assert!(run(r#"{"Records":[{"id":"a"},{"user":{"id":"b"}}]}"#).is_ok());
+}
+
+#[test]
 fn a_broken_document_is_refused() {
     for text in [
         r#"{"Records":[{"id":"a"}]}}"#,

@@ -108,6 +108,46 @@ fn other_tenants_rows_are_nobodys() {
 }
 
 #[test]
+fn a_column_that_no_record_has_is_an_error() {
+    let missing = |query: &Query, text: &str| match query.run(text.as_bytes()) {
+        Err(Error::MissingKey { column }) => Some(column),
+        Err(error) => panic!("{error}"),
+        Ok(_) => None,
+    };
+    let mut query = Query::ndjson("UserId", &["a"]);
+    assert_eq!(missing(&query, "{\"UserID\":\"a\"}\n{}"), Some("UserId".into()));
+    assert_eq!(missing(&query, "{\"UserID\":\"a\"}\n{\"UserId\":null}"), None);
+    // A line that cannot be read shows nothing, and is counted.
+    assert_eq!(missing(&query, "{\"UserID\":"), None);
+    query.columns.push("actor.id");
+    assert_eq!(missing(&query, "{\"UserId\":\"a\"}\n{\"actor\":{}}"), Some("actor.id".into()));
+    assert_eq!(missing(&query, "{\"UserId\":\"a\"}\n{\"actor\":{\"id\":\"b\"}}"), None);
+    query.tenant = Some("org");
+    assert_eq!(missing(&query, "{\"UserId\":\"a\",\"Org\":\"t\",\"actor\":null}"), Some("org".into()));
+    // Nobody's identifiers are looked for there.
+    query.wanted.clear();
+    query.tenant = None;
+    assert_eq!(missing(&query, "{}"), None);
+}
+
+#[test]
+fn a_column_that_holds_no_identifier_in_any_record_is_an_error() {
+    for (text, what) in [
+        ("{\"id\":[\"ann\"]}\n{\"id\":[]}\n{}", "an array in every record that has it: write `id[]`"),
+        (
+            "{\"id\":{\"v\":\"ann\"}}\n{\"id\":null}",
+            "an object in every record that has it: name one of its keys, as `id.KEY`",
+        ),
+    ] {
+        match Query::ndjson("id", &["ann"]).run(text.as_bytes()) {
+            Err(Error::ColumnType { column, found }) => assert_eq!((&column[..], &found[..]), ("id", what)),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    assert_eq!(rows("{\"id\":[\"ann\"]}\n{\"id\":\"ann\"}", "ann"), [1]);
+}
+
+#[test]
 fn broken_lines_poison_only_themselves() {
     for (broken, what) in [
         ("{\"id\":\"a\"", "cut off"),
@@ -196,6 +236,7 @@ fn limits_refuse_with_their_name() {
     let mut query = Query::ndjson("a.b.c.d.e", &["1"]);
     query.limits = limits;
     assert!(matches!(query.run(b"{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":1}}}}}"), Err(Error::Limit { .. })));
+    query.columns = vec!["a[][][]"];
     assert_eq!(query.run(b"{\"a\":[[[1]]]}").unwrap().rows, 1);
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use lacuna_scan::text::{TextFormat, TextSearch};
 use lacuna_scan::{
-    Case, Epochs, Field, Identifier, IdentifierRule, JsonType, Kind, Limits, Mapping, Matcher, Selector, StreamSearch,
-    Summary, TenantRule,
+    Case, Epochs, Error, Field, Identifier, IdentifierRule, JsonType, Kind, Limits, Mapping, Matcher, Selector,
+    StreamSearch, Summary, TenantRule,
 };
 use proptest::prelude::*;
 
@@ -45,7 +45,8 @@ fn run(mut search: TextSearch, text: &[u8]) -> (Answer, u64) {
 /// Lines behind those that begin a shard, with and without the prefilter.
 fn both(matcher: &Arc<Matcher>, lines: &[String]) -> [(Answer, u64); 2] {
     let text = "{\"id\":\"nobody\"}\n".repeat(BEGIN) + &lines.join("\n");
-    let search = || TextSearch::new(TextFormat::Ndjson, Arc::clone(matcher), Limits::default()).unwrap();
+    let search =
+        || TextSearch::new(TextFormat::Ndjson, Arc::clone(matcher), Limits::default()).unwrap().with_lost_columns();
     [run(search(), text.as_bytes()), run(search().with_prefilter(), text.as_bytes())]
 }
 
@@ -189,6 +190,30 @@ fn a_line_that_is_no_whole_object_is_noticed() {
 #[test]
 fn what_is_wrong_at_a_shards_begin_is_noticed() {
     let search = TextSearch::new(TextFormat::Ndjson, matcher(&[("id", UUID)]), Limits::default()).unwrap();
-    let (answer, _) = run(search.with_prefilter(), b"{'id': 'single quotes'}\n{\"id\":\"x\"}\n");
+    let (answer, _) = run(search.with_lost_columns().with_prefilter(), b"{'id': 'single quotes'}\n{\"id\":\"x\"}\n");
     assert_eq!((answer.rows, answer.poisoned), (1, 1));
+}
+
+#[test]
+fn columns_are_looked_for_until_one_line_has_them() {
+    let search = || {
+        let matcher = matcher(&[("id", UUID), ("digits", "a text")]);
+        TextSearch::new(TextFormat::Ndjson, matcher, Limits::default()).unwrap().with_prefilter()
+    };
+    let lacking = vec![r#"{"id":"somebody","map":{"x":0}}"#; 20_000].join("\n");
+    let mut sink = Collected(Vec::new());
+    let mut missing = search();
+    missing.feed(Bytes::from(lacking.clone()), &mut sink).unwrap();
+    match missing.finish(&mut sink) {
+        Err(Error::MissingKey { column }) => assert_eq!(column, "text"),
+        other => panic!("{other:?}"),
+    }
+    // The lines of the blocks behind the first one that has it are passed over.
+    let late = format!("{lacking}\n{{\"text\":\"x\"}}\n{lacking}");
+    let (answer, read) = run(search(), late.as_bytes());
+    assert_eq!((answer.rows, answer.poisoned), (40_001, 0));
+    assert!((20_000..32_000).contains(&read), "{read}");
+    // The first line mostly has them all.
+    let (answer, read) = run(search(), vec![r#"{"id":"some","map":{"x":0},"text":"x"}"#; 20_000].join("\n").as_bytes());
+    assert_eq!((answer.rows, read), (20_000, 256));
 }

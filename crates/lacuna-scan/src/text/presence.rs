@@ -1,0 +1,241 @@
+//! Whether a shard's records have the mapped columns at all. One record may lack a key; where none has it, the mapping is spelt
+//! otherwise than the records, and a search that finds nobody there has not looked.
+//!
+//! Records are looked at until each column has been seen once, which mostly is the first record.
+
+use super::json::scan::{self, Stop, skip_blanks};
+use crate::{ColumnPath, Error, Result, Step};
+
+/// What a shard's records showed of the mapped columns so far.
+#[derive(Debug, Default)]
+pub(super) struct Presence {
+    columns: Vec<ColumnPath>,
+    sights: Sights,
+}
+
+/// For each column, the most that was seen of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sights(Vec<Sight>);
+
+/// What was seen of one column; of two, the later in this order counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Sight {
+    /// Nothing: what it would lie in is null, or an empty array.
+    #[default]
+    Nothing,
+    /// An object without the key.
+    Lacking,
+    /// A null in its place.
+    Null,
+    /// What no identifier can be, in its place.
+    Misfit(Found),
+    /// What does not lead to it, on the way.
+    Obstacle(Found),
+    /// What may be an identifier.
+    Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    Array,
+    Object,
+    Scalar,
+}
+
+impl Presence {
+    pub(super) fn new<'c>(columns: impl Iterator<Item = &'c ColumnPath>) -> Self {
+        let columns: Vec<_> = columns.cloned().collect();
+        let sights = Sights(vec![Sight::default(); columns.len()]);
+        Self { columns, sights }
+    }
+
+    /// What is known so far, for a task to go on with.
+    pub(super) fn sights(&self) -> Sights {
+        if self.sights.are_complete() { Sights::default() } else { self.sights.clone() }
+    }
+
+    /// Takes what a task has seen.
+    pub(super) fn add(&mut self, seen: &Sights) {
+        for (sight, seen) in self.sights.0.iter_mut().zip(&seen.0) {
+            *sight = (*sight).max(*seen);
+        }
+    }
+
+    /// Looks at a valid record for the columns that were not seen yet.
+    pub(super) fn look(&self, record: &[u8], sights: &mut Sights) {
+        for (column, sight) in self.columns.iter().zip(&mut sights.0).filter(|(_, sight)| **sight != Sight::Value) {
+            if let Ok((seen, _)) = look(record, skip_blanks(record, 0), column.steps()) {
+                *sight = (*sight).max(seen);
+            }
+        }
+    }
+
+    /// Notes the columns that a record holds, be it valid or not.
+    pub(super) fn glance(&self, record: &[u8], sights: &mut Sights) {
+        for (column, sight) in self.columns.iter().zip(&mut sights.0).filter(|(_, sight)| **sight != Sight::Value) {
+            if let Ok((Sight::Value, _)) = look(record, skip_blanks(record, 0), column.steps()) {
+                *sight = Sight::Value;
+            }
+        }
+    }
+
+    /// Fails for a column that no record of the whole shard has.
+    pub(super) fn check(&self) -> Result<()> {
+        for (column, sight) in self.columns.iter().zip(&self.sights.0) {
+            let (name, wrong) = (column.to_string(), |found: String| Error::ColumnType {
+                column: column.to_string(),
+                found: found.into(),
+            });
+            return Err(match sight {
+                Sight::Nothing | Sight::Null | Sight::Value => continue,
+                Sight::Lacking => Error::MissingKey { column: name },
+                Sight::Misfit(Found::Array) => wrong(format!("an array in every record that has it: write `{name}[]`")),
+                Sight::Misfit(Found::Object) => {
+                    wrong(format!("an object in every record that has it: name one of its keys, as `{name}.KEY`"))
+                }
+                Sight::Misfit(Found::Scalar) => {
+                    wrong("a boolean in every record that has it, which cannot hold an identifier".into())
+                }
+                Sight::Obstacle(Found::Array) => {
+                    wrong("in no record: on the way lies an array, whose elements are entered by `[]`".into())
+                }
+                Sight::Obstacle(Found::Object) => {
+                    wrong("in no record: on the way lies an object, which is entered by `.KEY` or `{}`".into())
+                }
+                Sight::Obstacle(Found::Scalar) => {
+                    wrong("in no record: on the way lies a value that holds no others".into())
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Sights {
+    /// Whether there is nothing left to look for.
+    pub(super) fn are_complete(&self) -> bool {
+        self.0.iter().all(|sight| *sight == Sight::Value)
+    }
+}
+
+/// What the value at `at` shows of a column that lies these steps further inwards; also where it ends.
+fn look(text: &[u8], at: usize, steps: &[Step]) -> Result<(Sight, usize), Stop> {
+    let found = match text.get(at).ok_or(Stop::End)? {
+        b'{' => Some(Found::Object),
+        b'[' => Some(Found::Array),
+        b'n' => None,
+        _ => Some(Found::Scalar),
+    };
+    let sight = match (found, steps.split_first()) {
+        (Some(Found::Object), Some((step @ (Step::Field(_) | Step::Values), rest))) => {
+            return object(text, at, step, rest);
+        }
+        (Some(Found::Array), Some((Step::Elements, rest))) => return array(text, at, rest),
+        (Some(found), Some(_)) => Sight::Obstacle(found),
+        (None, Some(_)) => Sight::Nothing,
+        (None, None) => Sight::Null,
+        (Some(Found::Scalar), None) if !matches!(text[at], b't' | b'f') => Sight::Value,
+        (Some(found), None) => Sight::Misfit(found),
+    };
+    Ok((sight, scan::extent(text, at)?))
+}
+
+fn object(text: &[u8], open: usize, step: &Step, rest: &[Step]) -> Result<(Sight, usize), Stop> {
+    let mut sight = None;
+    let mut at = skip_blanks(text, open + 1);
+    while text.get(at) == Some(&b'"') {
+        let key = scan::string(text, at)?;
+        let leads_there = match step {
+            Step::Field(name) => scan::equals(text, at, key, name),
+            Step::Values | Step::Elements => true,
+        };
+        at = skip_blanks(text, skip_blanks(text, key.end) + 1);
+        if leads_there {
+            let (seen, end) = look(text, at, rest)?;
+            (sight, at) = (sight.max(Some(seen)), end);
+        } else {
+            at = scan::extent(text, at)?;
+        }
+        at = behind_comma(text, at);
+    }
+    let absent = if matches!(step, Step::Field(_)) { Sight::Lacking } else { Sight::Nothing };
+    Ok((sight.unwrap_or(absent), at + 1))
+}
+
+fn array(text: &[u8], open: usize, rest: &[Step]) -> Result<(Sight, usize), Stop> {
+    let mut sight = Sight::Nothing;
+    let mut at = skip_blanks(text, open + 1);
+    while text.get(at).is_some_and(|byte| *byte != b']') {
+        let (seen, end) = look(text, at, rest)?;
+        (sight, at) = (sight.max(seen), behind_comma(text, end));
+    }
+    Ok((sight, at + 1))
+}
+
+/// Where the next key or element stands, or the closing bracket.
+fn behind_comma(text: &[u8], end: usize) -> usize {
+    let at = skip_blanks(text, end);
+    if text.get(at) == Some(&b',') { skip_blanks(text, at + 1) } else { at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a search of these records for `column` ends with.
+    fn seen(column: &str, records: &[&str]) -> String {
+        let column: ColumnPath = column.parse().unwrap();
+        let mut presence = Presence::new([&column].into_iter());
+        for record in records {
+            let mut sights = presence.sights();
+            presence.look(record.as_bytes(), &mut sights);
+            presence.add(&sights);
+        }
+        match presence.check() {
+            Ok(()) => "there".into(),
+            Err(Error::MissingKey { .. }) => "missing".into(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn one_record_that_has_it_is_enough() {
+        assert_eq!(seen("id", &["{}", r#"{"Id":1}"#, r#" { "x" : [{"id":1}] , "id" : "a" } "#]), "there");
+        assert_eq!(seen("id", &["{}", r#"{"i\u0064":0}"#]), "there");
+        assert_eq!(seen("a.b[].c{}", &[r#"{"a":{}}"#, r#"{"a":{"b":[{},{"c":{"x":null,"y":1}}]}}"#]), "there");
+        assert_eq!(seen("id", &[r#"{"id":["a"]}"#, r#"{"id":"a"}"#]), "there");
+    }
+
+    #[test]
+    fn null_and_empty_hide_nobody() {
+        assert_eq!(seen("id", &[r#"{"id":null}"#, "{}"]), "there");
+        assert_eq!(seen("a.id", &[r#"{"a":null}"#]), "there");
+        assert_eq!(seen("a[].id", &[r#"{"a":[]}"#, r#"{"a":[null]}"#]), "there");
+        assert_eq!(seen("a{}", &[r#"{"a":{}}"#]), "there");
+        assert_eq!(seen("id", &[]), "there");
+    }
+
+    #[test]
+    fn a_key_that_no_record_has_is_missing() {
+        assert_eq!(seen("id", &["{}"]), "missing");
+        assert_eq!(seen("id", &[r#"{"ID":"a","x":{"id":"a"}}"#]), "missing");
+        assert_eq!(seen("a.id", &[r#"{"a":null}"#, r#"{"a":{"ID":"a"}}"#]), "missing");
+        assert_eq!(seen("a[].id", &[r#"{"a":[]}"#, r#"{"a":[null,{"ID":"a"}]}"#]), "missing");
+        assert_eq!(seen("a{}.id", &[r#"{"a":{"x":{"ID":"a"}}}"#]), "missing");
+    }
+
+    #[test]
+    fn what_stands_in_its_place_is_named() {
+        for (column, record, what) in [
+            ("id", r#"{"id":["a"]}"#, "write `id[]`"),
+            ("id", r#"{"id":{"v":"a"}}"#, "`id.KEY`"),
+            ("id", r#"{"id":true}"#, "boolean"),
+            ("id.v", r#"{"id":"a"}"#, "holds no others"),
+            ("id.v", r#"{"id":[{"v":"a"}]}"#, "entered by `[]`"),
+            ("id[]", r#"{"id":{"0":"a"}}"#, "entered by `.KEY`"),
+        ] {
+            assert!(seen(column, &[record]).contains(what), "{column}: {}", seen(column, &[record]));
+            assert!(seen(column, &["{}", r#"{"id":null}"#, record]).contains(what), "{column}");
+        }
+    }
+}
