@@ -181,6 +181,11 @@ impl Decoder<'_> {
                 let nulls = self.nulls(node)?;
                 let keys = self.fixed(length, key.primitive_width().unwrap_or_default())?;
                 let values = column.dictionary.as_ref().and_then(|dictionary| self.dictionaries.get(dictionary.id));
+                if values.is_none() && nulls.as_ref().map_or(0, NullBuffer::null_count) < length {
+                    let what =
+                        "a dictionary that lies behind the rows that use it, as Polars writes categoricals into files";
+                    return Err(Error::Unsupported { what: what.into() });
+                }
                 // A dictionary that no row points into may be left out.
                 let values = values.cloned().unwrap_or_else(|| new_empty_array(value));
                 self.build(data_type, length, nulls, vec![keys], vec![values.to_data()])

@@ -1,7 +1,8 @@
 //! Bytes into messages: the framing of IPC streams, and the magic and footer that a file puts around one.
 //!
 //! The rules are those of "IPC Streaming Format" and "IPC File Format" in Arrow's columnar format specification. Before
-//! version 0.15 of Arrow a message had no continuation marker in front of its length; both framings are read.
+//! version 0.15 of Arrow a message had no continuation marker in front of its length; both framings are read. Polars leaves both
+//! away in front of a file's schema, as readers of files have it from the footer: there the message ends where the next one begins.
 
 use std::collections::VecDeque;
 
@@ -15,13 +16,17 @@ pub const MAGIC: &[u8; 6] = b"ARROW1";
 const CONTINUATION: [u8; 4] = [0xff; 4];
 /// Writers pad the magic with zeros, up to the alignment they use; none uses more than this.
 const ALIGNMENT_MAX: u64 = 64;
+/// What a flatbuffer begins with, at most: where its root lies. No schema is described in so few bytes, so it is no length.
+const ROOT_MAX: u32 = 16;
+/// Such a schema holds hardly ever what looks like a marker.
+const BARE_ENDS_MAX: usize = 64;
 
 /// A message as it lies in the shard.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// Where its first byte lies in the shard.
     pub offset: u64,
-    /// The marker and the length of the metadata, as they are: 8 bytes, or 4 without a marker.
+    /// The marker and the length of the metadata, as they are: 8 bytes, 4 without a marker, or none.
     pub prefix: Bytes,
     /// The flatbuffer, with its padding.
     pub metadata: Bytes,
@@ -67,6 +72,8 @@ enum State {
     Start,
     /// In front of a message.
     Prefix,
+    /// In a file's schema that has neither marker nor length.
+    Bare,
     Metadata {
         offset: u64,
         prefix: Bytes,
@@ -135,6 +142,10 @@ impl Framer {
                         self.state = State::Tail;
                         continue;
                     }
+                    if self.file && self.marked.is_none() && (1..=ROOT_MAX).contains(&u32::from_le_bytes(word)) {
+                        self.state = State::Bare;
+                        continue;
+                    }
                     let (prefix, length) = if marked {
                         let Some([_, _, _, _, length @ ..]) = self.peek::<8>() else { return Ok(None) };
                         (8, length)
@@ -155,6 +166,15 @@ impl Framer {
                     Error::check_limit("message metadata", length as u64, limit, "footer_bytes_max")?;
                     self.marked.get_or_insert(marked);
                     self.state = State::Metadata { offset, prefix, length };
+                }
+                State::Bare => {
+                    let Some(length) = self.bare_schema()? else { return Ok(None) };
+                    let offset = self.position;
+                    let metadata = self.take(length);
+                    self.marked = Some(true);
+                    self.state = State::Prefix;
+                    let (prefix, body) = (Bytes::new(), Bytes::new());
+                    return Ok(Some(Frame::Message(Message { offset, prefix, metadata, body })));
                 }
                 State::Metadata { offset, prefix, length } => {
                     let (offset, prefix, length) = (*offset, prefix.clone(), *length);
@@ -193,17 +213,37 @@ impl Framer {
             (State::Start, _) if self.available == 0 => cut_off("it has no bytes"),
             (State::Start, _) => {
                 let head = self.take(self.available);
-                let known =
-                    head.starts_with(&CONTINUATION) || MAGIC.starts_with(&head) || CONTINUATION.starts_with(&head);
+                let is_begun = |start: &[u8]| head.starts_with(start) || start.starts_with(&head);
+                let known = is_begun(&CONTINUATION) || is_begun(MAGIC);
                 if known { cut_off("it ends within its first message") } else { Err(not_arrow(&head)) }
             }
-            (State::Metadata { .. } | State::Body { .. }, _) => cut_off("it ends within a message"),
+            (State::Bare | State::Metadata { .. } | State::Body { .. }, _) => cut_off("it ends within a message"),
             (State::Prefix, true) => cut_off("it ends before its footer"),
             (State::Prefix, false) if self.available > 0 => cut_off("it ends within a message"),
             (State::Prefix, false) if self.marked.is_none() => cut_off("it ends before its schema"),
             (State::Prefix | State::Tail, false) => Ok(Ending::Stream),
             (State::Tail, true) => Ok(Ending::File(self.take(self.available))),
         }
+    }
+
+    /// How long the schema is that begins here: up to the first marker by which it is whole. Whether that was right, the footer
+    /// tells, which must have the same schema, and list the messages where they were found.
+    fn bare_schema(&mut self) -> Result<Option<usize>> {
+        let bytes = self.take(self.available);
+        self.position -= bytes.len() as u64;
+        self.push(bytes.clone());
+        let ends = (8..).step_by(8).zip(bytes.chunks_exact(8).skip(1));
+        let ends = ends.filter(|(_, word)| word.starts_with(&CONTINUATION)).map(|(end, _)| end);
+        let is_schema = |end: &usize| {
+            let message = message::verify(&bytes[..*end], self.position);
+            message.is_ok_and(|message| message.header_as_schema().is_some() && message.bodyLength() == 0)
+        };
+        if let Some(end) = ends.clone().take(BARE_ENDS_MAX).find(is_schema) {
+            return Ok(Some(end));
+        }
+        let limit = self.limits.footer_bytes_max as u64;
+        Error::check_limit("message metadata", bytes.len() as u64, limit, "footer_bytes_max")?;
+        if ends.count() >= BARE_ENDS_MAX { Err(not_arrow(&bytes)) } else { Ok(None) }
     }
 
     /// The next `N` bytes, which stay.

@@ -3,6 +3,7 @@
 mod dictionaries;
 mod faithful;
 mod nothing_stays;
+mod polars;
 mod random;
 mod residue;
 mod survivors;

@@ -1,6 +1,7 @@
 //! Searching Arrow IPC files and streams.
 
 mod malformed;
+mod polars;
 mod random;
 mod semantics;
 mod tables;
