@@ -18,6 +18,10 @@ const ABSENT: u32 = u32::MAX;
 /// In place of a position: the value is taken away. Null where the column allows it, else empty or zero.
 pub(super) const BLANK: u32 = u32::MAX - 1;
 
+/// The one byte of a view column's data buffer that no view points into any more. A message's list of buffers keeps its length, and
+/// Polars does not read a compressed message in which such a buffer has no bytes.
+const UNUSED: u8 = 0;
+
 /// Which values are taken away.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Taken {
@@ -286,8 +290,9 @@ impl Gather<'_, '_> {
             return Err(Error::Unfaithful("a column of views lacks its data".into()));
         }
         if buffers > 0 {
-            self.into.buffers.push(long);
-            self.into.buffers.extend(std::iter::repeat_n(Vec::new(), buffers - 1));
+            let unused = || vec![UNUSED];
+            self.into.buffers.push(if long.is_empty() { unused() } else { long });
+            self.into.buffers.extend(std::iter::repeat_with(unused).take(buffers - 1));
         }
         Ok(())
     }

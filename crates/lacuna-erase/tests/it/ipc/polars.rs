@@ -1,9 +1,14 @@
-//! Files by Polars.
+//! Files by Polars, and what Polars reads.
 
-use arrow::array::{AsArray as _, RecordBatch};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray as _, RecordBatch, StringViewArray};
+use arrow::ipc::CompressionType;
 use lacuna_erase::Change;
-use lacuna_scan::ColumnPath;
+use lacuna_scan::ipc::message::Header;
+use lacuna_scan::{ColumnPath, Limits};
 
+use super::tables::encode;
 use super::{messages, read, rewrite};
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -29,5 +34,21 @@ fn rows_go_and_the_framing_stays() {
         let columns: Vec<ColumnPath> = vec!["UserId".parse().unwrap()];
         let (after, done) = rewrite(&before, &[3], Change::Anonymize(&columns)).unwrap();
         assert_eq!((done.rows_after, read(&after)[0].column(0).null_count()), (20, 1), "{name}");
+    }
+}
+
+/// Polars reads the length in front of each compressed buffer of a view column, also where no view points into it.
+#[test]
+fn no_data_buffer_of_views_is_left_without_bytes() {
+    let views = StringViewArray::from(vec!["too long to lie in its view", "short"]);
+    let batch = RecordBatch::try_from_iter([("c", Arc::new(views) as ArrayRef)]).unwrap();
+    for (codec, rows) in [(Some(CompressionType::ZSTD), 1), (Some(CompressionType::LZ4_FRAME), 0), (None, 1)] {
+        let stream = encode(&batch.schema(), std::slice::from_ref(&batch), false, codec, 8);
+        let hits: &[u64] = if rows == 1 { &[0] } else { &[0, 1] };
+        let (after, done) = rewrite(&stream, hits, Change::Delete).unwrap();
+        assert_eq!((done.rows_after, read(&after)[0].num_rows()), (rows, rows as usize));
+        let Header::Batch(batch) = Header::new(&messages(&after)[1], &Limits::default()).unwrap() else { panic!() };
+        assert_eq!(batch.variadic, [1]);
+        assert!(!batch.buffers[2].is_empty(), "{codec:?}");
     }
 }
