@@ -37,6 +37,7 @@ mod sieve;
 mod sink;
 mod subject;
 pub mod text;
+mod uuid;
 
 pub use column::{ColumnPath, ColumnPathError, Step};
 pub use effort::Effort;

@@ -1,7 +1,9 @@
 //! The one matcher that decides for discover, export, erase and verify: mapping and selectors made into sets of values.
 //!
-//! Equality is on values. Text is equal byte for byte after the normalisation that the mapping asks for; a UUID is equal in
-//! text and in its 16 bytes; numbers are equal as decimals, whatever their width, scale or notation.
+//! Equality is on values. Text is equal byte for byte after the normalisation that the mapping asks for; a UUID is equal in its
+//! 16 bytes and in each usual form of its text, all in lower or all in upper case, however the request writes it; numbers are equal
+//! as decimals, whatever their width, scale or notation. A column that mixes the cases of a UUID's letters is one to map with
+//! `case = "insensitive"`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,7 +18,7 @@ use crate::needles::Needles;
 use crate::number::Number;
 use crate::pseudonym::Epochs;
 use crate::subject::{Kind, Selector};
-use crate::{ColumnPath, SelectorIndex};
+use crate::{ColumnPath, SelectorIndex, uuid};
 
 /// Values up to this length are lowered on the stack: no email address is longer.
 const SHORT_BYTES: usize = 254;
@@ -99,7 +101,9 @@ impl Matcher {
                 return Err(MatcherError::TenantNeeded);
             }
             TenantRule::Column(_) => {}
-            TenantRule::Fixed(tenant) => admitted.retain(|(_, selector)| selector.tenant.as_ref() == Some(tenant)),
+            TenantRule::Fixed(tenant) => {
+                admitted.retain(|(_, selector)| selector.tenant.as_ref().is_some_and(|own| own.is_same(tenant)));
+            }
         }
         let by_kind = identifiers_by_kind(&admitted);
 
@@ -344,18 +348,19 @@ impl FieldTest {
 
     fn add(&mut self, value: &str, selector: SelectorIndex) {
         let text = self.normalise_identifier(value).into_owned();
-        if let Some(uuid) = parse_uuid(text.trim()) {
-            self.wanted.add(&uuid, selector, Sort::Bytes);
-            let lower = hyphenated(&uuid);
-            if self.case == Case::Sensitive {
-                self.wanted.add(lower.to_ascii_uppercase().as_bytes(), selector, Sort::Both);
+        match uuid::parse(text.trim().as_bytes()) {
+            Some(uuid) => {
+                let in_upper_case = self.case == Case::Sensitive;
+                self.wanted.add(&uuid, selector, Sort::Uuid { in_upper_case });
+                let mut is_usual = false;
+                uuid::for_each_form(&uuid, in_upper_case, &mut |form| is_usual |= form == text.as_bytes());
+                // A column that holds just what was given is never missed.
+                if !is_usual {
+                    self.wanted.add(text.as_bytes(), selector, Sort::Both);
+                }
             }
-            self.wanted.add(lower.as_bytes(), selector, Sort::Both);
-            if lower == text {
-                return;
-            }
+            None => self.wanted.add(text.as_bytes(), selector, Sort::Both),
         }
-        self.wanted.add(text.as_bytes(), selector, Sort::Both);
         if let Some(number) = Number::parse(value.trim().as_bytes()) {
             if let Some(int) = number.to_i128() {
                 self.ints.insert(int, selector);
@@ -491,6 +496,12 @@ enum Sort {
     Text,
     Bytes,
     Both,
+    /// The bytes of a UUID: they stand in binary columns, and the forms of its text in both. Written out only where they are looked for,
+    /// as a crowd's forms take ten times the room.
+    Uuid {
+        /// Also in upper case.
+        in_upper_case: bool,
+    },
 }
 
 impl Wanted {
@@ -505,45 +516,29 @@ impl Wanted {
 
     /// Those that may stand in columns of this sort.
     fn needles(&self, sort: Sort) -> Needles {
-        let fits = |of: Sort| of == sort || of == Sort::Both;
-        let count = self.values.iter().filter(|(.., of)| fits(*of)).count();
-        let starts = std::iter::once(0).chain(self.values.iter().map(|(end, ..)| *end));
-        let values = starts.zip(&self.values).filter(|(_, (.., of))| fits(*of));
-        Needles::new(values.map(|(start, &(end, selector, _))| (&self.bytes[start..end], selector)), count)
+        let count = |of: Sort| match of {
+            Sort::Uuid { in_upper_case } => {
+                uuid::FORMS * (1 + usize::from(in_upper_case)) + usize::from(sort == Sort::Bytes)
+            }
+            _ => usize::from(of == sort || of == Sort::Both),
+        };
+        let total = self.values.iter().map(|(.., of)| count(*of)).sum();
+        Needles::new(total, |add| {
+            let mut start = 0;
+            for &(end, selector, of) in &self.values {
+                let value = &self.bytes[start..end];
+                start = end;
+                if let (Sort::Uuid { in_upper_case }, Ok(uuid)) = (of, value.try_into()) {
+                    uuid::for_each_form(uuid, in_upper_case, &mut |form| add(form, selector));
+                    if sort == Sort::Bytes {
+                        add(value, selector);
+                    }
+                } else if count(of) > 0 {
+                    add(value, selector);
+                }
+            }
+        })
     }
-}
-
-/// Reads a UUID as text: 32 hexadecimal digits, with hyphens at the usual places or without, in braces or not.
-fn parse_uuid(text: &str) -> Option<[u8; 16]> {
-    let text = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(text).as_bytes();
-    let digits: Vec<u8> = match text.len() {
-        32 => text.to_vec(),
-        36 if [8, 13, 18, 23].iter().all(|&at| text[at] == b'-') => {
-            text.iter().enumerate().filter(|(at, _)| ![8, 13, 18, 23].contains(at)).map(|(_, &byte)| byte).collect()
-        }
-        _ => return None,
-    };
-    let mut uuid = [0; 16];
-    for (byte, pair) in uuid.iter_mut().zip(digits.chunks_exact(2)) {
-        let high = char::from(pair[0]).to_digit(16)?;
-        let low = char::from(pair[1]).to_digit(16)?;
-        #[expect(clippy::cast_possible_truncation, reason = "two hexadecimal digits")]
-        let value = (high * 16 + low) as u8;
-        *byte = value;
-    }
-    Some(uuid)
-}
-
-fn hyphenated(uuid: &[u8; 16]) -> String {
-    let mut text = String::with_capacity(36);
-    for (at, byte) in uuid.iter().enumerate() {
-        if [4, 6, 8, 10].contains(&at) {
-            text.push('-');
-        }
-        text.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
-        text.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
-    }
-    text
 }
 
 /// Gathers one record's values, field by field in any order, and says whose record it is. Made once, used for many records.

@@ -184,17 +184,16 @@ impl Owners {
 }
 
 /// So many needles are put in order: of more, some lie between any two bounds.
-const SORTED_MAX: usize = 10_000;
+const SORTED_MAX: usize = 30_000;
 
 impl Needles {
-    /// The set of these byte strings, of which there are `count`; each may come more than once, for the same selector or for others.
-    pub(crate) fn new<'n>(wanted: impl Iterator<Item = (&'n [u8], SelectorIndex)>, count: usize) -> Self {
+    /// The set of the byte strings that `wanted` adds, of which there are `count`; each may come more than once, for the same selector or
+    /// for others.
+    pub(crate) fn new(count: usize, wanted: impl FnOnce(&mut dyn FnMut(&[u8], SelectorIndex))) -> Self {
         let mut this = Self { slots: Slots::with_room_for(count), ..Self::default() };
         // Which needle, and who looks for it.
         let mut pairs = Vec::with_capacity(count);
-        for (needle, selector) in wanted {
-            pairs.push((this.insert(needle), selector));
-        }
+        wanted(&mut |needle, selector| pairs.push((this.insert(needle), selector)));
         // They are in order already, unless a needle came more than once.
         pairs.sort_unstable();
         pairs.dedup();
@@ -256,7 +255,7 @@ impl Needles {
 
     /// Whether there are so few that hardly any value is one.
     pub(crate) fn are_few(&self) -> bool {
-        matches!(self.sieve, Sieve::Few(_))
+        matches!(self.sieve, Sieve::Few(_) | Sieve::Several(_))
     }
 
     /// The number of the owners of the needle that `value` is, if it is one.

@@ -3,6 +3,9 @@
 /// So many digests are compared one by one: below this, that is cheaper than a look into memory.
 const FEW: usize = 4;
 
+/// As many as one UUID has forms of its text, and some more.
+const SEVERAL: usize = 8;
+
 /// How many bits the bitmap has for each wanted value: one value in so many passes for nothing.
 const BITS_PER_VALUE: usize = 16;
 
@@ -14,6 +17,8 @@ pub(crate) enum Sieve {
     Open,
     /// At most [`FEW`] digests, some of them twice.
     Few([u64; FEW]),
+    /// At most [`SEVERAL`].
+    Several([u64; SEVERAL]),
     /// A bitmap, asked by a digest's highest bits.
     Many {
         /// A power of two of them.
@@ -28,11 +33,8 @@ impl Sieve {
     pub(crate) fn new(digests: &[u64]) -> Self {
         match digests {
             [] => Self::Open,
-            [first, rest @ ..] if digests.len() <= FEW => {
-                let mut few = [*first; FEW];
-                few.iter_mut().skip(1).zip(rest).for_each(|(slot, digest)| *slot = *digest);
-                Self::Few(few)
-            }
+            [first, ..] if digests.len() <= FEW => Self::Few(filled(*first, digests)),
+            [first, ..] if digests.len() <= SEVERAL => Self::Several(filled(*first, digests)),
             _ => {
                 let bits = (digests.len() * BITS_PER_VALUE).next_power_of_two().max(64);
                 let shift = u64::BITS - bits.trailing_zeros();
@@ -52,12 +54,20 @@ impl Sieve {
         match self {
             Self::Open => true,
             Self::Few(few) => few.iter().fold(false, |any, wanted| any | (*wanted == digest)),
+            Self::Several(several) => several.iter().fold(false, |any, wanted| any | (*wanted == digest)),
             Self::Many { words, shift } => {
                 let (word, bit) = place(digest, *shift);
                 words.get(word).is_some_and(|word| word & bit != 0)
             }
         }
     }
+}
+
+/// These digests, and the first one over and over.
+fn filled<const N: usize>(first: u64, digests: &[u64]) -> [u64; N] {
+    let mut all = [first; N];
+    all.iter_mut().zip(digests).for_each(|(slot, digest)| *slot = *digest);
+    all
 }
 
 #[inline]
@@ -101,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_was_put_in_is_admitted_and_little_else() {
-        for count in [1, 2, 4, 5, 1000] {
+        for count in [1, 2, 4, 5, 8, 9, 1000] {
             let digest = |n: usize| digest_bytes(format!("user-{n}@contoso.example").as_bytes());
             let wanted: Vec<u64> = (0..count).map(digest).collect();
             let sieve = Sieve::new(&wanted);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Secret;
+use crate::{Secret, uuid};
 
 /// What sort of identifier a value is: `object_id`, `email`, … as the mapping and the request name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -41,6 +41,12 @@ impl TenantId {
     /// The tenant's id.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether both name one tenant: in the same words, or by one UUID.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let uuid = |id: &Self| uuid::parse(id.0.trim().as_bytes());
+        self == other || uuid(self).is_some_and(|own| uuid(other) == Some(own))
     }
 }
 

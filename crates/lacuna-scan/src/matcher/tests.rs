@@ -64,13 +64,48 @@ fn json_types_where_mapped() {
 
 #[test]
 fn uuids_in_text_and_bytes() {
-    let id = "6F9619FF-8B86-D011-B42D-00CF4FC964FF";
     let bytes = [0x6f, 0x96, 0x19, 0xff, 0x8b, 0x86, 0xd0, 0x11, 0xb4, 0x2d, 0x00, 0xcf, 0x4f, 0xc9, 0x64, 0xff];
-    assert!(matches(field("u", "id"), id, Value::Bytes(&bytes)));
-    assert!(matches(field("u", "id"), id, Value::Text(id.as_bytes())));
-    assert!(matches(field("u", "id"), id, Value::Text(id.to_lowercase().as_bytes())));
-    assert!(!matches(field("u", "id"), id, Value::Bytes(&bytes[..15])));
+    let lower = [
+        "6f9619ff-8b86-d011-b42d-00cf4fc964ff",
+        "6f9619ff8b86d011b42d00cf4fc964ff",
+        "{6f9619ff-8b86-d011-b42d-00cf4fc964ff}",
+    ];
+    let upper = lower.map(str::to_uppercase);
+    let forms: Vec<&str> = lower.iter().copied().chain(upper.iter().map(String::as_str)).collect();
+    let mixed = "6f9619FF-8b86-D011-B42d-00cf4fc964ff";
+    let folded = || Field { case: Case::Insensitive, ..field("u", "id") };
+    for given in forms.iter().copied().chain([mixed]) {
+        assert!(matches(field("u", "id"), given, Value::Bytes(&bytes)), "{given}");
+        assert!(!matches(field("u", "id"), given, Value::Bytes(&bytes[..15])));
+        for form in &forms {
+            let form = form.as_bytes();
+            assert!(matches(field("u", "id"), given, Value::Text(form)), "{given}");
+            assert!(matches(field("u", "id"), given, Value::JsonString(form)), "{given}");
+            assert!(matches(field("u", "id"), given, Value::Bytes(form)), "{given}");
+            assert!(matches(folded(), given, Value::Text(form)), "{given}");
+        }
+        // What mixes the cases is another text where case counts, unless it was given just so.
+        assert!(matches(folded(), given, Value::Text(mixed.as_bytes())));
+        assert_eq!(matches(field("u", "id"), given, Value::Text(mixed.as_bytes())), given == mixed);
+    }
     assert!(!matches(field("u", "id"), "not-a-uuid", Value::Bytes(&bytes)));
+}
+
+#[test]
+fn a_tenants_uuid_is_one_however_it_is_written() {
+    let [one, other] = ["6f9619ff-8b86-d011-b42d-00cf4fc964ff", "{6F9619FF-8B86-D011-B42D-00CF4FC964FF}"];
+    let rules = vec![IdentifierRule::One(field("u", "id"))];
+    let selector =
+        |tenant| Selector { tenant: Some(TenantId::new(tenant)), identifiers: vec![Identifier::new("id", "1")] };
+    let fixed = Mapping { identifiers: rules.clone(), tenant: TenantRule::Fixed(TenantId::new(one)) };
+    assert!(!Matcher::new(&fixed, &[selector(other)], &Epochs::default()).unwrap().is_empty());
+    assert!(Matcher::new(&fixed, &[selector("6f9619ff")], &Epochs::default()).unwrap().is_empty());
+    let column = Mapping { identifiers: rules, tenant: TenantRule::Column("t".parse().unwrap()) };
+    let matcher = Matcher::new(&column, &[selector(one), selector(other)], &Epochs::default()).unwrap();
+    let mut verdict = Verdict::new(&matcher);
+    verdict.field(0, Value::Text(b"1"));
+    verdict.tenant(Value::Text(one.to_uppercase().as_bytes()));
+    assert_eq!(verdict.selectors(), [0, 1]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::leaf::LeafType;
 use crate::FieldTest;
 
 /// More wanted values than this are not looked up in a Bloom filter one by one: looking through the column is as quick.
-const BLOOM_LOOKUPS_MAX: usize = 10_000;
+const BLOOM_LOOKUPS_MAX: usize = 30_000;
 
 /// The values of one leaf column, as its metadata compare them.
 #[derive(Clone, Copy)]

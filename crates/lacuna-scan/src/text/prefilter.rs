@@ -10,12 +10,15 @@
 //!
 //! `cargo xtask bench --cases find-lines` says what is left beside decompressing.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use aho_corasick::packed;
 use memchr::memmem;
 
 use super::{Piece, PieceKind};
 use crate::mapping::{Case, JsonType};
-use crate::{FieldTest, Matcher};
+use crate::{FieldTest, Matcher, uuid};
 
 /// A shard's first lines are parsed whatever they hold: most that is wrong with a shard shows there.
 const FIRST_LINES: u64 = 256;
@@ -51,25 +54,26 @@ impl Prefilter {
         if fields.iter().any(|field| field.json_type() != JsonType::String && field.has_numbers()) {
             return None;
         }
-        let texts = || {
-            fields.iter().filter(|field| field.json_type() != JsonType::Number).flat_map(|field| field.texts().iter())
-        };
-        let count = texts().take(NEEDLES_MAX + 1).count();
-        if count == 0 || count > NEEDLES_MAX || texts().any(|text| text.len() < NEEDLE_BYTES_MIN) {
+        let ignores_case = fields.iter().any(|field| field.case() == Case::Insensitive);
+        let mut texts: BTreeSet<Cow<'_, [u8]>> = BTreeSet::new();
+        let of_strings = fields.iter().filter(|field| field.json_type() != JsonType::Number);
+        for text in of_strings.flat_map(|field| field.texts().iter()) {
+            // All forms of a UUID begin with the same digits.
+            let text = uuid::stem(text).unwrap_or(text);
+            texts.insert(if ignores_case { text.to_ascii_lowercase().into() } else { text.into() });
+            if texts.len() > NEEDLES_MAX {
+                return None;
+            }
+        }
+        if texts.is_empty() || texts.iter().any(|text| text.len() < NEEDLE_BYTES_MIN) {
             return None;
         }
-        let ignores_case = fields.iter().any(|field| field.case() == Case::Insensitive);
         let mut builder = packed::Config::new().builder();
-        for text in texts() {
-            if ignores_case {
-                builder.add(text.to_ascii_lowercase())
-            } else {
-                builder.add(text)
-            };
-        }
+        builder.extend(&texts);
         // A quote, a backslash and control characters never stand as themselves, a slash need not.
         let has_short_escape = |byte: &u8| matches!(byte, b'"' | b'\\' | b'/' | ..b' ');
-        let escape: &[u8] = if texts().flatten().any(has_short_escape) { b"\\" } else { b"\\u" };
+        let escape: &[u8] =
+            if texts.iter().flat_map(|text| text.iter()).any(has_short_escape) { b"\\" } else { b"\\u" };
         Some(Self { needles: builder.build()?, escape: memmem::Finder::new(escape).into_owned(), ignores_case })
     }
 

@@ -166,6 +166,17 @@ fn only_lines_that_may_match_are_read() {
 }
 
 #[test]
+fn every_form_of_a_uuid_is_read() {
+    let (lower, plain) = (UUID.to_lowercase(), UUID.replace('-', ""));
+    let forms = [UUID, &lower, &plain, &plain.to_lowercase(), &format!("{{{UUID}}}"), &format!("{{{lower}}}")];
+    let many: Vec<String> = forms.iter().map(|form| format!(r#"{{"id":"{form}"}}"#)).collect();
+    for given in forms {
+        let [(exact, _), (filtered, read)] = both(&matcher(&[("id", given)]), &many);
+        assert_eq!((exact.found.len(), &filtered, read), (6, &exact, BEGIN as u64 + 6), "{given}");
+    }
+}
+
+#[test]
 fn a_number_or_a_short_needle_leaves_all_lines_to_the_parser() {
     for wanted in [[("id", "12345")], [("id", "abc")], [("mail", "")]] {
         let [(exact, all), (filtered, read)] = both(&matcher(&wanted), &vec![r#"{"id":12345}"#.to_owned(); 500]);
