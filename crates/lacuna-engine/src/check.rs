@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use lacuna_scan::{Identifier, Matcher, Selector, TenantId, TenantRule};
+use lacuna_store::BlobInfo;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::format::ShardFormat;
+use crate::glob::Glob;
 use crate::origin::Origin;
 use crate::outcome::Problem;
 use crate::problem::ShardError;
@@ -15,7 +17,10 @@ use crate::search::{Question, Reading, search};
 use crate::{Engine, Source, plan};
 
 /// How many shards of a source are looked into.
-const SHARDS_MAX: usize = 3;
+const SHARDS_MAX: u64 = 3;
+
+/// How many of a source's shards are listed.
+const LISTED_MAX: usize = 100_000;
 
 /// A shard larger than this is looked into only when its format has its schema apart from its rows.
 const WHOLE_BYTES_MAX: u64 = 64 << 20;
@@ -47,7 +52,7 @@ impl Engine {
         let mut check =
             SourceCheck { source: source.name.clone(), shards_seen: 0, problems: Vec::new(), warnings: Vec::new() };
         let question = self.nobody(source).map_err(|reason| self.wrong(source, reason));
-        let glob = plan::glob(&source.shards).map_err(|reason| self.wrong(source, reason));
+        let glob = Glob::new(&source.shards).map_err(|reason| self.wrong(source, reason));
         let (question, glob) = match (question, glob) {
             (Ok(question), Ok(glob)) => (question, glob),
             (question, glob) => {
@@ -56,36 +61,41 @@ impl Engine {
             }
         };
         let store = &self.settings.store;
-        let mut listing = std::pin::pin!(plan::shards(store.as_ref(), &source.shards, glob).take(SHARDS_MAX));
-        while let Some(info) = listing.next().await {
-            let info = match info {
-                Ok(info) => info,
-                Err(error) => {
-                    check.problems.push(ShardError::Store(error).into_problem(&source.shards));
-                    return check;
+        let mut listing = std::pin::pin!(plan::shards(store.as_ref(), &source.shards, &glob).enumerate());
+        while let Some((at, item)) = listing.next().await {
+            if at == LISTED_MAX {
+                check.warnings.push(format!("it has more than {LISTED_MAX} shards, and the others were not listed"));
+                break;
+            }
+            match item {
+                Ok(info) if check.shards_seen < SHARDS_MAX => {
+                    self.check_shard(source, info, &question, &mut check).await
                 }
-            };
-            check.shards_seen += 1;
-            let path = info.path.to_string();
-            let looked = match ShardFormat::of(source, &path) {
-                Err(why) => Err(ShardError::Refused(why)),
-                Ok(ShardFormat::Parquet) => {
-                    self.look(Origin::Blob(store.clone(), info), ShardFormat::Parquet, &question).await
-                }
-                Ok(_) if info.size > WHOLE_BYTES_MAX => {
-                    check.warnings.push(format!("{path} is large and was not looked into"));
-                    Ok(())
-                }
-                Ok(format) => self.look(Origin::Blob(store.clone(), info), format, &question).await,
-            };
-            if let Err(error) = looked {
-                check.problems.push(error.into_problem(&path));
+                Ok(_) => {}
+                Err(error) => check.problems.push(Problem::unlisted(&source.shards, error)),
             }
         }
-        if check.shards_seen == 0 {
+        if check.shards_seen == 0 && check.problems.is_empty() {
             check.problems.push(self.wrong(source, format!("no blob in {} matches it", store.url())));
         }
         check
+    }
+
+    /// Looks into a shard.
+    async fn check_shard(&self, source: &Source, info: BlobInfo, question: &Question, check: &mut SourceCheck) {
+        check.shards_seen += 1;
+        let path = info.path.to_string();
+        let origin = Origin::Blob(self.settings.store.clone(), info.clone());
+        let looked = match ShardFormat::of(source, &path) {
+            Err(why) => Err(ShardError::Refused(why)),
+            Ok(ShardFormat::Parquet) => self.look(origin, ShardFormat::Parquet, question).await,
+            Ok(_) if info.size > WHOLE_BYTES_MAX => {
+                check.warnings.push(format!("{path} is large and was not looked into"));
+                Ok(())
+            }
+            Ok(format) => self.look(origin, format, question).await,
+        };
+        check.problems.extend(looked.err().map(|error| error.into_problem(&path)));
     }
 
     fn wrong(&self, source: &Source, reason: String) -> Problem {

@@ -16,6 +16,7 @@ mod engine;
 mod erase;
 mod expiry;
 mod format;
+mod glob;
 mod hashes;
 mod hashing;
 mod hidden;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::RequestId;
 use crate::copies::OldBytes;
+use crate::problem::ShardError;
 
 /// What a job did.
 #[derive(Clone, Debug, Serialize)]
@@ -70,13 +71,27 @@ pub struct SourceOutcome {
 /// A shard, or a whole source, that could not be worked on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// The shard's path; the source's glob when it is about all shards.
+    /// The shard's path; the source's glob when it is about all shards, and an entry's name when what is there cannot be told.
     pub shard: String,
     /// What is wrong, without the record's content.
     pub reason: String,
 }
 
 impl Problem {
+    /// That a listing of the blobs that the glob `shards` names ended, or could not tell of some.
+    pub(crate) fn unlisted(shards: &str, error: lacuna_store::Error) -> Self {
+        let Some(gap) = &error.gap else { return ShardError::Store(error).into_problem(shards) };
+        let name = gap.to_string();
+        let error = match &gap.target {
+            Some(target) => ShardError::Refused(format!(
+                "a symbolic link: what it leads to is not searched under this name; let `shards` name it where it is, \
+                 at `{target}`"
+            )),
+            None => ShardError::Store(error),
+        };
+        error.into_problem(&name)
+    }
+
     /// That old bytes of a shard could not be removed.
     pub(crate) fn of_copies(shard: &str, old: &OldBytes) -> Option<Self> {
         old.problem().map(|reason| Self { shard: shard.to_owned(), reason: reason.to_owned() })

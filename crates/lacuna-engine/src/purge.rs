@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use futures::{StreamExt as _, TryStreamExt as _};
-use globset::GlobMatcher;
 use lacuna_erase::tombstone::Tombstone;
 use lacuna_scan::{Matcher, Selector};
 use lacuna_store::{BlobInfo, BlobPath, Etag, Store};
@@ -16,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::erase::{Purge, Purged, sha256_of};
 use crate::format::ShardFormat;
+use crate::glob::Glob;
 use crate::hidden::{self, Held, Tombstones};
 use crate::journal::{self, Intent};
 use crate::outcome::{Problem, Retained};
-use crate::plan;
 use crate::problem::{ShardError, chain};
 use crate::search::{Question, Reading};
 use crate::settle::{Blocked, Settlement};
@@ -87,7 +86,7 @@ pub struct PurgedRequest {
 /// A source, ready to have shards purged.
 struct Prepared<'a> {
     source: &'a Source,
-    glob: GlobMatcher,
+    glob: Glob,
     question: Question,
 }
 
@@ -174,7 +173,7 @@ pub(crate) enum Begun {
 impl<'a> Prepared<'a> {
     fn new(engine: &Engine, source: &'a Source) -> Result<Self, Error> {
         let wrong = |why| Error::Configuration(format!("source `{}`: {why}", source.name));
-        let glob = plan::glob(&source.shards).map_err(wrong)?;
+        let glob = Glob::new(&source.shards).map_err(wrong)?;
         ShardFormat::check(&source.format).map_err(wrong)?;
         let nobody: [Selector; 0] = [];
         let matcher = Matcher::new(&source.mapping, &nobody, &engine.settings.epochs)
@@ -256,7 +255,7 @@ impl Run<'_> {
     }
 
     fn source_of(&self, shard: &str) -> Option<(usize, &Prepared<'_>)> {
-        self.sources.iter().enumerate().find(|(_, prepared)| prepared.glob.is_match(shard))
+        self.sources.iter().enumerate().find(|(_, prepared)| prepared.glob.names(shard))
     }
 
     /// The purge of the shard that a tombstone is of.

@@ -1,6 +1,6 @@
 //! What can go wrong between here and the bytes.
 
-use crate::BlobPath;
+use crate::{BlobPath, Gap};
 
 /// A failed operation on a store.
 #[derive(Debug, thiserror::Error)]
@@ -13,12 +13,14 @@ pub struct Error {
     /// The cause. Never holds a credential.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// In a listing, what it cannot tell of; none when it is the listing itself that ends here.
+    pub gap: Option<Box<Gap>>,
 }
 
 impl Error {
     /// `kind`, about the store as a whole.
     pub fn new(kind: ErrorKind) -> Self {
-        Self { path: None, kind, source: None }
+        Self { path: None, kind, source: None, gap: None }
     }
 
     /// The same, about the blob at `path`.
@@ -32,6 +34,13 @@ impl Error {
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// The same, about one entry of a listing, which goes on.
+    #[must_use]
+    pub fn leaving(mut self, gap: Gap) -> Self {
+        self.gap = Some(Box::new(gap));
         self
     }
 }

@@ -8,6 +8,7 @@
 mod azure;
 mod copies;
 mod error;
+mod gap;
 mod local;
 mod memory;
 mod path;
@@ -19,6 +20,7 @@ pub mod testing;
 pub use azure::{AzureConfig, AzureStore, Credential, Retries};
 pub use copies::{CopyId, Deleted, Hold, OldCopy, Removal, Retained};
 pub use error::{Error, ErrorKind, Result};
+pub use gap::{Extent, Gap};
 pub use local::{LocalStore, LocalVersion};
 pub use memory::{Keeping, MemoryStore};
 pub use path::{BlobPath, PathError};

@@ -3,8 +3,8 @@
 //! Writes are staged below `_lacuna/staging/`, synced, and renamed into place, so that a reader or a crash finds the old file or
 //! the new one. A version is told by device, inode, times and size, so changes by other programs are seen; two of this store's
 //! writers exclude each other by locks below `_lacuna/locks/`, within a machine and on file systems that share locks.
-//! Symbolic links are no blobs: one that leads to another place of the store is passed over, as that place is listed itself;
-//! one that leads out of it is an error in the listing, because what lies behind it is not searched.
+//! Symbolic links are no blobs, and none is followed: a listing tells of each as a gap, with the place that it leads to when that is
+//! in the store, and so may be listed itself.
 
 mod batch;
 mod buffers;

@@ -114,7 +114,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The store's address, as `file:///PATH`, `az://CONTAINER` or `memory:`, without any secret.
     fn url(&self) -> String;
 
-    /// All blobs whose path starts with `prefix`, by path in byte order. Streams: the listing may be of any length.
+    /// All blobs whose path starts with `prefix`, by path in byte order. Streams: the listing may be of any length. It goes on behind an
+    /// error with a [`gap`](crate::Error::gap).
     fn list(&self, prefix: &str) -> BoxStream<'_, Result<BlobInfo>>;
 
     /// The blob as it is now.

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use globset::GlobMatcher;
 use lacuna_scan::{Matcher, Selector};
 
 use crate::format::ShardFormat;
+use crate::glob::Glob;
 use crate::search::{Question, Reading};
-use crate::{Engine, Error, Job, Request, Source, plan};
+use crate::{Engine, Error, Job, Request, Source};
 
 #[derive(Debug)]
 pub(super) struct Prepared<'a> {
     pub(super) source: &'a Source,
-    pub(super) glob: GlobMatcher,
+    pub(super) glob: Glob,
     /// What the search looks for: every request's rows.
     pub(super) question: Question,
     /// Whether the source maps a kind of identifier that the request names, by request.
@@ -22,7 +22,7 @@ pub(super) struct Prepared<'a> {
 impl<'a> Prepared<'a> {
     pub(super) fn new(engine: &Engine, job: &Job, source: &'a Source) -> Result<Self, Error> {
         let wrong = |why| Error::Configuration(format!("source `{}`: {why}", source.name));
-        let glob = plan::glob(&source.shards).map_err(wrong)?;
+        let glob = Glob::new(&source.shards).map_err(wrong)?;
         ShardFormat::check(&source.format).map_err(wrong)?;
         let question = Question {
             matcher: matcher(engine, job, source, |_| true)?,

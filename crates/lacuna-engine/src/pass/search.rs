@@ -44,18 +44,12 @@ impl<'a> Pass<'a> {
         Ok(Some(all))
     }
 
-    /// The shards of a source. Ends where the listing fails.
+    /// The shards of a source, and what may be some and cannot be told.
     pub(super) fn list<'s>(
         &'s self,
         prepared: &'s Prepared<'a>,
     ) -> impl Stream<Item = Result<BlobInfo, lacuna_store::Error>> + Send + 's {
-        let store = self.engine.settings.store.as_ref();
-        let until_error = |failed: &mut bool, item: Result<BlobInfo, _>| {
-            let next = (!*failed).then_some(item);
-            *failed |= next.as_ref().is_some_and(Result::is_err);
-            std::future::ready(next)
-        };
-        plan::shards(store, &prepared.source.shards, prepared.glob.clone()).scan(false, until_error)
+        plan::shards(self.engine.settings.store.as_ref(), &prepared.source.shards, &prepared.glob)
     }
 
     /// Searches these shards, as many at a time as there is room for; what was found comes shard by shard, in their order.
@@ -167,10 +161,10 @@ impl<'a> Pass<'a> {
 }
 
 impl SetFound {
-    /// What there is to say of a source that cannot be listed.
+    /// What there is to say of a source of which not all shards can be listed.
     pub(super) fn unlisted(source: &Source, error: lacuna_store::Error) -> Self {
         let mut found = Self::new(&source.name);
-        found.problems.push(ShardError::Store(error).into_problem(&source.shards));
+        found.problems.push(Problem::unlisted(&source.shards, error));
         found
     }
 }

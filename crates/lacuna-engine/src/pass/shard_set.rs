@@ -7,6 +7,7 @@ use lacuna_store::BlobInfo;
 use super::Pass;
 use super::found::SetFound;
 use super::prepared::Prepared;
+use crate::outcome::Problem;
 
 /// Some shards of one source, each with the version that was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +36,14 @@ impl Default for SetSize {
 
 impl<'a> Pass<'a> {
     /// The shards of the sources that any request can be answered from, cut into sets: source after source, by path. What cannot be
-    /// listed comes as an error behind the sets that could: it is what a search of the rest would have found.
+    /// listed of a source comes as an error behind the sets of what could: it is what a search of the rest would have found.
     pub fn plan(&self, size: SetSize) -> impl Stream<Item = Result<ShardSet, SetFound>> + Send {
         let sources = self.sources.iter().filter(|prepared| prepared.is_searchable());
         futures::stream::iter(sources).flat_map(move |prepared| self.cut(prepared, size))
     }
 
     fn cut<'s>(&'s self, prepared: &'s Prepared<'a>, size: SetSize) -> BoxStream<'s, Result<ShardSet, SetFound>> {
-        let cutter = Cutter { prepared, size, listing: self.list(prepared).boxed(), failed: None, is_done: false };
+        let cutter = Cutter { prepared, size, listing: self.list(prepared).boxed(), unlisted: None, is_done: false };
         futures::stream::unfold(cutter, async |mut cutter| cutter.next().await.map(|set| (set, cutter))).boxed()
     }
 }
@@ -52,7 +53,8 @@ struct Cutter<'s, 'a> {
     prepared: &'s Prepared<'a>,
     size: SetSize,
     listing: BoxStream<'s, Result<BlobInfo, lacuna_store::Error>>,
-    failed: Option<SetFound>,
+    /// What could not be listed so far.
+    unlisted: Option<SetFound>,
     is_done: bool,
 }
 
@@ -68,15 +70,15 @@ impl Cutter<'_, '_> {
                     set.shards.push(info);
                 }
                 Some(Err(error)) => {
-                    self.failed = Some(SetFound::unlisted(source, error));
-                    self.is_done = true;
+                    let unlisted = self.unlisted.get_or_insert_with(|| SetFound::new(&source.name));
+                    unlisted.problems.push(Problem::unlisted(&source.shards, error));
                 }
                 None => self.is_done = true,
             }
         }
         match set.shards.is_empty() {
             false => Some(Ok(set)),
-            true => self.failed.take().map(Err),
+            true => self.unlisted.take().map(Err),
         }
     }
 }

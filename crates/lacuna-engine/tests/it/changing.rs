@@ -49,7 +49,7 @@ impl Store for Contended {
         options: WriteOptions,
     ) -> Result<BlobInfo> {
         if self.full && matches!(condition, Condition::Matches(_)) {
-            return Err(lacuna_store::Error { path: Some(path.clone()), kind: ErrorKind::Full, source: None });
+            return Err(lacuna_store::Error::new(ErrorKind::Full).at(path));
         }
         let left = self.changes.load(Ordering::Relaxed);
         let is_shard = !path.as_str().starts_with("_lacuna/");

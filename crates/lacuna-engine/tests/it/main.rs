@@ -13,6 +13,7 @@ mod expiry;
 mod export;
 mod find;
 mod forged;
+mod gaps;
 mod old_bytes;
 mod passes;
 mod real;

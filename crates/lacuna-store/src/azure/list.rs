@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::failure::{Failure, failure};
 use super::{AzureStore, incomplete_answer};
-use crate::{BlobInfo, BlobPath, Error, ErrorKind, Etag, Result};
+use crate::{BlobInfo, BlobPath, Error, ErrorKind, Etag, Extent, Gap, Result};
 
 impl AzureStore {
     pub(super) fn list_blobs(&self, prefix: &str) -> BoxStream<'_, Result<BlobInfo>> {
@@ -53,8 +53,9 @@ fn blob(item: BlobItem) -> Option<Result<BlobInfo>> {
     Some(match BlobPath::new(name.clone()) {
         Ok(path) => Ok(BlobInfo { path, etag: Etag::new(etag.as_ref()), size }),
         Err(cause) => {
-            let name = name.escape_debug();
-            Err(Error::new(ErrorKind::Other).because(Failure::said(&format!("the blob's name `{name}` {cause}"))))
+            let gap = Gap::new(name, Extent::Blob);
+            let said = Failure::said(&format!("the blob's name `{gap}` {cause}"));
+            Err(Error::new(ErrorKind::Other).because(said).leaving(gap))
         }
     })
 }

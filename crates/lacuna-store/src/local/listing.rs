@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::place::{self, OWN_DIRECTORIES, Root};
 use super::version::etag_of;
-use crate::{BlobInfo, BlobPath, Error, ErrorKind, Result};
+use crate::{BlobInfo, BlobPath, Error, ErrorKind, Extent, Gap, Result};
 
 /// Names of one directory that are held at a time; a directory with more is read several times.
 const NAMES_MAX: usize = 1 << 16;
@@ -56,7 +56,10 @@ fn walk_in_steps(root: &Root, prefix: &[u8], names_max: usize, mut visit: impl F
             Err(error) => {
                 // A directory that went away holds nothing; one that cannot be read may.
                 let gone = error.kind() == io::ErrorKind::NotFound && !level.prefix.is_empty();
-                let problem = unlisted(&level.prefix, place::failure(error));
+                let problem = match level.prefix.strip_suffix(b"/") {
+                    Some(path) => unlisted(path, Extent::Folder, place::failure(error)),
+                    None => place::failure(error),
+                };
                 levels.pop();
                 if !gone && !visit(Err(problem)) {
                     return;
@@ -73,7 +76,7 @@ fn walk_in_steps(root: &Root, prefix: &[u8], names_max: usize, mut visit: impl F
                 continue;
             }
             Kind::File => blob(&path, &place),
-            Kind::Link => leads_out(root, &path, &place).map(Err),
+            Kind::Link => link(root, &path, &place).map(Err),
         };
         if let Some(item) = item
             && !visit(item)
@@ -151,44 +154,64 @@ fn blob(path: &[u8], place: &Path) -> Option<Result<BlobInfo>> {
     let metadata = match place.symlink_metadata() {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(error) => return Some(Err(unlisted(path, place::failure(error)))),
+        Err(error) => return Some(Err(unlisted(path, Extent::Blob, place::failure(error)))),
     };
     if !metadata.is_file() {
         return None;
     }
     Some(match blob_path(path) {
         Some(path) => Ok(BlobInfo { path, etag: etag_of(&metadata), size: metadata.len() }),
-        None => Err(unlisted(path, Error::new(ErrorKind::Other))),
+        None => Err(unlisted(path, Extent::Blob, Error::new(ErrorKind::Other))),
     })
 }
 
-/// The error for a symbolic link whose target lies outside of the store. A link to nowhere hides nothing.
-fn leads_out(root: &Root, path: &[u8], place: &Path) -> Option<Error> {
-    match place.canonicalize() {
-        Ok(target) if target.starts_with(root.path()) => None,
-        Ok(_) => Some(unlisted(
-            path,
-            Error::new(ErrorKind::AccessDenied).because("a symbolic link that leads out of the store is not followed"),
-        )),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => Some(unlisted(path, place::failure(error))),
+/// What is not listed because a symbolic link is not followed; nothing when it went away meanwhile, or leads to what holds no records.
+fn link(root: &Root, path: &[u8], place: &Path) -> Option<Error> {
+    let target = match place.canonicalize() {
+        Ok(target) => target,
+        Err(error) if leads_nowhere(&error) => {
+            let nowhere = || unlisted(path, Extent::Blob, refusal("a symbolic link that leads nowhere"));
+            return place.symlink_metadata().is_ok().then(nowhere);
+        }
+        Err(error) => return Some(unlisted(path, Extent::Unknown, place::failure(error))),
+    };
+    let extent = match target.metadata() {
+        Ok(metadata) if metadata.is_dir() => Extent::Folder,
+        Ok(metadata) if metadata.is_file() => Extent::Blob,
+        Ok(_) => return None,
+        Err(_) => Extent::Unknown,
+    };
+    let Ok(within) = target.strip_prefix(root.path()) else {
+        let why = "a symbolic link that leads out of the store is not followed";
+        return Some(unlisted(path, extent, Error::new(ErrorKind::AccessDenied).because(why)));
+    };
+    let mut error = unlisted(path, extent, refusal("a symbolic link is not followed"));
+    if let (Some(gap), Some(within)) = (&mut error.gap, within.to_str()) {
+        gap.target = Some(within.to_owned());
     }
+    Some(error)
+}
+
+fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+fn refusal(why: &'static str) -> Error {
+    Error::new(ErrorKind::Other).because(why)
 }
 
 fn blob_path(path: &[u8]) -> Option<BlobPath> {
     BlobPath::new(std::str::from_utf8(path).ok()?).ok()
 }
 
-fn unlisted(path: &[u8], error: Error) -> Error {
-    let path = path.strip_suffix(b"/").unwrap_or(path);
-    match blob_path(path) {
+fn unlisted(path: &[u8], extent: Extent, error: Error) -> Error {
+    let gap = Gap::new(path, extent);
+    let error = match blob_path(path) {
         Some(path) => error.at(&path),
-        None if path.is_empty() => error,
-        None => {
-            let name = path.escape_ascii();
-            error.because(format!("the name `{name}` is no path of a blob: not UTF-8, or with control characters"))
-        }
-    }
+        None => error.because(format!("the name `{gap}` is no path of a blob: not UTF-8, or with control characters")),
+    };
+    error.leaving(gap)
 }
 
 #[cfg(test)]

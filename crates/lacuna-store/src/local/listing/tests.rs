@@ -58,10 +58,64 @@ fn what_cannot_be_listed_is_an_error_and_not_nothing() {
     symlink(root.path().join("nowhere"), root.path().join("logs/dangling")).unwrap();
     fs::write(root.path().join("logs").join(OsStr::from_bytes(b"\xff.parquet")), "").unwrap();
     let found = paths(root.path(), "logs/", NAMES_MAX);
-    assert_eq!(found, ["logs/a", "error: logs/file: access denied", "error: logs/out: access denied", "error: failed"]);
+    assert_eq!(
+        found,
+        [
+            "logs/a",
+            "error: logs/dangling: failed",
+            "error: logs/file: access denied",
+            "error: logs/inside: failed",
+            "error: logs/out: access denied",
+            "error: failed"
+        ]
+    );
     // A prefix that lies behind the link is not searched either.
     assert_eq!(paths(root.path(), "logs/out/2026/", NAMES_MAX), ["error: logs/out: access denied"]);
     assert_eq!(paths(root.path(), "elsewhere/", NAMES_MAX), <[&str; 0]>::default());
+}
+
+#[test]
+fn a_gap_says_where_blobs_may_be_that_are_not_listed() {
+    let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    put(root.path(), "a/1");
+    put(outside.path(), "file");
+    let links = [
+        ("l/dangling", root.path().join("nowhere")),
+        ("l/file", root.path().join("a/1")),
+        ("l/folder", root.path().join("a")),
+        ("l/loop", root.path().join("l/loop")),
+        ("l/out", outside.path().to_owned()),
+        ("l/out-file", outside.path().join("file")),
+        ("l/root", root.path().to_owned()),
+    ];
+    fs::create_dir(root.path().join("l")).unwrap();
+    for (name, target) in links {
+        symlink(target, root.path().join(name)).unwrap();
+    }
+    fs::write(root.path().join("l").join(OsStr::from_bytes(b"\xff")), "").unwrap();
+    put(root.path(), "z");
+    let mut found = Vec::new();
+    walk(&Root::new(root.path().canonicalize().unwrap()), b"", |item| {
+        found.extend(item.err().map(|error| {
+            let gap = error.gap.unwrap();
+            (gap.to_string(), gap.extent, gap.target)
+        }));
+        true
+    });
+    let gap = |name: &str, extent, target: Option<&str>| (name.to_owned(), extent, target.map(str::to_owned));
+    assert_eq!(
+        found,
+        [
+            gap("l/dangling", Extent::Blob, None),
+            gap("l/file", Extent::Blob, Some("a/1")),
+            gap("l/folder", Extent::Folder, Some("a")),
+            gap("l/loop", Extent::Blob, None),
+            gap("l/out", Extent::Folder, None),
+            gap("l/out-file", Extent::Blob, None),
+            gap("l/root", Extent::Folder, Some("")),
+            gap("l/\\xff", Extent::Blob, None),
+        ]
+    );
 }
 
 #[test]
