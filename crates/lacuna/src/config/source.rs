@@ -148,6 +148,10 @@ fn glob(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<String> {
         entry.wrong("is a glob over the paths within the store, such as `activity/**/*.parquet`", problems);
         return None;
     }
+    if text.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        entry.wrong("names no path within the store: leave away `.`, `..` and empty parts between slashes", problems);
+        return None;
+    }
     if let Err(error) = crate::selection::glob(text) {
         entry.wrong(format!("is no valid glob: {}", error.kind()), problems);
         return None;

@@ -165,6 +165,14 @@ fn sources_are_checked() {
 }
 
 #[test]
+fn a_glob_that_can_match_no_path_is_wrong() {
+    for glob in ["./*.ndjson", "../*.ndjson", "a/../*.ndjson", "a//*.ndjson", "a/"] {
+        let text = wrong(&SMALL.replace("*.ndjson", glob));
+        assert!(text.contains("`source[0].shards` names no path within the store"), "{glob}: {text}");
+    }
+}
+
+#[test]
 fn identifiers_are_checked() {
     let with = |identifiers: &str| {
         let start = SMALL.find("identifiers").unwrap();
