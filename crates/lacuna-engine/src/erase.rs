@@ -261,6 +261,7 @@ impl Purge<'_> {
         held: &Held,
     ) -> Result<Purged, ShardError> {
         let tombstone = &held.tombstone;
+        self.check_names(shard)?;
         let before = self.fetch(shard).await?;
         let erased = Arc::new(self.erased(format, tombstone.hidden(), before.clone()).await?);
         let matcher = if self.question.matcher.is_empty() { &erased } else { &self.question.matcher };
@@ -288,6 +289,18 @@ impl Purge<'_> {
             false => Some(self.commit(shard, file, hashes, before, unchanged).await?.etag),
         };
         self.finish(Kept { record: intent, info: intended }, tombstone.clone(), etag_after).await
+    }
+
+    /// Refuses a shard whose old bytes would live on under another name, where nobody could find them afterwards.
+    fn check_names(&self, shard: &BlobInfo) -> Result<(), ShardError> {
+        let Some(version) = self.store.open_here(&shard.path, &shard.etag) else { return Ok(()) };
+        match version.and_then(|version| version.has_other_names()).map_err(ShardError::Store)? {
+            true => Err(ShardError::Refused(
+                "its file has another hard link, which would keep the rows: remove the other names of it, and erase again"
+                    .into(),
+            )),
+            false => Ok(()),
+        }
     }
 
     /// What is left to do once the new bytes are in place, now or after a crash: rows that were hidden meanwhile stay hidden, and

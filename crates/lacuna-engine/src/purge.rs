@@ -28,6 +28,9 @@ use crate::{Engine, Error, Phase, Reporter, Source, commit};
 /// Days that the law gives an erasure (GDPR, article 12 paragraph 3, taken as days).
 const DUE_DAYS: i64 = 30;
 
+/// What a problem is called that is about what killed runs left half written.
+pub(crate) const LEFTOVERS: &str = "what killed runs left behind";
+
 /// What a purge does.
 #[derive(Clone, Debug, Default)]
 pub struct PurgeOptions {
@@ -217,6 +220,10 @@ impl Run<'_> {
         let tombstones = Tombstones::list(store).await.map_err(Error::hidden_unlisted)?;
         self.reporter.enter(Phase::Erase);
         let mut tally = Tally::default();
+        tally.add(match store.remove_leftovers().await {
+            Ok(()) => Ok(Done::Nothing),
+            Err(error) => Err((LEFTOVERS.to_owned(), ShardError::Store(error))),
+        });
         // What was begun comes first: then what is hidden is hidden in versions that are there.
         let mut begun = futures::stream::iter(intents)
             .map(|info| async move { self.begun(&info).await.map_err(|error| (info.path.to_string(), error)) })

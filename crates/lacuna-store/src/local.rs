@@ -1,7 +1,7 @@
 //! A store on a local disk: a directory and what lies below it.
 //!
 //! Writes are staged below `_lacuna/staging/`, synced, and renamed into place, so that a reader or a crash finds the old file or
-//! the new one. A version is told by device, inode, times and size, so changes by other programs are seen; two of this store's
+//! the new one. What a run that was killed has staged is removed by the next one. A version is told by device, inode, times and size, so changes by other programs are seen; two of this store's
 //! writers exclude each other by locks below `_lacuna/locks/`, within a machine and on file systems that share locks.
 //! Symbolic links are no blobs, and none is followed: a listing tells of each as a gap, with the place that it leads to when that is
 //! in the store, and so may be listed itself.
@@ -11,6 +11,7 @@ mod buffers;
 mod listing;
 mod lock;
 mod place;
+mod run;
 mod staging;
 mod version;
 
@@ -44,14 +45,16 @@ pub struct LocalStore {
 }
 
 impl LocalStore {
-    /// The store below `root`, an existing directory. Removes what runs that were killed a day ago or earlier left behind.
+    /// The store below `root`, an existing directory. Removes what runs that were killed left behind, if it may.
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let path = root.as_ref().canonicalize().map_err(place::failure)?;
         if !path.is_dir() {
             return Err(Error::new(ErrorKind::Configuration).because(format!("{} is no directory", path.display())));
         }
         let root = Root::new(path);
-        staging::clean(&root);
+        if let Err(error) = staging::clean(&root) {
+            tracing::debug!(%error, "what killed runs left behind could not all be removed");
+        }
         Ok(Self { root: Arc::new(root) })
     }
 
@@ -148,6 +151,12 @@ impl Store for LocalStore {
 
     async fn remove_copy(&self, _path: &BlobPath, _copy: &OldCopy) -> Result<Removal> {
         Ok(Removal::Removed)
+    }
+
+    async fn remove_leftovers(&self) -> Result<()> {
+        let root = Arc::clone(&self.root);
+        let cleaned = tokio::task::spawn_blocking(move || staging::clean(&root)).await;
+        cleaned.map_err(|cause| Error::new(ErrorKind::Other).because(cause))?
     }
 
     fn local_file(&self, path: &BlobPath) -> Option<PathBuf> {

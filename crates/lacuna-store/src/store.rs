@@ -164,6 +164,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// been removed.
     async fn remove_copy(&self, path: &BlobPath, copy: &OldCopy) -> Result<Removal>;
 
+    /// Removes what writers that are dead have left half written, as far as it lies where somebody could read it.
+    async fn remove_leftovers(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Where the blob's bytes lie as a file on this machine, for stores where they do.
     fn local_file(&self, path: &BlobPath) -> Option<PathBuf> {
         let _ = path;

@@ -12,7 +12,7 @@ use super::prepared::Prepared;
 use crate::erase::{Eraser, Erasure, Purged, Target};
 use crate::outcome::{Blocked, Problem, RequestOutcome, Retained};
 use crate::problem::{ShardError, chain};
-use crate::purge::Begun;
+use crate::purge::{Begun, LEFTOVERS};
 use crate::receipt::{Receipt, ReceiptShard, ShardState};
 use crate::search::Question;
 use crate::{Action, EraseMode, Error, OnErase, Phase, Request, journal, plan};
@@ -27,6 +27,7 @@ impl Pass<'_> {
             searched.targets.retain(|target| !target.matches.is_empty());
         }
         if self.job.requests.iter().any(Request::changes) {
+            self.remove_leftovers(searched).await;
             self.finish_begun(searched).await;
         }
         if searched.iter().all(|searched| searched.targets.is_empty()) {
@@ -73,6 +74,13 @@ impl Pass<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Removes what killed runs left half written: it may hold anybody's rows.
+    async fn remove_leftovers(&self, searched: &mut [Searched]) {
+        if let Err(error) = self.engine.settings.store.remove_leftovers().await {
+            searched[0].leave(LEFTOVERS, chain(&error), &self.job.requests, None);
+        }
     }
 
     /// Finishes what earlier runs began, whose rows no search finds any more. What cannot be finished leaves its requests incomplete.

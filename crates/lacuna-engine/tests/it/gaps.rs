@@ -5,26 +5,13 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::Arc;
 
 use futures::StreamExt as _;
 use lacuna_engine::{Job, Outcome, Reporter, SetSize};
-use lacuna_store::LocalStore;
 use tokio_util::sync::CancellationToken;
 
+use crate::disk::disk;
 use crate::world::{World, erase, export, find, mixed, ndjson, source};
-
-/// A world whose shards are files, and the folder that they lie in.
-fn disk(shards: &[&str]) -> (tempfile::TempDir, World) {
-    let dir = tempfile::tempdir().unwrap();
-    for shard in shards {
-        let place = dir.path().join(shard);
-        fs::create_dir_all(place.parent().unwrap()).unwrap();
-        fs::write(place, ndjson(&mixed())).unwrap();
-    }
-    let store = Arc::new(LocalStore::open(dir.path()).unwrap());
-    (dir, World { store, ..World::new() })
-}
 
 /// A link from `name` to what is called `target` there.
 fn link(dir: &Path, name: &str, target: &str) {

@@ -4,9 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::OFlags;
 
+use super::run::Run;
 use crate::{BlobPath, Error, ErrorKind, Result};
 
 /// The store's directory.
@@ -15,6 +17,8 @@ pub(super) struct Root {
     path: PathBuf,
     staging: PathBuf,
     locks: PathBuf,
+    /// What this store stages, once it does.
+    run: OnceLock<Run>,
 }
 
 /// The directories that are this store's own, as they appear in a walk from the root.
@@ -24,22 +28,29 @@ impl Root {
     /// `path` must be canonical.
     pub(super) fn new(path: PathBuf) -> Self {
         let own = path.join("_lacuna");
-        Self { staging: own.join("staging"), locks: own.join("locks"), path }
+        Self { staging: own.join("staging"), locks: own.join("locks"), path, run: OnceLock::new() }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where staged files lie, whether it is there or not.
+    /// What staged files lie below, those of other runs too, whether it is there or not.
     pub(super) fn staging(&self) -> &Path {
         &self.staging
     }
 
-    /// Where staged files lie; made when it is not there.
+    /// Where this run's staged files lie; made when it is not there.
     pub(super) fn staging_dir(&self) -> Result<&Path> {
-        std::fs::create_dir_all(&self.staging).map_err(failure)?;
-        Ok(&self.staging)
+        let run = match self.run.get() {
+            Some(run) => run,
+            None => {
+                let run = Run::begin(&self.staging)?;
+                self.run.get_or_init(|| run)
+            }
+        };
+        std::fs::create_dir_all(run.directory()).map_err(failure)?;
+        Ok(run.directory())
     }
 
     /// Where lock files lie, whether it is there or not.

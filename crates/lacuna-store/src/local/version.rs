@@ -43,6 +43,11 @@ impl LocalVersion {
         self.size
     }
 
+    /// Whether its file has other names (hard links), which keep its bytes when another file takes its place.
+    pub fn has_other_names(&self) -> Result<bool> {
+        Ok(self.file.metadata().map_err(place::failure)?.nlink() > 1)
+    }
+
     /// Fills `buffer` with the bytes from `at` on. They are this version's if a [check](Self::check) afterwards says so.
     pub fn read_into(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
         self.file.read_exact_at(buffer, at).map_err(|error| match error.kind() {

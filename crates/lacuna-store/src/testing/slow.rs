@@ -89,6 +89,10 @@ impl Store for SlowStore {
         self.inner.remove_copy(path, copy).await
     }
 
+    async fn remove_leftovers(&self) -> Result<()> {
+        self.inner.remove_leftovers().await
+    }
+
     fn local_file(&self, path: &BlobPath) -> Option<PathBuf> {
         self.inner.local_file(path)
     }

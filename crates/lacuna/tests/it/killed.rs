@@ -72,6 +72,8 @@ fn on_disk() {
         killed += u32::from(kill_erasures(&home, &[], &shards, round, after));
         let left = home.files("logs/_lacuna/operations").len() + home.files("logs/_lacuna/tombstones").len();
         assert_eq!(left, 0, "round {round}, {after:?}");
+        let staged = home.files("logs/_lacuna/staging");
+        assert_eq!(staged, <[std::path::PathBuf; 0]>::default(), "round {round}, {after:?}");
         // The newest receipt accounts for all of it, whichever run did it.
         let receipts = home.files("logs/_lacuna/receipts");
         let newest = receipts.iter().max_by_key(|path| std::fs::metadata(path).unwrap().modified().unwrap()).unwrap();

@@ -1,0 +1,56 @@
+//! Where old bytes live on although the shard itself is rewritten: under other names of its file, and where killed runs wrote.
+
+use std::fs;
+
+use lacuna_engine::{Action, EraseMode, PurgeOptions, PurgeOutcome, Reporter, ShardState};
+use tokio_util::sync::CancellationToken;
+
+use crate::disk::disk;
+use crate::world::{World, erase, find, mixed, ndjson, receipt, request, source};
+
+async fn purge(world: &World) -> PurgeOutcome {
+    let (options, reporter, never) = (PurgeOptions::default(), Reporter::default(), CancellationToken::new());
+    world.engine().purge(&[source("all", "*.ndjson")], options, &reporter, &never).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_another_hard_link_keeps_is_not_gone() {
+    let (dir, world) = disk(&["1.ndjson", "2.ndjson"]);
+    let other = dir.path().join("kept.bak");
+    fs::hard_link(dir.path().join("1.ndjson"), &other).unwrap();
+    let outcome = world.run(vec![source("all", "*.ndjson")], vec![erase("e1", "u3")]).await.unwrap();
+    assert!(!outcome.is_complete());
+    let problem = &outcome.sources[0].problems[0];
+    assert!(problem.shard == "1.ndjson" && problem.reason.contains("another hard link"), "{problem:?}");
+    let lines = &receipt(&world, &outcome).await.sources[0].shards;
+    let states: Vec<_> = lines.iter().map(|line| (line.shard.as_str(), line.state)).collect();
+    assert_eq!(states, [("1.ndjson", ShardState::Blocked), ("2.ndjson", ShardState::Gone)]);
+    // Its rows are hidden, though, and a purge says the same.
+    assert_eq!(world.run(vec![source("all", "*.ndjson")], vec![find("u3")]).await.unwrap().matched, 0);
+    assert!(purge(&world).await.problems[0].reason.contains("another hard link"));
+    assert_eq!(fs::read_to_string(dir.path().join("1.ndjson")).unwrap(), ndjson(&mixed()));
+    fs::remove_file(other).unwrap();
+    let outcome = world.run(vec![source("all", "*.ndjson")], vec![erase("e1", "u3")]).await.unwrap();
+    assert!(outcome.is_complete(), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn an_erasure_and_a_purge_remove_what_killed_runs_staged() {
+    let (dir, world) = disk(&["1.ndjson"]);
+    let staging = dir.path().join("_lacuna/staging");
+    let killed = || {
+        let run = staging.join("run-killed");
+        fs::create_dir_all(&run).unwrap();
+        fs::write(run.join(".tmp1"), ndjson(&mixed())).unwrap();
+        fs::write(staging.join("run-killed.lock"), "").unwrap();
+        move || run.exists()
+    };
+    let is_there = killed();
+    assert!(is_there());
+    let hide = request("e1", "u3", Action::Erase(EraseMode::Hide));
+    assert!(world.run(vec![source("all", "*.ndjson")], vec![hide]).await.unwrap().is_complete());
+    assert!(!is_there());
+    let is_there = killed();
+    assert_eq!(purge(&world).await.problems, []);
+    assert!(!is_there());
+}
