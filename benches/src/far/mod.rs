@@ -13,7 +13,8 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use futures::TryStreamExt as _;
 use lacuna_engine::{
-    Action, EmptyShards, Engine, FormatChoice, Job, OnErase, Poison, Reporter, Request, RequestId, Settings, Source,
+    Action, EmptyShards, Engine, FormatChoice, Job, NoHolds, OnErase, Poison, Reporter, Request, RequestId, Settings,
+    Source,
 };
 use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Selector, TenantId, TenantRule};
 use lacuna_store::{
@@ -83,6 +84,7 @@ async fn search(store: Arc<SlowStore>, user: &str, tenant: &str) -> Result<Answe
         export: None,
         epochs: Epochs::default(),
         signing_key: None,
+        holds: Arc::new(NoHolds),
         limits: Limits::default(),
         memory: MEMORY,
         threads: thread::available_parallelism()?.get(),

@@ -23,13 +23,18 @@ pub(crate) enum OldBytes {
     Removed,
     /// They are deleted, and the store drops them later: by the end of this day, where it says so.
     Retained { gone_by: Option<Date>, why: String },
-    /// A policy forbids their removal.
+    /// A policy, or a hold, forbids their removal.
     Held(String),
     /// Something went wrong; the next purge goes on.
     Left(String),
 }
 
 impl OldBytes {
+    /// A hold that was set since forbids their removal.
+    pub(crate) fn held(why: &str) -> Self {
+        Self::Held(format!("its rows are out of it, and its old bytes stay for now: held: {why}"))
+    }
+
     /// Whether nothing is left to do.
     pub(crate) fn are_gone(&self) -> bool {
         matches!(self, Self::None | Self::Removed)

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cpu::Cpu;
 use crate::origin::Budget;
 use crate::search::Workshop;
-use crate::{Job, Outcome, Reporter};
+use crate::{Holds, Job, Outcome, Reporter};
 
 /// What manifests and receipts say made them.
 pub(crate) const TOOL: &str = concat!("lacuna ", env!("CARGO_PKG_VERSION"));
@@ -26,6 +26,8 @@ pub struct Settings {
     pub epochs: Epochs,
     /// The key that signs manifests and receipts; needed by jobs that export or erase.
     pub signing_key: Option<ed25519_dalek::SigningKey>,
+    /// What must not leave the bytes now.
+    pub holds: Arc<dyn Holds>,
     /// What a shard may ask for.
     pub limits: Limits,
     /// Bytes that reads, decodes and writes may hold at a time.

@@ -22,12 +22,12 @@ use crate::hashes::{Hashes, Stretches};
 use crate::hidden::{self, Held};
 use crate::journal::{self, Intent, Kept};
 use crate::origin::{FileAt, Origin};
-use crate::problem::ShardError;
+use crate::problem::{ShardError, chain};
 use crate::receipt::{OldVersions, ProvedSurvivors, ReceiptShard, ShardState};
 use crate::rows::held_values;
 use crate::seal::hex;
 use crate::search::{Question, Reading, Workshop, search};
-use crate::{EmptyShards, Poison, Request, Source, commit, copies};
+use crate::{EmptyShards, Holds, Poison, Request, Source, commit, copies};
 
 /// How often a shard that changes under the erasure is worked on again.
 const ATTEMPTS_MAX: u32 = 3;
@@ -133,6 +133,7 @@ pub(crate) struct Eraser<'a> {
     pub(crate) question: &'a Question,
     /// The job's requests, by selector.
     pub(crate) requests: &'a [Request],
+    pub(crate) holds: &'a Arc<dyn Holds>,
 }
 
 impl Eraser<'_> {
@@ -201,16 +202,24 @@ impl Eraser<'_> {
             .collect();
         self.catch_up(target).await?;
         let held = hidden::hide(self.store.as_ref(), &target.info, target.records(), &requests).await?;
-        if !now {
-            // Another writer may have replaced the shard just before: then the tombstone hides nothing.
-            let is_same = self.store.head(&target.info.path).await.map_err(ShardError::Store)?.etag == target.info.etag;
-            return match is_same {
-                true => Ok(Erasure::Hidden(target.clone())),
-                false => Err(ShardError::Store(lacuna_store::Error::new(ErrorKind::Changed))),
-            };
+        if now {
+            match self.purger().shard(&target.info, &target.format, &held).await {
+                // It hides rows of somebody else, too, who is held: a purge takes all of them out later.
+                Err(ShardError::Held(_)) => {}
+                result => return result.map(Erasure::Purged),
+            }
         }
-        let purge = Purge { shop: self.shop, store: self.store, source: self.source, question: self.question };
-        purge.shard(&target.info, &target.format, &held).await.map(Erasure::Purged)
+        // Another writer may have replaced the shard just before: then the tombstone hides nothing.
+        let is_same = self.store.head(&target.info.path).await.map_err(ShardError::Store)?.etag == target.info.etag;
+        match is_same {
+            true => Ok(Erasure::Hidden(target.clone())),
+            false => Err(ShardError::Store(lacuna_store::Error::new(ErrorKind::Changed))),
+        }
+    }
+
+    fn purger(&self) -> Purge<'_> {
+        let Self { shop, store, source, question, holds, .. } = *self;
+        Purge { shop, store, source, question, holds }
     }
 
     /// Another run may have purged the shard a moment ago, and not have come to the rows that were hidden meanwhile: they are
@@ -250,6 +259,8 @@ pub(crate) struct Purge<'a> {
     pub(crate) source: &'a Source,
     /// What must be nowhere afterwards.
     pub(crate) question: &'a Question,
+    /// Who is asked before anything leaves the bytes.
+    pub(crate) holds: &'a Arc<dyn Holds>,
 }
 
 impl Purge<'_> {
@@ -261,6 +272,7 @@ impl Purge<'_> {
         held: &Held,
     ) -> Result<Purged, ShardError> {
         let tombstone = &held.tombstone;
+        self.ask(tombstone).await?;
         self.check_names(shard)?;
         let before = self.fetch(shard).await?;
         let erased = Arc::new(self.erased(format, tombstone.hidden(), before.clone()).await?);
@@ -280,6 +292,8 @@ impl Purge<'_> {
         let after = (!is_emptied).then(|| hashes.after.clone());
         let survivors = ProvedSurvivors::from(survivors);
         let intent = Intent::new(tombstone, Some(hashes.before.clone()), after, rows_after, Some(survivors))?;
+        // Much time may have gone by.
+        self.ask(tombstone).await?;
         let intended = self.intend(shard, &intent).await?;
         let etag_after = match is_emptied {
             true => {
@@ -304,7 +318,7 @@ impl Purge<'_> {
     }
 
     /// What is left to do once the new bytes are in place, now or after a crash: rows that were hidden meanwhile stay hidden, and
-    /// the old bytes go.
+    /// the old bytes go, but for what a hold keeps of them.
     pub(crate) async fn finish(
         &self,
         intent: Kept<Intent>,
@@ -324,6 +338,7 @@ impl Purge<'_> {
     /// The shard was removed by another writer, before its hidden rows were out of the bytes: old ones may hold them still.
     pub(crate) async fn removed_by_others(&self, held: Held) -> Result<Purged, ShardError> {
         let Held { tombstone, info } = held;
+        self.ask(&tombstone).await?;
         let mut intent = Intent::new(&tombstone, None, None, 0, None)?;
         let path = journal::intent_path(&tombstone.version().shard, &tombstone.version().etag);
         let there = journal::read::<Intent>(self.store.as_ref(), &path).await?;
@@ -349,7 +364,11 @@ impl Purge<'_> {
         let (sha256_before, sha256_after) = (intent.sha256_before.clone(), intent.sha256_after.clone());
         let (rows_after, is_again) = (intent.rows_after, intent.copies.is_some());
         let survivors = intent.survivors.clone();
-        let (old, record) = copies::clear(self.store.as_ref(), intent, record, etag_after.as_ref()).await;
+        let (old, record) = match self.held(&tombstone).await {
+            Ok(None) => copies::clear(self.store.as_ref(), intent, record, etag_after.as_ref()).await,
+            Ok(Some(why)) => (OldBytes::held(&why), record),
+            Err(error) => (OldBytes::Left(chain(&error)), record),
+        };
         let record = record.filter(|_| old.are_gone());
         Purged {
             tombstone,

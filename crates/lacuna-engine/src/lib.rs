@@ -20,6 +20,7 @@ mod glob;
 mod hashes;
 mod hashing;
 mod hidden;
+mod holds;
 mod job;
 mod journal;
 mod near;
@@ -45,6 +46,7 @@ pub mod verify;
 pub use check::SourceCheck;
 pub use engine::{Engine, Error, Settings};
 pub use expiry::PackageEnd;
+pub use holds::{Holds, HoldsError, NoHolds};
 pub use job::{
     Action, EmptyShards, EraseLimits, EraseMode, ExportOptions, FormatChoice, Job, OnErase, Poison, Reach, Request,
     RequestId, Source, TextOptions,

@@ -25,6 +25,10 @@ pub(crate) enum ShardError {
     Tombstone(#[source] Box<ShardError>),
     #[error("{0}")]
     Refused(String),
+    #[error("is held: {0}")]
+    Held(String),
+    #[error("whether it is held cannot be told, so its bytes stay as they are")]
+    HoldsUnknown(#[source] crate::HoldsError),
     #[error("an identifier would stay in {place}; the shard was left as it is")]
     Residue { place: String },
     #[error("changed {attempts} times while it was worked on")]
@@ -64,6 +68,7 @@ impl ShardError {
             ),
             Self::Scan(lacuna_scan::Error::Read(_)) | Self::Erase(lacuna_erase::Error::Io(_)) => true,
             Self::Temp(_) | Self::Cancelled | Self::KeepsChanging { .. } | Self::Memory { .. } => true,
+            Self::Held(_) | Self::HoldsUnknown(_) => true,
             Self::Tombstone(error) => error.is_passing(),
             Self::Scan(_)
             | Self::Erase(_)

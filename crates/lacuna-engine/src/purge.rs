@@ -1,7 +1,7 @@
 //! Takes hidden rows out of the bytes: every shard with a tombstone once, however many requests hid rows in it. What a killed run
 //! left in the middle is finished first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,8 +36,6 @@ pub(crate) const LEFTOVERS: &str = "what killed runs left behind";
 pub struct PurgeOptions {
     /// Only shards that hide rows of a request whose time is up within this; all, when absent.
     pub due_within: Option<Duration>,
-    /// Requests whose rows must stay in the bytes for now: a shard that hides any of them is left as it is.
-    pub held: BTreeSet<String>,
     /// The head of the ledger's chain, for receipts.
     pub chain_head: Option<String>,
 }
@@ -51,8 +49,11 @@ pub struct PurgeOutcome {
     pub shards_purged: u64,
     /// Shards that are not near their time, and were left.
     pub shards_not_due: u64,
-    /// Shards that hide rows of somebody who is held, and were left.
+    /// Shards whose rows a hold or their source keeps in the bytes, and were left.
     pub shards_held: u64,
+    /// Those shards, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Problem>,
     /// Rows that are out of the bytes now.
     pub rows_purged: u64,
     /// Those rows by source.
@@ -111,7 +112,8 @@ enum Done {
     /// It stays as it is, and its rows hidden in it.
     Blocked(usize, Box<Blocked>),
     NotDue,
-    Held,
+    /// Its rows stay in the bytes for now, for this reason.
+    Held(Problem),
     /// It is of no source that was asked for.
     Elsewhere,
     /// Nothing was begun that must be finished.
@@ -276,15 +278,15 @@ impl Run<'_> {
             result => result.map_err(|error| (place, error))?,
         };
         let shard = held.tombstone.version().shard.clone();
-        self.purge(held).await.map_err(|error| (shard, error))
+        match self.purge(held).await {
+            Err(ShardError::Held(reason)) => Ok(Done::Held(Problem { shard, reason })),
+            done => done.map_err(|error| (shard, error)),
+        }
     }
 
     async fn purge(&self, held: Held) -> Result<Done, ShardError> {
         let version = held.tombstone.version();
         let Some((at, prepared)) = self.source_of(&version.shard) else { return Ok(Done::Elsewhere) };
-        if held.tombstone.requests().any(|(request, _)| self.options.held.contains(request)) {
-            return Ok(Done::Held);
-        }
         if !self.is_due(&held).await? {
             return Ok(Done::NotDue);
         }
@@ -311,7 +313,8 @@ impl Run<'_> {
     }
 
     fn purger<'p>(&'p self, prepared: &'p Prepared<'_>) -> Purge<'p> {
-        Purge { shop: &self.engine.shop, store: self.store(), source: prepared.source, question: &prepared.question }
+        let (shop, holds) = (&self.engine.shop, &self.engine.settings.holds);
+        Purge { shop, store: self.store(), source: prepared.source, question: &prepared.question, holds }
     }
 
     /// Finishes what a run began that was killed, if its bytes got into place.
@@ -419,7 +422,10 @@ impl Tally {
                 self.blocked.push((at, *blocked));
             }
             Ok(Done::NotDue) => self.outcome.shards_not_due += 1,
-            Ok(Done::Held) => self.outcome.shards_held += 1,
+            Ok(Done::Held(held)) => {
+                self.outcome.shards_held += 1;
+                self.outcome.held.push(held);
+            }
             Ok(Done::Elsewhere | Done::Nothing) => {}
             Err((shard, error)) => self.outcome.problems.push(error.into_problem(&shard)),
         }

@@ -237,6 +237,13 @@ impl Ledger {
         let applying = Applying::to(&mut tx, &[request.id]).await?;
         Ok(applying.on(request.id, &request.sources))
     }
+
+    /// The hold that keeps rows of a source, found for any of these requests, where they are; the oldest on the source first.
+    pub async fn holding(&self, source: &str, requests: &[RequestId]) -> Result<Option<Hold>> {
+        let Applying { sources, subjects } = Applying::to(&mut self.read().await?, requests).await?;
+        let on_source = sources.into_iter().find(|hold| hold.source.as_deref() == Some(source));
+        Ok(on_source.or_else(|| subjects.into_values().flatten().next()))
+    }
 }
 
 /// The holds that apply to some requests.

@@ -37,8 +37,6 @@ pub(crate) struct Placed {
     pub(crate) export: Option<usize>,
     /// Where its rows are counted, and erased.
     pub(crate) main: usize,
-    /// Whether its erasure stops at hiding rows.
-    pub(crate) hides: bool,
 }
 
 /// What a job is for.
@@ -90,14 +88,13 @@ impl Catalogue {
             match self.parts(&request, stage, head) {
                 Ok((export, main)) => {
                     let own = &mut composed.job.requests;
-                    let hides = matches!(main, Some(Request { action: Action::Erase(EraseMode::Hide), .. }));
                     let export = export.map(|export| {
                         own.push(export);
                         own.len() - 1
                     });
                     own.extend(main);
                     let main = own.len() - 1;
-                    composed.placed.push(Placed { request, export, main, hides });
+                    composed.placed.push(Placed { request, export, main });
                 }
                 Err(why) => composed.left_out.push((request, why)),
             }

@@ -8,6 +8,7 @@
 
 mod duty;
 mod error;
+mod holds;
 mod job;
 mod lease;
 pub mod metrics;
@@ -24,6 +25,7 @@ mod work;
 mod worker;
 
 pub use error::{Error, Result};
+pub use holds::LedgerHolds;
 pub use job::Catalogue;
 pub use schedule::{Schedule, ScheduleError};
 pub use service::Schedules;

@@ -1,9 +1,7 @@
 //! The purge: hidden rows out of the bytes, and the requests complete that waited for it.
 
-use std::collections::BTreeSet;
-
-use lacuna_engine::{OnErase, PurgeOptions, Receipt, Reporter, RequestId as EngineId, Source};
-use lacuna_ledger::{Conclusion, Counts, Ending, Error as LedgerError, HoldFilter, Missing, Request, RequestId};
+use lacuna_engine::{PurgeOptions, Receipt, Reporter, RequestId as EngineId};
+use lacuna_ledger::{Conclusion, Counts, Ending, Error as LedgerError, Missing, Request};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
@@ -21,16 +19,14 @@ impl Worker {
 
     async fn purge_all(&self, stop: &CancellationToken) -> Result<PurgeSummary> {
         let engine = &self.engines.batch;
-        let held = self.held().await?;
-        let sources = self.purgeable().await?;
+        let sources = &self.catalogue.sources;
         let mut summary = PurgeSummary::default();
         if !sources.is_empty() {
             let options = PurgeOptions {
                 due_within: self.settings.purge_within,
-                held,
                 chain_head: Some(self.ledger.chain_head().await?.to_string()),
             };
-            let outcome = Box::pin(engine.purge(&sources, options, &Reporter::default(), stop)).await?;
+            let outcome = Box::pin(engine.purge(sources, options, &Reporter::default(), stop)).await?;
             for (source, rows) in &outcome.sources {
                 self.metrics.purged(source, *rows);
             }
@@ -48,28 +44,6 @@ impl Worker {
             summary.complete = self.verify(stop).await?;
         }
         Ok(summary)
-    }
-
-    /// The requests with hidden rows of somebody who is held: a hold that was set since wins still.
-    async fn held(&self) -> Result<BTreeSet<String>> {
-        let mut held = BTreeSet::new();
-        for id in self.engines.batch.hiding().await? {
-            // One that no ledger knows was made at a terminal.
-            let Ok(request) = id.parse::<RequestId>() else { continue };
-            match self.ledger.holds_on(request).await {
-                Ok(holds) if holds.iter().any(|hold| hold.source.is_none()) => drop(held.insert(id)),
-                Ok(_) | Err(LedgerError::NotFound(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(held)
-    }
-
-    /// The sources that an erasure may change now.
-    pub(crate) async fn purgeable(&self) -> Result<Vec<Source>> {
-        let holds = self.ledger.holds(&HoldFilter::default()).await?;
-        let sources = self.catalogue.held_by(holds.iter());
-        Ok(sources.into_iter().filter(|source| !matches!(source.on_erase, OnErase::Keep { .. })).collect())
     }
 
     /// Completes the requests whose last hidden row is out of the bytes; how many those are.

@@ -7,8 +7,10 @@
 use std::collections::BTreeSet;
 
 use futures::StreamExt as _;
-use lacuna_engine::{Action, Engine, EraseMode, Job, Pass, Reporter, Request, RequestId, SetFound, ShardSet, Source};
-use lacuna_ledger::{Sequence, Shard, StandingErasure};
+use lacuna_engine::{
+    Action, Engine, EraseMode, Job, OnErase, Pass, Reporter, Request, RequestId, SetFound, ShardSet, Source,
+};
+use lacuna_ledger::{HoldFilter, Sequence, Shard, StandingErasure};
 use lacuna_store::BlobInfo;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +47,7 @@ impl Worker {
         // What a killed sweep left: it holds personal data, and whoever is on duty is the only one here.
         self.engines.batch.forget_pass(PLACE).await?;
         let mut summary = SweepSummary::default();
-        let sources = self.purgeable().await?;
+        let sources = self.erasable().await?;
         let mut from = Sequence(0);
         while !stop.is_cancelled() {
             // Read before the erasures: none below it comes later.
@@ -67,6 +69,13 @@ impl Worker {
             from = to;
         }
         Ok(summary)
+    }
+
+    /// The sources that an erasure may change now.
+    async fn erasable(&self) -> Result<Vec<Source>> {
+        let holds = self.ledger.holds(&HoldFilter::default()).await?;
+        let sources = self.catalogue.held_by(holds.iter());
+        Ok(sources.into_iter().filter(|source| !matches!(source.on_erase, OnErase::Keep { .. })).collect())
     }
 }
 

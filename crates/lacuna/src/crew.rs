@@ -1,6 +1,7 @@
 //! A worker, made as configuration and arguments say.
 
 use lacuna_engine::{Engine, Settings};
+use lacuna_ledger::Ledger;
 use lacuna_worker::metrics::Metrics;
 use lacuna_worker::notice::Notifier;
 use lacuna_worker::{Catalogue, Engines, Settings as WorkerSettings, Worker};
@@ -14,10 +15,10 @@ use crate::{desk, selection, signing, stores};
 /// Opens stores, keys and the ledger, and hands them to a worker called `name`.
 pub(crate) async fn hire(config: &Config, resources: &Resources, name: Option<&str>) -> Result<Worker> {
     let sources = selection::sources(&config.sources, &[])?;
-    let engines = engines(config, resources)?;
     let receivers = config.notices.iter().map(|notice| notice.receiver(&environment)).collect::<Result<_>>()?;
     let notifier = Notifier::new(receivers).map_err(|error| Failure::usage(error.to_string()))?;
     let (ledger, _) = desk::open(config).await?;
+    let engines = engines(config, resources, &ledger)?;
     let catalogue = Catalogue { sources, limits: config.erase_limits };
     let how = WorkerSettings { purge_within: config.worker.purge_within, ..WorkerSettings::default() };
     let name = name.or(config.worker.name.as_deref()).map_or_else(own_name, str::to_owned);
@@ -27,7 +28,7 @@ pub(crate) async fn hire(config: &Config, resources: &Resources, name: Option<&s
 
 /// One engine for each lane, with its part of the memory and as large a part of the threads: what a thread can hold decides which
 /// pages and records can be read, and that must not depend on the lane.
-fn engines(config: &Config, resources: &Resources) -> Result<Engines> {
+fn engines(config: &Config, resources: &Resources, ledger: &Ledger) -> Result<Engines> {
     let store = stores::open(&config.store, &environment)?;
     let export = config.export.as_ref().map(|export| stores::create(export, &environment)).transpose()?;
     let key = signing::find_or_make(config, &environment)?;
@@ -36,6 +37,7 @@ fn engines(config: &Config, resources: &Resources) -> Result<Engines> {
         let mut settings = settings(config, resources, store.clone(), epochs);
         settings.export = export.clone();
         settings.signing_key = Some(key.clone());
+        settings.holds = desk::holds(Some(ledger));
         Ok(settings)
     };
     let (mut batch, mut on_demand) = (one()?, one()?);

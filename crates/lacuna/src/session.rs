@@ -13,7 +13,7 @@ use crate::args::{Resources, RunArgs};
 use crate::config::{Config, REQUESTS_DEFAULT, memory_default};
 use crate::failure::{Failure, Result};
 use crate::progress::Display;
-use crate::{selection, signing, stores};
+use crate::{desk, selection, signing, stores};
 
 /// The process's environment variables.
 pub(crate) fn environment(name: &str) -> Option<OsString> {
@@ -100,6 +100,7 @@ pub(crate) fn settings(config: &Config, resources: &Resources, store: Arc<dyn St
         export: None,
         epochs,
         signing_key: None,
+        holds: desk::unasked_holds(config),
         limits: config.limits,
         memory: resources.memory.or(config.run.memory).unwrap_or_else(|| memory_default(threads)),
         threads,

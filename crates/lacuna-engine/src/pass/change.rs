@@ -161,6 +161,7 @@ impl Pass<'_> {
             source: prepared.source,
             question,
             requests: &self.job.requests,
+            holds: &self.engine.settings.holds,
         };
         let erasure = eraser.erase(target.clone(), now, self.cancel).await;
         (target, erasure)

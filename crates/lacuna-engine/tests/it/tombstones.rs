@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use lacuna_engine::{
-    Action, EraseMode, OnErase, PurgeOptions, PurgeOutcome, Receipt, Reporter, ShardState, Source, verify,
+    Action, EraseMode, Holds, HoldsError, OnErase, PurgeOptions, PurgeOutcome, Receipt, Reporter, ShardState, Source,
+    verify,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -284,4 +285,73 @@ async fn a_table_and_broken_lines_are_not_even_hidden() {
     let outcome = world.run(vec![source("all", "**/*.ndjson")], vec![hide("e1", "u3")]).await.unwrap();
     assert_eq!((outcome.is_complete(), outcome.sources[0].hidden), (false, 0));
     assert!(world.store.head(&blob("_lacuna/tombstones/by-path/t/a.ndjson.puffin")).await.is_err());
+}
+
+/// Holds on what is hidden for one request.
+#[derive(Debug)]
+struct Held(&'static str);
+
+#[async_trait::async_trait]
+impl Holds for Held {
+    async fn held(&self, _: &str, requests: &[&str]) -> Result<Option<String>, HoldsError> {
+        Ok(requests.contains(&self.0).then(|| "a lawsuit".into()))
+    }
+}
+
+#[tokio::test]
+async fn no_erasure_takes_out_what_is_held_since_and_a_later_purge_takes_all() {
+    let mut world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    world.put("b.ndjson", ndjson(&[("T", "u4", 1)])).await;
+    let sources = vec![source("all", "*.*")];
+    world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap();
+    world.holds = Arc::new(Held("e1"));
+    let held = purge(&world, &sources).await;
+    assert_eq!((held.shards_purged, held.shards_held, held.held[0].reason.as_str()), (0, 1, "a lawsuit"));
+    // One that is in a hurry takes along whatever its shards hide.
+    let outcome = world.run(sources.clone(), vec![erase("e2", "u4")]).await.unwrap();
+    assert_eq!((outcome.sources[0].hidden, outcome.sources[0].erased, outcome.is_complete()), (3, 1, true));
+    assert_eq!(world.get("a.ndjson").await, ndjson(&mixed()).into_bytes());
+    assert_eq!(receipt(&world, "_lacuna/receipts/e2.jws").await.shards_pending(), 1);
+    world.holds = Arc::new(lacuna_engine::NoHolds);
+    assert_eq!(purge(&world, &sources).await.shards_purged, 1);
+    assert_eq!(world.get("a.ndjson").await, ndjson(&survivors(&["u3", "u4"])).into_bytes());
+    assert!(receipt(&world, "_lacuna/receipts/e2.2.jws").await.is_done());
+}
+
+#[tokio::test]
+async fn a_source_that_keeps_its_records_since_keeps_hidden_ones_too() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    let sources = vec![source("all", "*.*")];
+    world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap();
+    let kept = vec![Source { on_erase: OnErase::Keep { reason: "the law".into() }, ..sources[0].clone() }];
+    let purged = purge(&world, &kept).await;
+    assert_eq!((purged.shards_purged, purged.shards_held, purged.held[0].reason.as_str()), (0, 1, "the law"));
+    assert_eq!(world.get("a.ndjson").await, ndjson(&mixed()).into_bytes());
+}
+
+/// Holds that cannot be read.
+#[derive(Debug)]
+struct Unknown;
+
+#[async_trait::async_trait]
+impl Holds for Unknown {
+    async fn held(&self, _: &str, _: &[&str]) -> Result<Option<String>, HoldsError> {
+        Err("the ledger is away".into())
+    }
+}
+
+#[tokio::test]
+async fn nothing_leaves_the_bytes_while_nobody_can_tell_what_is_held() {
+    let mut world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    let sources = vec![source("all", "*.*")];
+    world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap();
+    world.holds = Arc::new(Unknown);
+    let purged = purge(&world, &sources).await;
+    assert!(purged.problems[0].reason.ends_with("the ledger is away"), "{:?}", purged.problems);
+    let outcome = world.run(sources.clone(), vec![erase("e2", "u4")]).await.unwrap();
+    assert!(!outcome.is_complete());
+    assert_eq!(world.get("a.ndjson").await, ndjson(&mixed()).into_bytes());
 }

@@ -7,8 +7,8 @@ use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::record_batch::RecordBatch;
 use futures::TryStreamExt as _;
 use lacuna_engine::{
-    Action, EmptyShards, Engine, EraseMode, Error, ExportOptions, FormatChoice, Job, OnErase, Outcome, Poison, Receipt,
-    Reporter, Request, RequestId, Settings, Source, verify,
+    Action, EmptyShards, Engine, EraseMode, Error, ExportOptions, FormatChoice, Holds, Job, NoHolds, OnErase, Outcome,
+    Poison, Receipt, Reporter, Request, RequestId, Settings, Source, verify,
 };
 use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Selector, TenantId, TenantRule};
 use lacuna_store::{BlobPath, Condition, Content, MemoryStore, Store, WriteOptions};
@@ -21,12 +21,19 @@ pub struct World {
     pub packages: Arc<dyn Store>,
     pub memory: u64,
     pub limits: Limits,
+    pub holds: Arc<dyn Holds>,
 }
 
 impl World {
     pub fn new() -> Self {
         let store = || Arc::new(MemoryStore::new()) as Arc<dyn Store>;
-        Self { store: store(), packages: store(), memory: 64 << 20, limits: Limits::default() }
+        Self {
+            store: store(),
+            packages: store(),
+            memory: 64 << 20,
+            limits: Limits::default(),
+            holds: Arc::new(NoHolds),
+        }
     }
 
     pub fn engine(&self) -> Engine {
@@ -35,6 +42,7 @@ impl World {
             export: Some(self.packages.clone()),
             epochs: Epochs::default(),
             signing_key: Some(key()),
+            holds: self.holds.clone(),
             limits: self.limits,
             memory: self.memory,
             threads: 2,

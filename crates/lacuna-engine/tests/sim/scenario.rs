@@ -8,8 +8,8 @@ use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::record_batch::RecordBatch;
 use futures::{FutureExt as _, TryStreamExt as _};
 use lacuna_engine::{
-    Action, EmptyShards, Engine, EraseMode, ExportOptions, FormatChoice, Job, OnErase, Outcome, Poison, PurgeOptions,
-    Reporter, Request, RequestId, Settings, ShardState, Source, verify,
+    Action, EmptyShards, Engine, EraseMode, ExportOptions, FormatChoice, Job, NoHolds, OnErase, Outcome, Poison,
+    PurgeOptions, Reporter, Request, RequestId, Settings, ShardState, Source, verify,
 };
 use lacuna_erase::tombstone::{self, ShardVersion, Tombstone};
 use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Selector, TenantId, TenantRule};
@@ -362,6 +362,7 @@ fn engine(store: Arc<dyn Store>, packages: Arc<dyn Store>) -> Engine {
         export: Some(packages),
         epochs: Epochs::default(),
         signing_key: Some(key()),
+        holds: Arc::new(NoHolds),
         limits: Limits::default(),
         memory: 64 << 20,
         // With one of everything, a run has its operations in the same order each time.

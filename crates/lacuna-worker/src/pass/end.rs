@@ -30,7 +30,8 @@ fn ending(placed: &Placed, main: &RequestOutcome, export: Option<&RequestOutcome
     let is_complete = main.complete && export.is_none_or(|export| export.complete);
     match (placed.request.work, is_complete) {
         (Work::Count, _) => Ending::Counted { missing: missing(main, outcome) },
-        (Work::Do, true) if placed.hides && main.hidden > 0 => Ending::Hidden,
+        // Also of one that takes them out at once, where a hold on somebody else keeps them in the bytes.
+        (Work::Do, true) if main.hidden > 0 => Ending::Hidden,
         (Work::Do, true) => Ending::Complete,
         (Work::Do, false) => Ending::Incomplete { missing: missing(main, outcome) },
     }

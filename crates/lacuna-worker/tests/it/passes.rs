@@ -5,7 +5,7 @@ use lacuna_ledger::{Act, Actor, HoldOn, Kind, Lane, NewHold, Policy, Role, State
 use lacuna_worker::Work;
 use time::Duration;
 
-use crate::world::{World, subject, wish};
+use crate::world::{World, lines, subject, wish};
 
 #[tokio::test]
 async fn all_due_requests_ride_on_one_pass() {
@@ -191,4 +191,27 @@ async fn a_request_on_demand_does_not_wait_for_the_common_pass() {
         (summary.passes, world.state(batch).await, world.state(late).await),
         (2, State::Complete, State::Complete)
     );
+}
+
+#[tokio::test]
+async fn a_hold_on_somebody_whose_records_are_hidden_wins_over_others_erasures_purges_and_sweeps() {
+    let world = World::new().await;
+    let held = world.submit(Kind::Erase, "u3").await;
+    world.only(Work::Requests).await;
+    let (operator, approver) = (Actor::new("olga", Role::Operator), Actor::new("bob", Role::Approver));
+    let on = HoldOn::Subject { tenant: None, subject: subject("u3") };
+    let hold = NewHold { on, reason: "a lawsuit".into(), legal_basis: "law 1".into(), review: None, exports: false };
+    let hold = world.ledger.set_hold(hold, &operator, world.now()).await.unwrap();
+    let other = world.erase_now("u4").await;
+    world.only(Work::Requests).await;
+    assert_eq!((world.rows_of("u3").await, world.rows_of("u4").await), (10, 10), "they share all shards");
+    assert_eq!((world.state(held).await, world.state(other).await), (State::Verifying, State::Verifying));
+    world.put("a/late.ndjson", &lines(0..10)).await;
+    world.only(Work::Sweep).await;
+    let purge = world.only(Work::Purge).await.purge.unwrap();
+    assert_eq!((purge.held, world.rows_of("u3").await), (10, 11));
+    world.ledger.lift_hold(hold.id, "it is settled", &approver, world.now()).await.unwrap();
+    world.work().await;
+    assert_eq!((world.rows_of("u3").await, world.rows_of("u4").await), (0, 0));
+    assert_eq!((world.state(held).await, world.state(other).await), (State::Complete, State::Complete));
 }

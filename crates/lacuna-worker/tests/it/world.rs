@@ -17,7 +17,7 @@ use lacuna_ledger::{
 use lacuna_scan::{Epochs, Field, IdentifierRule, Kind as IdKind, Limits, Mapping, TenantRule};
 use lacuna_store::testing::Gated;
 use lacuna_store::{BlobPath, Condition, Content, MemoryStore, Store, WriteOptions};
-use lacuna_worker::{Catalogue, Engines, Settings, Summary, Work, Worker};
+use lacuna_worker::{Catalogue, Engines, LedgerHolds, Settings, Summary, Work, Worker};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use tokio_util::sync::CancellationToken;
@@ -88,7 +88,7 @@ impl World {
             look_every: Duration::from_millis(20),
             ..Settings::default()
         };
-        let through = || self.engine_on(self.way(&self.store), self.way(&self.packages));
+        let through = || self.engine_on(self.way(&self.store), self.way(&self.packages), &ledger);
         let engines = Engines { batch: through(), on_demand: through() };
         let catalogue = Catalogue { sources: self.sources.clone(), limits: self.limits };
         let now = self.now.clone();
@@ -102,15 +102,16 @@ impl World {
 
     /// The test's own, which nothing stands in the way of.
     pub(crate) fn engine(&self) -> Engine {
-        self.engine_on(self.store.clone(), self.packages.clone())
+        self.engine_on(self.store.clone(), self.packages.clone(), &self.ledger)
     }
 
-    fn engine_on(&self, store: Arc<dyn Store>, packages: Arc<dyn Store>) -> Engine {
+    fn engine_on(&self, store: Arc<dyn Store>, packages: Arc<dyn Store>, ledger: &Ledger) -> Engine {
         Engine::new(EngineSettings {
             store,
             export: Some(packages),
             epochs: Epochs::default(),
             signing_key: Some(key()),
+            holds: Arc::new(LedgerHolds::of(ledger.clone())),
             limits: Limits::default(),
             memory: 64 << 20,
             threads: 2,

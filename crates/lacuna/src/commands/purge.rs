@@ -10,7 +10,7 @@ use crate::exit::ExitCode;
 use crate::failure::Result;
 use crate::report::PurgeReport;
 use crate::session::{environment, settings};
-use crate::{interrupt, output, selection, signing, stores};
+use crate::{desk, interrupt, output, selection, signing, stores};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -21,9 +21,21 @@ pub(super) async fn run(args: &PurgeArgs) -> Result<ExitCode> {
     let store = stores::open(&config.store, &environment)?;
     let mut settings = settings(&config, &args.resources, store, epochs);
     settings.signing_key = Some(signing::find_or_make(&config, &environment)?);
-    let options = PurgeOptions { due_within: args.due.map(|days| DAY * days.into()), ..PurgeOptions::default() };
+    let ledger = match config.ledger {
+        Some(_) => Some(desk::open(&config).await?.0),
+        None => None,
+    };
+    settings.holds = desk::holds(ledger.as_ref());
+    let chain_head = match &ledger {
+        Some(ledger) => Some(ledger.chain_head().await?.to_string()),
+        None => None,
+    };
+    let options = PurgeOptions { due_within: args.due.map(|days| DAY * days.into()), chain_head };
     let start = Instant::now();
     let outcome = Engine::new(settings)?.purge(&sources, options, &Reporter::default(), &interrupt::watch()).await?;
+    if let Some(ledger) = ledger {
+        ledger.close().await;
+    }
     let report = PurgeReport { outcome: &outcome, elapsed: start.elapsed() };
     if args.json {
         output::print_json(&report.json())?

@@ -3,7 +3,10 @@
 //! Whoever can read the ledger's keys is trusted: `--as NAME` says on whose behalf, for roles and for the audit chain, and proves
 //! nothing. The portal is where accounts sign in.
 
+mod holds;
 mod keys;
+
+pub(crate) use holds::{holds, unasked_holds};
 
 use lacuna_ledger::{Actor, Ledger, LedgerConfig, Role};
 

@@ -65,6 +65,11 @@ impl PurgeReport<'_> {
         if outcome.shards_not_due > 0 {
             let _ = writeln!(text, "Left {} for later: not due yet.", counted(outcome.shards_not_due, "shard"));
         }
+        if !outcome.held.is_empty() {
+            let _ =
+                writeln!(text, "Left {} for now, hidden and in the bytes:", counted(outcome.shards_held, "held shard"));
+            problems(&mut text, &outcome.held);
+        }
         let (shown, more) = outcome.requests.split_at(outcome.requests.len().min(SHOWN));
         for request in shown {
             if let Some(place) = &request.receipt {

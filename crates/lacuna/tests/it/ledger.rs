@@ -301,3 +301,24 @@ fn check_opens_the_ledger_and_reads_the_keys_of_receivers() {
     assert!(ran.ends(0).stdout.contains("the key of the receiver `portal` is there"), "{}", ran.stdout);
     assert!(ran.stdout.contains("the ledger opens"), "{}", ran.stdout);
 }
+
+#[test]
+fn a_purge_leaves_what_is_held_since_it_was_hidden() {
+    let home = Home::with_ledger("cancel_window_hours = 0\n");
+    let before = home.read("logs/activity/2.ndjson");
+    id(&submit(&home, "erase", &[]));
+    home.run(&["worker", "--once", "--only", "requests"]).ends(0);
+    let held = ["--reason", "a lawsuit", "--legal-basis", "law 1", "--json"];
+    let on_source = [&["hold", "set", "--source", "activity"][..], &held].concat();
+    let on_person = [&["hold", "set", "--subjects", "-"][..], &held].concat();
+    for (set, input) in [(on_source, ""), (on_person, ALICE)] {
+        let hold = home.run_with(&set, &[], input).ends(0).json()["hold"].as_str().unwrap().to_owned();
+        let ran = home.run(&["purge"]);
+        assert!(ran.ends(0).stdout.contains("activity/1.ndjson: a lawsuit (law 1)"), "{}", ran.stdout);
+        let document = home.run(&["purge", "--json"]).ends(0).json();
+        assert_eq!((&document["shards_held"], &document["rows_purged"]), (&2.into(), &0.into()));
+        assert_eq!(home.read("logs/activity/2.ndjson"), before);
+        home.run(&["hold", "lift", &hold, "--reason", "it is settled"]).ends(0);
+    }
+    assert_eq!(home.run(&["purge", "--json"]).ends(0).json()["rows_purged"], 3);
+}

@@ -1,0 +1,36 @@
+//! What must not leave the bytes, as the ledger knows it.
+
+use std::sync::Arc;
+
+use lacuna_engine::{Holds, HoldsError, NoHolds};
+use lacuna_ledger::Ledger;
+use lacuna_worker::LedgerHolds;
+
+use crate::config::Config;
+
+/// The ledger's holds; none, where there is no ledger.
+pub(crate) fn holds(ledger: Option<&Ledger>) -> Arc<dyn Holds> {
+    match ledger {
+        Some(ledger) => Arc::new(LedgerHolds::of(ledger.clone())),
+        None => Arc::new(NoHolds),
+    }
+}
+
+/// For what takes nothing out of the bytes, and so opens no ledger. Where there is one, it could not.
+pub(crate) fn unasked_holds(config: &Config) -> Arc<dyn Holds> {
+    match config.ledger {
+        Some(_) => Arc::new(Unasked),
+        None => Arc::new(NoHolds),
+    }
+}
+
+/// A ledger that was not opened.
+#[derive(Debug)]
+struct Unasked;
+
+#[async_trait::async_trait]
+impl Holds for Unasked {
+    async fn held(&self, _: &str, _: &[&str]) -> Result<Option<String>, HoldsError> {
+        Err("the ledger was not asked for its holds".into())
+    }
+}
