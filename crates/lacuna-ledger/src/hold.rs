@@ -14,7 +14,7 @@ use crate::change::{Change, Detail};
 use crate::kept::{IDS_MAX, Kept};
 use crate::name::is_name;
 use crate::sql::{Row, Tx, Value, args, group};
-use crate::{Actor, Error, Ledger, Refusal, RequestId, Result, Role, Subject, standing};
+use crate::{Actor, Error, Identifier, Ledger, Refusal, RequestId, Result, Role, Subject, standing};
 
 /// The id of a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -118,6 +118,9 @@ impl Ledger {
             HoldOn::Subject { tenant, subject } => {
                 if subject.identifiers.is_empty() {
                     return Err(Refusal::Malformed("there is no identifier").into());
+                }
+                if subject.identifiers.iter().any(Identifier::is_blank) {
+                    return Err(Refusal::Malformed("an identifier has no value").into());
                 }
                 if tenant.as_ref().is_some_and(|tenant| !is_name(tenant)) {
                     return Err(Refusal::Malformed("a tenant is empty or too long").into());

@@ -9,7 +9,7 @@ use crate::{Error, Result, Secret};
 pub struct Identifier {
     /// What sort of identifier it is.
     pub kind: String,
-    /// The value, exactly as it was given; an empty one is an identifier too.
+    /// The value, exactly as it was given. A blank one names nobody, and is recorded nowhere.
     pub value: Secret,
 }
 
@@ -17,6 +17,11 @@ impl Identifier {
     /// An identifier of `kind`.
     pub fn new(kind: impl Into<String>, value: impl Into<String>) -> Self {
         Self { kind: kind.into(), value: Secret::new(value) }
+    }
+
+    /// Whether the value is empty or white space only.
+    pub fn is_blank(&self) -> bool {
+        self.value.expose().trim().is_empty()
     }
 }
 

@@ -9,7 +9,9 @@ use crate::change::{Change, Detail};
 use crate::kept::{Kept, json as text, whole};
 use crate::name::is_name;
 use crate::sql::args;
-use crate::{Actor, Clock, Error, Ledger, NewRequest, Refusal, Request, RequestId, Result, Role, State, Step};
+use crate::{
+    Actor, Clock, Error, Identifier, Ledger, NewRequest, Refusal, Request, RequestId, Result, Role, State, Step,
+};
 
 /// What is too long to be kept.
 const OPTIONS_BYTES_MAX: usize = 64 * 1024;
@@ -193,6 +195,7 @@ fn check(new: &NewRequest, actor: &Actor) -> Result<(), Refusal> {
         (new.subject.identifiers.is_empty(), "there is no identifier"),
         (new.subject.identifiers.len() > IDENTIFIERS_MAX, "there are too many identifiers"),
         (new.subject.identifiers.iter().any(|one| !is_name(&one.kind)), "an identifier's kind is missing or too long"),
+        (new.subject.identifiers.iter().any(Identifier::is_blank), "an identifier has no value"),
         (new.subject.encode().len() > SUBJECT_BYTES_MAX, "the identifiers are too long"),
     ];
     if let Some((_, why)) = malformed.into_iter().find(|(is, _)| *is) {

@@ -53,4 +53,4 @@ pub use pseudonym::{Epoch, Epochs};
 pub use rows::{Matches, SelectorIndex};
 pub use secret::Secret;
 pub use sink::{Found, Ignore, Record, Sink, StreamSearch, Summary};
-pub use subject::{Identifier, Kind, Selector, TenantId};
+pub use subject::{Identifier, Kind, NoIdentifier, Selector, TenantId};

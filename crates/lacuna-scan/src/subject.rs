@@ -61,7 +61,7 @@ impl fmt::Display for TenantId {
 pub struct Identifier {
     /// What sort of identifier it is.
     pub kind: Kind,
-    /// The value, exactly as it was given; an empty one is an identifier too.
+    /// The value, exactly as it was given. A blank one names nobody: whoever asks for a person refuses it.
     pub value: Secret<String>,
 }
 
@@ -71,12 +71,32 @@ impl Identifier {
         Self { kind: Kind::new(kind), value: Secret::new(value.into()) }
     }
 
-    /// Splits `KIND=VALUE` at the first `=`; `None` when there is none or the kind is empty.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (kind, value) = text.split_once('=')?;
-        let kind = kind.trim();
-        (!kind.is_empty()).then(|| Self::new(kind, value))
+    /// Splits `KIND=VALUE` at the first `=`.
+    pub fn parse(text: &str) -> Result<Self, NoIdentifier> {
+        let (kind, value) = text.split_once('=').ok_or(NoIdentifier::Form)?;
+        let identifier = Self::new(kind.trim(), value);
+        match (identifier.kind.as_str().is_empty(), identifier.is_blank()) {
+            (true, _) => Err(NoIdentifier::Form),
+            (false, true) => Err(NoIdentifier::Blank),
+            (false, false) => Ok(identifier),
+        }
     }
+
+    /// Whether the value is empty or white space only. Records without a value would be everybody's who has none.
+    pub fn is_blank(&self) -> bool {
+        self.value.expose().trim().is_empty()
+    }
+}
+
+/// Why a text is no identifier, said of it; the text itself is not repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoIdentifier {
+    /// There is no `=`, or nothing in front of it.
+    #[error("is not KIND=VALUE")]
+    Form,
+    /// There is nothing behind the `=`, or white space only.
+    #[error("has no value: it would stand for everybody whose records have none")]
+    Blank,
 }
 
 /// What one request looks for: a subject's identifiers, within a tenant.

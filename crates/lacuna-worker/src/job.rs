@@ -179,9 +179,10 @@ impl Catalogue {
     }
 }
 
-/// Whom a request is about, as the scan knows it.
+/// Whom a request is about, as the scan knows it. Older ledgers may have blank identifiers: those name nobody.
 pub(crate) fn selector(tenant: Option<&str>, subject: &Subject) -> Selector {
     let identifiers = subject.identifiers.iter().map(|one| Identifier::new(one.kind.as_str(), one.value.expose()));
+    let identifiers = identifiers.filter(|identifier| !identifier.is_blank());
     Selector { tenant: tenant.map(TenantId::new), identifiers: identifiers.collect() }
 }
 

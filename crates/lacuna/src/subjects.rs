@@ -15,9 +15,8 @@ const LINE_BYTES_MAX: u64 = 1 << 20;
 pub(crate) fn read(who: &Who) -> Result<Vec<Identifier>> {
     let mut identifiers = Vec::new();
     for (index, subject) in who.subject.iter().enumerate() {
-        let identifier = Identifier::parse(subject.expose()).ok_or_else(|| {
-            Failure::usage(format!("the {} value of --subject is not KIND=VALUE", ordinal(index + 1)))
-        })?;
+        let identifier = Identifier::parse(subject.expose())
+            .map_err(|what| Failure::usage(format!("the {} value of --subject {what}", ordinal(index + 1))))?;
         identifiers.push(identifier);
     }
     if who.subjects.iter().filter(|path| is_standard_input(path)).count() > 1 {
@@ -72,7 +71,7 @@ fn read_lines(mut input: impl BufRead, name: &str, identifiers: &mut Vec<Identif
             continue;
         }
         // White space belongs to the value: only the line's end is cut.
-        identifiers.push(Identifier::parse(text).ok_or_else(|| wrong("is not KIND=VALUE"))?);
+        identifiers.push(Identifier::parse(text).map_err(|what| wrong(&what.to_string()))?);
     }
 }
 
@@ -112,8 +111,8 @@ mod tests {
 
     #[test]
     fn values_are_taken_as_they_are() {
-        let text = b"\xef\xbb\xbfid=0\r\n\n  # a comment\nemail=#x = y \nempty=\n  \nlast=\xc3\xa9";
-        let expected = [("id", "0"), ("email", "#x = y "), ("empty", ""), ("last", "\u{e9}")];
+        let text = b"\xef\xbb\xbfid=0\r\n\n  # a comment\nemail=#x = y \n  \nlast=\xc3\xa9";
+        let expected = [("id", "0"), ("email", "#x = y "), ("last", "\u{e9}")];
         assert_eq!(lines(text).unwrap(), expected.map(|(kind, value)| (kind.to_owned(), value.to_owned())));
     }
 
@@ -122,6 +121,14 @@ mod tests {
         for (text, expected) in [
             (&b"id=1\nalice@example.org\n"[..], "error: line 2 of the subjects in x is not KIND=VALUE\n"),
             (b"=alice", "error: line 1 of the subjects in x is not KIND=VALUE\n"),
+            (
+                b"id=1\n# nobody\nemail=\n",
+                "error: line 3 of the subjects in x has no value: it would stand for everybody whose records have none\n",
+            ),
+            (
+                b"email= \t\r\n",
+                "error: line 1 of the subjects in x has no value: it would stand for everybody whose records have none\n",
+            ),
             (b"id=\xff", "error: line 1 of the subjects in x is not UTF-8\n"),
         ] {
             assert_eq!(lines(text).unwrap_err().text(), expected);

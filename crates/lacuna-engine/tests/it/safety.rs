@@ -79,3 +79,14 @@ async fn a_held_subject_is_exported_and_kept_and_the_receipt_says_why() {
     assert_eq!(lines.iter().map(|line| line.matched).sum::<u64>(), 6);
     assert!(lines.iter().all(|line| line.state == ShardState::Kept && line.reason.as_deref() == Some(why)));
 }
+
+#[tokio::test]
+async fn an_identifier_without_a_value_is_nobodys() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&[("T", "", 1), ("T", " ", 2), ("T", "u1", 3)])).await;
+    for blank in ["", " \t"] {
+        let refused = world.run(vec![source("all", "*.ndjson")], vec![erase("e", blank)]).await.unwrap_err();
+        assert!(lacuna_engine::chain(&refused).contains("kind `id` has no value"), "{refused:?}");
+    }
+    assert_eq!(world.packages().await.len(), 0);
+}
