@@ -13,7 +13,7 @@ use crate::pass::Searched;
 use crate::plan::OWN_PREFIX;
 use crate::problem::ShardError;
 use crate::receipt::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState};
-use crate::{OnErase, Request, Source, commit, hidden, journal, seal, verify};
+use crate::{OnErase, Request, RequestId, Source, commit, hidden, journal, seal, verify};
 
 /// What a receipt is to a web server.
 const RECEIPT_MEDIA_TYPE: &str = "application/jose";
@@ -75,6 +75,20 @@ impl Statement {
                 .collect(),
         }
     }
+}
+
+/// Whether a receipt, or a record of what was begun, is of the same person and tenant as a request. One that knows no person is of whoever
+/// asks.
+pub(crate) fn is_of(receipt: &Receipt, request: &Request, key: &SigningKey) -> bool {
+    let subject = || seal::subject_hash(key, &request.selector.identifiers);
+    receipt.subject.is_empty() || (receipt.tenant == request.selector.tenant && receipt.subject == subject())
+}
+
+/// What is said to whoever gives an id that another erasure has.
+pub(crate) fn anothers(id: &RequestId) -> String {
+    format!(
+        "{id} is the id of another erasure: of other identifiers, or in another tenant. Give the ones that it began with, or another id"
+    )
 }
 
 /// Signs a receipt.

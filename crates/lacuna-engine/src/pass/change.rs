@@ -15,7 +15,7 @@ use crate::problem::{ShardError, chain};
 use crate::purge::{Begun, LEFTOVERS};
 use crate::receipt::{Receipt, ReceiptShard, ShardState};
 use crate::search::Question;
-use crate::{Action, EraseMode, Error, OnErase, Phase, Request, journal, plan};
+use crate::{Action, EraseMode, Error, OnErase, Phase, Request, journal, plan, statement};
 
 impl Pass<'_> {
     /// Erases what the requests that erase have matched, but for those that were stopped.
@@ -136,6 +136,9 @@ impl Pass<'_> {
             let path = journal::request_path(request.id.as_str());
             let receipt = self.statement.receipt(request, false, &self.sources_of(index, searched), key);
             let there = journal::read::<Receipt>(store, &path).await?;
+            if there.as_ref().is_some_and(|there| !statement::is_of(&there.record, request, key)) {
+                return Err(ShardError::Refused(statement::anothers(&request.id)));
+            }
             let written = journal::write(store, &path, &receipt, there.as_ref().map(|kept| &kept.info)).await;
             written.map_err(ShardError::Store)?;
         }

@@ -111,6 +111,7 @@ impl Pass<'_> {
                 press.check_absent(request).await?;
             }
         }
+        self.check_ids().await?;
         self.reporter.enter(Phase::Search);
         self.tombstones().await?;
         let mut gathered = Gathered::new(&self)?;

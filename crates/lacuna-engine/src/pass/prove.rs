@@ -1,5 +1,7 @@
 //! Receipts of what a job did, and what other requests are told whose rows went with it.
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
 use super::Pass;
 use super::gather::Searched;
 use crate::engine::location;
@@ -7,9 +9,30 @@ use crate::outcome::RequestOutcome;
 use crate::receipt::Receipt;
 use crate::settle::Settlement;
 use crate::statement::Unwritten;
-use crate::{Source, commit, journal, statement};
+use crate::{Error, Request, Source, commit, journal, statement};
+
+/// Requests whose receipts are looked for at a time.
+const AT_ONCE: usize = 16;
 
 impl Pass<'_> {
+    /// Refuses ids that erasures of somebody else had: their rows would be told of in one receipt. An id that cannot be looked up is left to
+    /// whoever writes the receipt.
+    pub(super) async fn check_ids(&self) -> Result<(), Error> {
+        let (store, Some(key)) = (self.engine.settings.store.as_ref(), &self.engine.settings.signing_key) else {
+            return Ok(());
+        };
+        let check = async |request: &Request| {
+            let known = statement::newest(store, key, request.id.as_str()).await;
+            match known.is_ok_and(|known| known.is_some_and(|(_, known)| !statement::is_of(&known, request, key))) {
+                true => Err(statement::anothers(&request.id)),
+                false => Ok(()),
+            }
+        };
+        let checks = self.job.requests.iter().filter(|request| request.changes()).map(check);
+        let checked = stream::iter(checks.collect::<Vec<_>>()).buffered(AT_ONCE);
+        checked.try_for_each(async |()| Ok(())).await.map_err(Error::Configuration)
+    }
+
     pub(super) async fn write_receipts(
         &self,
         searched: &mut [Searched],

@@ -1,8 +1,9 @@
 //! What stops an erasure, or holds it back: limits on how far it reaches, and holds on its subject.
 
-use lacuna_engine::{EraseLimits, Reach, Request, ShardState, Stopped};
+use lacuna_engine::{Action, EraseLimits, EraseMode, Reach, Request, ShardState, Stopped};
+use lacuna_scan::TenantId;
 
-use crate::world::{World, erase, export, find, mixed, ndjson, parquet, receipt, source};
+use crate::world::{World, erase, export, find, mixed, ndjson, parquet, receipt, request, source};
 
 async fn world() -> World {
     let world = World::new();
@@ -89,4 +90,21 @@ async fn an_identifier_without_a_value_is_nobodys() {
         assert!(lacuna_engine::chain(&refused).contains("kind `id` has no value"), "{refused:?}");
     }
     assert_eq!(world.packages().await.len(), 0);
+}
+
+#[tokio::test]
+async fn the_id_of_an_erasure_is_no_other_persons_and_in_no_other_tenant() {
+    let world = world().await;
+    let sources = vec![source("all", "*.*")];
+    let hide = |user: &str| request("r1", user, Action::Erase(EraseMode::Hide));
+    world.run(sources.clone(), vec![hide("u3")]).await.unwrap();
+    let mut elsewhere = hide("u3");
+    elsewhere.selector.tenant = Some(TenantId::new("X"));
+    for other in [hide("u4"), elsewhere] {
+        let refused = world.run(sources.clone(), vec![other]).await.unwrap_err().to_string();
+        assert!(refused.starts_with("r1 is the id of another erasure"), "{refused}");
+    }
+    assert_eq!(world.run(sources.clone(), vec![find("u4")]).await.unwrap().matched, 6, "nothing was hidden");
+    let again = world.run(sources, vec![hide("u3")]).await.unwrap();
+    assert!(again.is_complete(), "{again:?}");
 }

@@ -171,19 +171,6 @@ async fn whoever_was_hidden_in_a_replaced_shard_is_not_forgotten_when_others_are
 }
 
 #[tokio::test]
-async fn the_same_id_for_another_person_takes_over_nothing() {
-    let world = World::new();
-    world.put("a.ndjson", ndjson(&mixed())).await;
-    let sources = vec![source("all", "*.*")];
-    for user in ["u3", "u4"] {
-        world.run(sources.clone(), vec![erase("e1", user)]).await.unwrap();
-    }
-    let second = receipt(&world, "_lacuna/receipts/e1.2.jws").await;
-    assert_eq!(second.sources[0].shards.len(), 1, "{second:?}");
-    assert_eq!(second.sources[0].shards[0].rows_before, 57);
-}
-
-#[tokio::test]
 async fn rows_of_a_replaced_shard_are_searched_again() {
     let world = World::new();
     world.put("a.ndjson", ndjson(&mixed())).await;
