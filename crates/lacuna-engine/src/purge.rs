@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use futures::{StreamExt as _, TryStreamExt as _};
-use lacuna_erase::tombstone::Tombstone;
+use lacuna_erase::tombstone::{self, Tombstone};
 use lacuna_scan::{Matcher, Selector};
 use lacuna_store::{BlobInfo, BlobPath, Etag, Store};
 use serde::Serialize;
@@ -24,6 +24,10 @@ use crate::search::{Question, Reading};
 use crate::settle::{Blocked, Settlement};
 use crate::statement;
 use crate::{Engine, Error, Phase, Reporter, Source, commit};
+
+/// What is said of a shard that is another version by now than the one whose rows are hidden.
+const SUPERSEDED: &str = "another writer replaced it since its rows were hidden, and its new version may show them: that must be searched \
+     (erase again under the same id)";
 
 /// Days that the law gives an erasure (GDPR, article 12 paragraph 3, taken as days).
 const DUE_DAYS: i64 = 30;
@@ -59,6 +63,8 @@ pub struct PurgeOutcome {
     /// Those rows by source.
     #[serde(skip)]
     pub sources: BTreeMap<String, u64>,
+    /// Shards that others replaced since their rows were hidden: what their new versions hold is not hidden.
+    pub shards_superseded: u64,
     /// Shards that had been purged before, and whose old bytes were looked after now.
     pub shards_looked_after: u64,
     /// Shards whose old bytes are deleted, and kept for a while all the same.
@@ -66,7 +72,7 @@ pub struct PurgeOutcome {
     pub retained: Vec<Retained>,
     /// Each request that had any rows in these shards, and the receipt that tells of them.
     pub requests: Vec<PurgedRequest>,
-    /// Shards that could not be purged, whose rows stay hidden; and those whose old bytes could not be removed.
+    /// Shards that could not be purged, and those whose old bytes could not be removed.
     pub problems: Vec<Problem>,
     /// Whether it was stopped before its end.
     pub interrupted: bool,
@@ -109,7 +115,7 @@ struct Run<'a> {
 /// What came of one shard.
 enum Done {
     Purged(usize, Box<Purged>),
-    /// It stays as it is, and its rows hidden in it.
+    /// It stays as it is, and its rows hidden in it, unless it is `superseded`.
     Blocked(usize, Box<Blocked>),
     NotDue,
     /// Its rows stay in the bytes for now, for this reason.
@@ -242,7 +248,7 @@ impl Run<'_> {
             tally.add(done);
         }
         drop(purges);
-        let Tally { mut outcome, purged, blocked } = tally;
+        let Tally { mut outcome, purged, blocked, unread } = tally;
         outcome.interrupted = self.cancel.is_cancelled();
         let sources: Vec<&Source> = self.sources.iter().map(|prepared| prepared.source).collect();
         let purged: Vec<(&Source, Purged)> = purged.into_iter().map(|(at, purged)| (sources[at], purged)).collect();
@@ -252,7 +258,7 @@ impl Run<'_> {
             *outcome.sources.entry(source.name.clone()).or_default() += purged.tombstone.hidden().len();
         }
         let chain_head = self.options.chain_head.as_deref();
-        let settlement = Settlement { store, key: self.key, chain_head };
+        let settlement = Settlement { store, key: self.key, chain_head, unread: &unread };
         let (requests, problems) = settlement.settle(&purged, &blocked, |_| true).await;
         outcome.requests = requests;
         outcome.problems.extend(problems);
@@ -299,16 +305,17 @@ impl Run<'_> {
             Err(error) => return Err(ShardError::Store(error)),
         };
         if shard.etag.as_str() != version.etag {
-            return Err(ShardError::Refused(
-                "another writer replaced it since its rows were hidden: erase again, and its new version is searched"
-                    .into(),
-            ));
+            let blocked = Blocked { tombstone: held.tombstone, reason: SUPERSEDED.into(), superseded: true };
+            return Ok(Done::Blocked(at, Box::new(blocked)));
         }
         let format = ShardFormat::of(prepared.source, &version.shard).map_err(ShardError::Refused)?;
         match self.purger(prepared).shard(&shard, &format, &held).await {
             Ok(purged) => Ok(Done::Purged(at, Box::new(purged))),
             Err(error) if error.is_passing() => Err(error),
-            Err(error) => Ok(Done::Blocked(at, Box::new(Blocked { tombstone: held.tombstone, reason: chain(&error) }))),
+            Err(error) => {
+                let blocked = Blocked { tombstone: held.tombstone, reason: chain(&error), superseded: false };
+                Ok(Done::Blocked(at, Box::new(blocked)))
+            }
         }
     }
 
@@ -398,6 +405,8 @@ struct Tally {
     outcome: PurgeOutcome,
     purged: Vec<(usize, Purged)>,
     blocked: Vec<(usize, Blocked)>,
+    /// Tombstones that could not be read.
+    unread: Vec<Problem>,
 }
 
 impl Tally {
@@ -419,6 +428,7 @@ impl Tally {
             Ok(Done::Blocked(at, blocked)) => {
                 let (shard, reason) = (blocked.tombstone.version().shard.clone(), blocked.reason.clone());
                 self.outcome.problems.push(Problem { shard, reason });
+                self.outcome.shards_superseded += u64::from(blocked.superseded);
                 self.blocked.push((at, *blocked));
             }
             Ok(Done::NotDue) => self.outcome.shards_not_due += 1,
@@ -427,7 +437,11 @@ impl Tally {
                 self.outcome.held.push(held);
             }
             Ok(Done::Elsewhere | Done::Nothing) => {}
-            Err((shard, error)) => self.outcome.problems.push(error.into_problem(&shard)),
+            Err((place, error)) => {
+                let problem = error.into_problem(&place);
+                self.unread.extend(place.starts_with(tombstone::PREFIX).then(|| problem.clone()));
+                self.outcome.problems.push(problem);
+            }
         }
     }
 }

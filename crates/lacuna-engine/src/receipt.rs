@@ -31,7 +31,8 @@ pub struct Receipt {
     pub finished: String,
     /// What made the receipt.
     pub tool: String,
-    /// Whether every shard could be searched and changed when all were. What became of each since, its line tells.
+    /// Whether every shard could be searched and changed when all were, and nobody replaced any before its rows were out of the bytes. What
+    /// became of each since, its line tells.
     pub complete: bool,
     /// Each source that was searched.
     pub sources: Vec<ReceiptSource>,

@@ -15,7 +15,7 @@ use crate::outcome::Problem;
 use crate::problem::ShardError;
 use crate::purge::PurgedRequest;
 use crate::receipt::{ReceiptShard, ShardState};
-use crate::statement::{self, Next};
+use crate::statement::{self, News, Next};
 use crate::{Source, commit};
 
 /// Requests, or records, that are worked on at a time.
@@ -30,6 +30,8 @@ pub(crate) struct Blocked {
     /// The rows that stay hidden in it, and whose they are.
     pub(crate) tombstone: Tombstone,
     pub(crate) reason: String,
+    /// Whether it is another version by now, which nobody has searched.
+    pub(crate) superseded: bool,
 }
 
 impl Blocked {
@@ -48,6 +50,8 @@ pub(crate) struct Settlement<'a> {
     pub(crate) key: &'a SigningKey,
     /// The head of the ledger's chain.
     pub(crate) chain_head: Option<&'a str>,
+    /// Tombstones that could not be read, and why: whose rows they hide, and that they do, only receipts tell.
+    pub(crate) unread: &'a [Problem],
 }
 
 /// What came of one request: lines for its receipt.
@@ -55,6 +59,8 @@ struct Account<'a> {
     request: &'a str,
     rows: u64,
     lines: Vec<(&'a Source, ReceiptShard)>,
+    /// Whether all of them are of versions that were searched.
+    searched: bool,
 }
 
 impl Settlement<'_> {
@@ -67,20 +73,22 @@ impl Settlement<'_> {
         wanted: impl Fn(&str) -> bool,
     ) -> (Vec<PurgedRequest>, Vec<Problem>) {
         let mut accounts: BTreeMap<&str, Account<'_>> = BTreeMap::new();
-        let mut tell = |request, source, line: ReceiptShard, rows: u64| {
-            let account = accounts.entry(request).or_insert(Account { request, rows: 0, lines: Vec::new() });
+        let mut tell = |request, source, line: ReceiptShard, rows: u64, searched: bool| {
+            let account =
+                accounts.entry(request).or_insert(Account { request, rows: 0, lines: Vec::new(), searched: true });
             account.rows += rows;
+            account.searched &= searched;
             account.lines.push((source, line));
         };
         for &(source, ref purged) in purged {
             for (request, rows) in purged.tombstone.requests().filter(|(request, _)| wanted(request)) {
                 let gone = if purged.is_again { 0 } else { rows.len() };
-                tell(request, source, purged.line(rows.len()), gone);
+                tell(request, source, purged.line(rows.len()), gone, true);
             }
         }
         for &(source, ref blocked) in blocked {
             for (request, rows) in blocked.tombstone.requests().filter(|(request, _)| wanted(request)) {
-                tell(request, source, blocked.line(rows.len()), 0);
+                tell(request, source, blocked.line(rows.len()), 0, !blocked.superseded);
             }
         }
         let accounts: Vec<Account<'_>> = accounts.into_values().collect();
@@ -104,7 +112,9 @@ impl Settlement<'_> {
     }
 
     async fn draft(&self, account: &Account<'_>) -> Result<Next, ShardError> {
-        statement::advance(self.store, self.key, account.request, &account.lines, self.chain_head).await
+        let Account { request, lines, searched, .. } = account;
+        let news = News { lines, searched: *searched, unread: self.unread, chain_head: self.chain_head };
+        statement::advance(self.store, self.key, request, &news).await
     }
 
     /// Writes a receipt for each of `accounts`.

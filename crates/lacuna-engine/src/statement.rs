@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
+use lacuna_erase::tombstone;
 use lacuna_store::{BlobPath, Content, ErrorKind, NewBlob, Store};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::engine::TOOL;
+use crate::outcome::Problem;
 use crate::pass::Searched;
 use crate::plan::OWN_PREFIX;
 use crate::problem::ShardError;
@@ -269,23 +271,36 @@ impl Draft {
     }
 }
 
-/// What a request's receipt says once shards stand as `lines` say. A line takes the place of the one that the newest has of the same
-/// version of the shard, if that does not tell more.
+/// What a purge has to tell of a request.
+pub(crate) struct News<'a> {
+    /// How shards stand.
+    pub(crate) lines: &'a [(&'a Source, ReceiptShard)],
+    /// Whether all of these are of versions that were searched.
+    pub(crate) searched: bool,
+    /// Tombstones that could not be read, and why.
+    pub(crate) unread: &'a [Problem],
+    /// The head of the ledger's chain.
+    pub(crate) chain_head: Option<&'a str>,
+}
+
+/// What a request's receipt says with this news. A line takes the place of the one that the newest has of the same version of the shard, if
+/// that does not tell more.
 pub(crate) async fn advance(
     store: &dyn Store,
     key: &SigningKey,
     request: &str,
-    lines: &[(&Source, ReceiptShard)],
-    chain_head: Option<&str>,
+    news: &News<'_>,
 ) -> Result<Next, ShardError> {
     let (number, before) = newest(store, key, request).await?.unwrap_or_else(|| (0, unknown(request)));
     let mut receipt = before.clone();
-    lines.iter().for_each(|(source, line)| note(&mut receipt, source, line));
+    news.lines.iter().for_each(|(source, line)| note(&mut receipt, source, line));
+    let all_read = doubt(&mut receipt, news.unread);
+    receipt.complete &= news.searched && all_read;
     if number > 0 && receipt == before {
         return receipt_path(request, number).map(Next::Same).map_err(ShardError::Store);
     }
     receipt.finished = rfc3339(OffsetDateTime::now_utc());
-    receipt.chain_head = chain_head.map(str::to_owned).or(receipt.chain_head);
+    receipt.chain_head = news.chain_head.map(str::to_owned).or(receipt.chain_head);
     let path = receipt_path(request, number + 1).map_err(ShardError::Store)?;
     Ok(Next::Another(Draft { path, jws: sign(&receipt, key) }))
 }
@@ -317,6 +332,22 @@ fn note(receipt: &mut Receipt, source: &Source, line: &ReceiptShard) {
         Some(known) => *known = line.clone(),
         None => shards.push(line.clone()),
     }
+}
+
+/// Takes back that rows are hidden, where the tombstone that hid them cannot be read; whether all could be.
+fn doubt(receipt: &mut Receipt, unread: &[Problem]) -> bool {
+    let mut all_read = true;
+    for line in receipt.sources.iter_mut().flat_map(|source| &mut source.shards) {
+        let places = || [tombstone::path(&line.shard), tombstone::superseded_path(&line.shard, &line.etag_before)];
+        let is_hidden = line.state == ShardState::Hidden && !unread.is_empty();
+        let place = is_hidden.then(places);
+        if let Some(problem) = place.and_then(|places| unread.iter().find(|unread| places.contains(&unread.shard))) {
+            line.state = ShardState::Blocked;
+            line.reason = Some(format!("whether its rows are hidden cannot be told: {}", problem.reason));
+            all_read = false;
+        }
+    }
+    all_read
 }
 
 /// The receipt of a request of which nothing else is known than that rows were hidden for it.
@@ -447,7 +478,8 @@ mod tests {
         let (store, source) = (MemoryStore::new(), source());
         told(&store, &[purged("1", ShardState::Gone, OldVersions::None)]).await;
         let left = purged("1", ShardState::Verified, OldVersions::Left);
-        let next = advance(&store, &key(), "r", &[(&source, left)], None).await.unwrap();
+        let news = News { lines: &[(&source, left)], searched: true, unread: &[], chain_head: None };
+        let next = advance(&store, &key(), "r", &news).await.unwrap();
         assert!(matches!(next, Next::Same(_)), "nothing new is said");
     }
 

@@ -76,7 +76,7 @@ impl Pass<'_> {
         }
         let is_other = |request: &str| self.job.requests.iter().all(|own| own.id.as_str() != request);
         let chain_head = self.job.requests.iter().find_map(|request| request.chain_head.as_deref());
-        let (_, problems) = Settlement { store, key, chain_head }.settle(&purged, &[], is_other).await;
+        let (_, problems) = Settlement { store, key, chain_head, unread: &[] }.settle(&purged, &[], is_other).await;
         for request in self.job.requests.iter().filter(|request| request.changes()) {
             let begun = journal::read::<Receipt>(store, &journal::request_path(request.id.as_str())).await;
             if let Ok(Some(begun)) = begun

@@ -182,12 +182,35 @@ async fn rows_of_a_replaced_shard_are_searched_again() {
     let purged = purge(&world, &sources).await;
     assert_eq!((purged.shards_purged, purged.problems.len()), (0, 1), "{purged:?}");
     assert_eq!(world.get("a.ndjson").await, ndjson(&replaced).into_bytes());
+    let told = receipt(&world, "_lacuna/receipts/e1.2.jws").await;
+    let line = &told.sources[0].shards[0];
+    assert_eq!((told.complete, line.state, line.shard.as_str()), (false, ShardState::Blocked, "a.ndjson"));
+    assert!(line.reason.as_ref().unwrap().contains("must be searched"), "{line:?}");
+    // Nothing new is said by the next one.
+    assert_eq!(purge(&world, &sources).await.shards_superseded, 1);
+    assert!(world.store.head(&blob("_lacuna/receipts/e1.3.jws")).await.is_err());
 
     world.run(sources.clone(), vec![hide("e2", "u3")]).await.unwrap();
     assert_eq!(world.run(sources.clone(), vec![find("u3")]).await.unwrap().matched, 0);
     assert_eq!(purge(&world, &sources).await.rows_purged, 3);
     let survivors: Vec<_> = survivors(&["u3"]).into_iter().rev().collect();
     assert_eq!(world.get("a.ndjson").await, ndjson(&survivors).into_bytes());
+}
+
+#[tokio::test]
+async fn no_receipt_says_hidden_where_a_tombstone_cannot_be_read() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    world.put("b.ndjson", ndjson(&mixed())).await;
+    let sources = vec![source("all", "*.*")];
+    world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap();
+    world.put("_lacuna/tombstones/by-path/a.ndjson.puffin", "noise").await;
+    let purged = purge(&world, &sources).await;
+    assert_eq!((purged.shards_purged, purged.problems.len()), (1, 1), "{purged:?}");
+    let told = receipt(&world, "_lacuna/receipts/e1.2.jws").await;
+    let line = told.sources[0].shards.iter().find(|line| line.shard == "a.ndjson").unwrap();
+    assert_eq!((told.complete, line.state), (false, ShardState::Blocked));
+    assert!(line.reason.as_ref().unwrap().starts_with("whether its rows are hidden cannot be told"), "{line:?}");
 }
 
 /// A Parquet or Arrow shard whose metadata names a user.

@@ -85,9 +85,14 @@ impl PurgeReport<'_> {
         if !outcome.problems.is_empty() {
             text.push_str("\nProblems:\n");
             problems(&mut text, &outcome.problems);
-            text.push_str(
-                "\nIncomplete: rows of what is named above are hidden, and still in bytes that the store has.\n",
-            );
+            text.push_str("\nIncomplete: rows of what is named above may still be in bytes that the store has.\n");
+            if outcome.shards_superseded > 0 {
+                let _ = writeln!(
+                    text,
+                    "Nothing hides rows in the new versions of {}: erase again under the same ids, or sweep.",
+                    counted(outcome.shards_superseded, "replaced shard")
+                );
+            }
         }
         if outcome.interrupted {
             text.push_str("\nStopped before the end. The same command does the rest.\n");
