@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use lacuna_scan::{Epochs, Limits};
-use lacuna_store::{BlobPath, Store};
+use lacuna_store::{BlobPath, Scratch, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::cpu::Cpu;
@@ -100,6 +100,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Nothing can be written down for a store to take.
+    pub(crate) fn no_staging(source: lacuna_store::Error) -> Self {
+        Self::Store { what: "the place for temporary files cannot be made".into(), source }
+    }
+
     /// Tombstones, intents or what became of them could not be listed.
     pub(crate) fn hidden_unlisted(source: lacuna_store::Error) -> Self {
         Self::Store { what: "what is hidden cannot be listed".into(), source }
@@ -126,7 +131,8 @@ impl Engine {
         limits.message_bytes_max = limits.message_bytes_max.min(share);
         let budget = Budget::new(settings.memory, threads, settings.requests);
         let requests = settings.requests.max(1);
-        let shop = Workshop { cpu, budget, limits, threads, requests, temp_dir };
+        let scratch = Arc::new(Scratch::new(&temp_dir));
+        let shop = Workshop { cpu, budget, limits, threads, requests, temp_dir, scratch };
         Ok(Self { settings, shop })
     }
 

@@ -530,7 +530,7 @@ impl Purge<'_> {
         matcher: Arc<Matcher>,
         before: FileAt,
     ) -> Result<Written, ShardError> {
-        let staging = self.store.staging_dir().unwrap_or(&self.shop.temp_dir);
+        let staging = self.shop.staging(self.store.as_ref()).map_err(ShardError::Store)?;
         let file = NamedTempFile::new_in(staging).map_err(ShardError::Temp)?;
         let out = file.reopen().map_err(ShardError::Temp)?;
         let job = Rewrite {

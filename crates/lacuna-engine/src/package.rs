@@ -2,7 +2,7 @@
 //!
 //! Small files are put together and written with those of other packages. A large one is written by itself.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,10 +14,10 @@ use lacuna_store::{BlobPath, Content, NewBlob, Store};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempPath;
 
-use crate::cpu::Cpu;
 use crate::hashing::Hashing;
 use crate::outgrown::{Outgrown, Written};
 use crate::seal::{self, hex};
+use crate::search::Workshop;
 use crate::spool::{Lines, Spool};
 use crate::{Error, Request, Source, commit, engine};
 
@@ -61,8 +61,7 @@ pub(crate) struct Volume {
 
 /// Where packages go, and who signs them.
 pub(crate) struct Press<'a> {
-    pub(crate) cpu: &'a Cpu,
-    pub(crate) temp_dir: &'a Path,
+    pub(crate) shop: &'a Workshop,
     pub(crate) store: &'a dyn Store,
     pub(crate) key: &'a SigningKey,
 }
@@ -178,10 +177,12 @@ impl Press<'_> {
         lines: Lines,
         volume: &mut Volume,
     ) -> Result<Vec<File>, Error> {
-        let mut parts = Parts { format, encoder: None, reader: None, lines, temp_dir: self.temp_dir.to_owned() };
+        let staging = self.shop.staging(self.store).map_err(Error::no_staging)?.to_owned();
+        let mut parts = Parts { format, encoder: None, reader: None, lines, staging };
         let mut files = Vec::new();
         loop {
             let (back, part) = self
+                .shop
                 .cpu
                 .run(move || {
                     let part = parts.next();
@@ -255,7 +256,8 @@ struct Parts {
     lines: Lines,
     encoder: Option<Encoder>,
     reader: Option<Box<dyn std::io::BufRead + Send>>,
-    temp_dir: std::path::PathBuf,
+    /// Where a part lies that is too large for memory, until the store takes it.
+    staging: PathBuf,
 }
 
 struct Part {
@@ -275,7 +277,7 @@ impl Parts {
             None => Encoder::new(self.format, &mut open).map_err(broken)?,
         };
         let reader = self.reader.get_or_insert_with(|| Box::new(self.lines.open()));
-        let mut written = Outgrown::new(MEMORY_BYTES, &self.temp_dir);
+        let mut written = Outgrown::new(MEMORY_BYTES, &self.staging);
         let mut out = Hashing::new(&mut written);
         let part = encoder.encode(reader.as_mut(), DATA_FILE_BYTES, &mut out).map_err(broken)?;
         let (bytes, sha256) = out.finish().map_err(Error::Temp)?;

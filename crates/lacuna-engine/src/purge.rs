@@ -228,7 +228,7 @@ impl Run<'_> {
         let tombstones = Tombstones::list(store).await.map_err(Error::hidden_unlisted)?;
         self.reporter.enter(Phase::Erase);
         let mut tally = Tally::default();
-        tally.add(match store.remove_leftovers().await {
+        tally.add(match store.remove_leftovers().await.and_then(|()| self.engine.shop.scratch.clean()) {
             Ok(()) => Ok(Done::Nothing),
             Err(error) => Err((LEFTOVERS.to_owned(), ShardError::Store(error))),
         });

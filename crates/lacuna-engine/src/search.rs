@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,6 +13,7 @@ use lacuna_scan::ipc::IpcSearch;
 use lacuna_scan::parquet::{Footer, ParquetSearch, RowGroupMatches, RowGroupSearch, TAIL_BYTES, footer};
 use lacuna_scan::text::TextSearch;
 use lacuna_scan::{Effort, Found, Limits, Matcher, Matches, SelectorIndex, Sink, StreamSearch, Summary};
+use lacuna_store::{Scratch, Store};
 use parquet::file::metadata::ParquetMetaData;
 use roaring::RoaringTreemap;
 use tokio_util::sync::CancellationToken;
@@ -35,10 +36,18 @@ pub(crate) struct Workshop {
     pub(crate) threads: usize,
     /// Requests to a store at a time.
     pub(crate) requests: usize,
+    /// Where files without names go, which nobody else can open.
     pub(crate) temp_dir: PathBuf,
+    /// Where others go.
+    pub(crate) scratch: Arc<Scratch>,
 }
 
 impl Workshop {
+    /// Where files lie that `store` is to take: where it can move them from, if there is such a place.
+    pub(crate) fn staging<'s>(&'s self, store: &'s dyn Store) -> Result<&'s Path, lacuna_store::Error> {
+        store.staging_dir().map_or_else(|| self.scratch.directory(), Ok)
+    }
+
     /// How many parts of a shard, or shards, are worked on at a time: on this machine one for each thread; far away so many that
     /// threads do not wait for the network. The budget bounds what they hold.
     pub(crate) fn at_once(&self, is_near: bool) -> usize {

@@ -21,7 +21,7 @@ pub use azure::{AzureConfig, AzureStore, Credential, Retries};
 pub use copies::{CopyId, Deleted, Hold, OldCopy, Removal, Retained};
 pub use error::{Error, ErrorKind, Result};
 pub use gap::{Extent, Gap};
-pub use local::{LocalStore, LocalVersion};
+pub use local::{LocalStore, LocalVersion, Scratch};
 pub use memory::{Keeping, MemoryStore};
 pub use path::{BlobPath, PathError};
 pub use secret::Secret;

@@ -1,8 +1,9 @@
 //! A store on a local disk: a directory and what lies below it.
 //!
 //! Writes are staged below `_lacuna/staging/`, synced, and renamed into place, so that a reader or a crash finds the old file or
-//! the new one. What a run that was killed has staged is removed by the next one. A version is told by device, inode, times and size, so changes by other programs are seen; two of this store's
-//! writers exclude each other by locks below `_lacuna/locks/`, within a machine and on file systems that share locks.
+//! the new one. What a run that was killed has staged is removed by the next one. A version is told by device, inode, times and
+//! size, so changes by other programs are seen; two of this store's writers exclude each other by locks below `_lacuna/locks/`, within a
+//! machine and on file systems that share locks.
 //! Symbolic links are no blobs, and none is followed: a listing tells of each as a gap, with the place that it leads to when that is
 //! in the store, and so may be listed itself.
 
@@ -27,6 +28,7 @@ use futures::stream::{self, BoxStream};
 use tokio::sync::mpsc;
 
 use self::place::Root;
+pub use self::run::Scratch;
 use self::staging::Staged;
 pub use self::version::LocalVersion;
 use self::version::etag_of;

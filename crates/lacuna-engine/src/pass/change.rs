@@ -78,7 +78,8 @@ impl Pass<'_> {
 
     /// Removes what killed runs left half written: it may hold anybody's rows.
     async fn remove_leftovers(&self, searched: &mut [Searched]) {
-        if let Err(error) = self.engine.settings.store.remove_leftovers().await {
+        let removed = self.engine.settings.store.remove_leftovers().await;
+        if let Err(error) = removed.and_then(|()| self.engine.shop.scratch.clean()) {
             searched[0].leave(LEFTOVERS, chain(&error), &self.job.requests, None);
         }
     }

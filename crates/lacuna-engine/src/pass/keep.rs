@@ -22,7 +22,7 @@ impl Pass<'_> {
         let path = blob_path(format!("{}{set}", folder(pass)))?;
         let failed = |source| Error::Store { what: "what was found cannot be kept".into(), source };
         let store = self.engine.settings.store.as_ref();
-        let staging = store.staging_dir().unwrap_or(&self.engine.shop.temp_dir);
+        let staging = self.engine.shop.staging(store).map_err(Error::no_staging)?;
         let file = NamedTempFile::new_in(staging).map_err(Error::Temp)?;
         let requests = wire::requests(self.job);
         let write = move || wire::write(found, requests, BufWriter::with_capacity(1 << 20, &file)).map(|()| file);

@@ -138,8 +138,7 @@ impl Pass<'_> {
 
     fn press(&self) -> Option<Press<'_>> {
         Some(Press {
-            cpu: &self.engine.shop.cpu,
-            temp_dir: &self.engine.shop.temp_dir,
+            shop: &self.engine.shop,
             store: self.engine.settings.export.as_deref()?,
             key: self.engine.settings.signing_key.as_ref()?,
         })

@@ -34,15 +34,30 @@ async fn what_another_hard_link_keeps_is_not_gone() {
     assert!(outcome.is_complete(), "{outcome:?}");
 }
 
+/// Where a store takes no files from its own volume, they wait in the temporary directory: shards that are rewritten, parts of packages.
+#[tokio::test]
+async fn an_erasure_removes_what_killed_runs_left_among_temporary_files() {
+    let temp = tempfile::tempdir().unwrap();
+    let killed = temp.path().join("lacuna-run-killed");
+    fs::create_dir(&killed).unwrap();
+    fs::write(killed.join(".tmp1"), ndjson(&mixed())).unwrap();
+    fs::write(temp.path().join("somebody-else"), "").unwrap();
+    let world = World { temp_dir: Some(temp.path().to_owned()), ..World::new() };
+    world.put("1.ndjson", ndjson(&mixed())).await;
+    assert!(world.run(vec![source("all", "*.ndjson")], vec![erase("e1", "u3")]).await.unwrap().is_complete());
+    let left: Vec<_> = fs::read_dir(temp.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["somebody-else"], "and the run that ended leaves nothing");
+}
+
 #[tokio::test]
 async fn an_erasure_and_a_purge_remove_what_killed_runs_staged() {
     let (dir, world) = disk(&["1.ndjson"]);
     let staging = dir.path().join("_lacuna/staging");
     let killed = || {
-        let run = staging.join("run-killed");
+        let run = staging.join("lacuna-run-killed");
         fs::create_dir_all(&run).unwrap();
         fs::write(run.join(".tmp1"), ndjson(&mixed())).unwrap();
-        fs::write(staging.join("run-killed.lock"), "").unwrap();
+        fs::write(staging.join("lacuna-run-killed.lock"), "").unwrap();
         move || run.exists()
     };
     let is_there = killed();

@@ -1,6 +1,7 @@
 //! A small world to run jobs in: shards of two tenants in a store, and what a request does there.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, StringArray};
@@ -22,6 +23,7 @@ pub struct World {
     pub memory: u64,
     pub limits: Limits,
     pub holds: Arc<dyn Holds>,
+    pub temp_dir: Option<PathBuf>,
 }
 
 impl World {
@@ -33,6 +35,7 @@ impl World {
             memory: 64 << 20,
             limits: Limits::default(),
             holds: Arc::new(NoHolds),
+            temp_dir: None,
         }
     }
 
@@ -47,7 +50,7 @@ impl World {
             memory: self.memory,
             threads: 2,
             requests: 8,
-            temp_dir: None,
+            temp_dir: self.temp_dir.clone(),
         })
         .unwrap()
     }

@@ -4,21 +4,18 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use rustix::fs::OFlags;
 
-use super::run::Run;
+use super::run::Scratch;
 use crate::{BlobPath, Error, ErrorKind, Result};
 
 /// The store's directory.
 #[derive(Debug)]
 pub(super) struct Root {
     path: PathBuf,
-    staging: PathBuf,
+    staging: Scratch,
     locks: PathBuf,
-    /// What this store stages, once it does.
-    run: OnceLock<Run>,
 }
 
 /// The directories that are this store's own, as they appear in a walk from the root.
@@ -28,7 +25,7 @@ impl Root {
     /// `path` must be canonical.
     pub(super) fn new(path: PathBuf) -> Self {
         let own = path.join("_lacuna");
-        Self { staging: own.join("staging"), locks: own.join("locks"), path, run: OnceLock::new() }
+        Self { staging: Scratch::new(own.join("staging")), locks: own.join("locks"), path }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -37,20 +34,17 @@ impl Root {
 
     /// What staged files lie below, those of other runs too, whether it is there or not.
     pub(super) fn staging(&self) -> &Path {
-        &self.staging
+        self.staging.parent()
+    }
+
+    /// Where this run's staged files lie, which may have been removed.
+    pub(super) fn staging_run(&self) -> Result<&Path> {
+        self.staging.begun()
     }
 
     /// Where this run's staged files lie; made when it is not there.
     pub(super) fn staging_dir(&self) -> Result<&Path> {
-        let run = match self.run.get() {
-            Some(run) => run,
-            None => {
-                let run = Run::begin(&self.staging)?;
-                self.run.get_or_init(|| run)
-            }
-        };
-        std::fs::create_dir_all(run.directory()).map_err(failure)?;
-        Ok(run.directory())
+        self.staging.directory()
     }
 
     /// Where lock files lie, whether it is there or not.

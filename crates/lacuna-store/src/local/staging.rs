@@ -1,20 +1,16 @@
 //! Staged files: complete and durable before they take a blob's place.
 
-use std::collections::BTreeSet;
-use std::fs::{DirEntry, File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use tempfile::TempPath;
 
 use super::place::{self, Root};
-use super::run::{self, Other};
+use super::run;
 use crate::{Content, Error, ErrorKind, Result};
-
-/// How long a staged file lies untouched before it counts as left behind, where it cannot be told whose it is.
-const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 
 /// The mode of a new blob's file, before the process's umask; temporary files are made for their owner alone.
 pub(super) const NEW_FILE_MODE: u32 = 0o666;
@@ -42,7 +38,7 @@ impl Staged {
         }
         let mut builder = tempfile::Builder::new();
         builder.prefix("write-").permissions(Permissions::from_mode(NEW_FILE_MODE));
-        let staged = builder.tempfile_in(root.staging_dir()?).map_err(place::failure)?;
+        let staged = place::within(root.staging_run()?, |directory| builder.tempfile_in(directory))?;
         let (mut file, path) = staged.into_parts();
         match content {
             Content::Bytes(bytes) => file.write_all(&bytes).map_err(place::failure)?,
@@ -170,49 +166,8 @@ fn copy_attributes(old: &File, new: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what runs that are dead have staged: it may be the bytes of whole shards. Where no lock tells whether a run is dead, only what
-/// nobody has touched for long.
+/// Removes what runs that are dead have staged: it may be the bytes of whole shards. Of earlier versions' files only what nobody has
+/// touched for long.
 pub(super) fn clean(root: &Root) -> Result<()> {
-    let entries = match std::fs::read_dir(root.staging()) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(place::failure(error)),
-    };
-    let mut runs = BTreeSet::new();
-    for entry in entries {
-        let entry = entry.map_err(place::failure)?;
-        match entry.file_name().to_str().and_then(run::run_of) {
-            Some(run) => drop(runs.insert(run.to_owned())),
-            None => remove_old(&entry),
-        }
-    }
-    let mut has_removed = false;
-    for name in runs {
-        match run::remove_dead(root.staging(), &name)? {
-            Other::Alive => {}
-            Other::Removed => has_removed = true,
-            Other::Unknown => {
-                std::fs::read_dir(root.staging().join(name))
-                    .into_iter()
-                    .flatten()
-                    .flatten()
-                    .for_each(|e| remove_old(&e));
-            }
-        }
-    }
-    if has_removed { place::sync_directory(root.staging()) } else { Ok(()) }
-}
-
-/// Removes a staged file that nobody has touched for long and nobody has locked.
-fn remove_old(entry: &DirEntry) {
-    let old = entry.metadata().is_ok_and(|metadata| {
-        metadata.is_file()
-            && metadata.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age > ABANDONED_AFTER))
-    });
-    if old
-        && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
-        && let Err(error) = std::fs::remove_file(entry.path())
-    {
-        tracing::debug!(%error, "a file that a killed run left behind could not be removed");
-    }
+    run::clean(root.staging(), run::remove_old)
 }

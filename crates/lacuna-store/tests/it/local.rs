@@ -193,13 +193,13 @@ async fn what_a_dead_run_staged_goes_at_once_and_what_a_live_one_staged_stays() 
             fs::write(staging.join(format!("{name}.lock")), "").unwrap();
         }
     };
-    die("run-dead", true);
-    die("run-dead-too", false);
-    fs::write(staging.join("run-hardly-begun.lock"), "").unwrap();
+    die("lacuna-run-dead", true);
+    die("lacuna-run-dead-too", false);
+    fs::write(staging.join("lacuna-run-hardly-begun.lock"), "").unwrap();
     let other = LocalStore::open(root.path()).unwrap();
     assert_eq!(left(), of_live);
     // A store that has long been open looks when it is asked to.
-    die("run-late", true);
+    die("lacuna-run-late", true);
     other.remove_leftovers().await.unwrap();
     assert_eq!(left(), of_live);
     assert_eq!(fs::read(own.join(".tmp1")).unwrap(), b"being rewritten");
