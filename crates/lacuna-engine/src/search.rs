@@ -91,6 +91,9 @@ pub(crate) struct Answer {
     pub(crate) first_poison: Option<String>,
     /// A column whose dictionary holds an identifier that is to be erased and that no row has.
     pub(crate) leftover: Option<String>,
+    /// How many records would be found if they did not name two tenants, and where the first of them is.
+    pub(crate) torn: u64,
+    pub(crate) first_torn: Option<String>,
 }
 
 impl Question {
@@ -135,6 +138,8 @@ pub(crate) async fn search(
         poisoned: summary.poisoned,
         first_poison: summary.first_poison,
         leftover: None,
+        torn: summary.torn,
+        first_torn: summary.first_torn,
     })
 }
 

@@ -549,7 +549,10 @@ pub struct Verdict<'m> {
     /// Whether there are any. Most records have none.
     has_hits: bool,
     tenant: SeenTenant<'m>,
+    /// All tenants of a record that names several.
+    tenants: Vec<TenantIndex>,
     selectors: Vec<SelectorIndex>,
+    is_torn: bool,
 }
 
 #[derive(Debug)]
@@ -563,7 +566,15 @@ impl<'m> Verdict<'m> {
     /// A verdict on records of `matcher`'s source.
     pub fn new(matcher: &'m Matcher) -> Self {
         let hits = matcher.fields.iter().map(|_| Vec::new()).collect();
-        Self { matcher, hits, has_hits: false, tenant: SeenTenant::None, selectors: Vec::new() }
+        Self {
+            matcher,
+            hits,
+            has_hits: false,
+            tenant: SeenTenant::None,
+            tenants: Vec::new(),
+            selectors: Vec::new(),
+            is_torn: false,
+        }
     }
 
     /// Starts the next record.
@@ -573,6 +584,8 @@ impl<'m> Verdict<'m> {
             self.has_hits = false;
         }
         self.tenant = SeenTenant::None;
+        self.tenants.clear();
+        self.is_torn = false;
     }
 
     /// Notes a value at the path of field `field` of [`Matcher::fields`]. Called once for each value.
@@ -590,8 +603,21 @@ impl<'m> Verdict<'m> {
         self.tenant = match self.tenant {
             SeenTenant::None => SeenTenant::Of(tenants),
             SeenTenant::Of(before) if before == tenants => SeenTenant::Of(tenants),
-            SeenTenant::Of(_) | SeenTenant::Conflict => SeenTenant::Conflict,
+            SeenTenant::Of(before) => {
+                self.tenants.extend(before.iter().chain(tenants));
+                SeenTenant::Conflict
+            }
+            SeenTenant::Conflict => {
+                self.tenants.extend(tenants);
+                SeenTenant::Conflict
+            }
         };
+    }
+
+    /// Whether the record is only nobody's because it names another tenant beside a selector's own. Known once the
+    /// [selectors](Self::selectors) are.
+    pub fn is_torn(&self) -> bool {
+        self.is_torn
     }
 
     /// Whose record it is: sorted, each selector once.
@@ -622,7 +648,12 @@ impl<'m> Verdict<'m> {
                 SeenTenant::Of(tenants) => {
                     self.selectors.retain(|&selector| self.matcher.acts_for(selector, tenants));
                 }
-                SeenTenant::None | SeenTenant::Conflict => self.selectors.clear(),
+                SeenTenant::None => self.selectors.clear(),
+                SeenTenant::Conflict => {
+                    let is_own = |&selector: &SelectorIndex| self.matcher.acts_for(selector, &self.tenants);
+                    self.is_torn = self.selectors.iter().any(is_own);
+                    self.selectors.clear();
+                }
             }
         }
         self.selectors.sort_unstable();

@@ -64,6 +64,10 @@ pub struct Summary {
     pub poisoned: u64,
     /// Where the first of them lies and what is wrong with it, without its content.
     pub first_poison: Option<String>,
+    /// How many records hold a wanted identifier, and name the selector's tenant and another one: they are nobody's.
+    pub torn: u64,
+    /// Where the first of them lies.
+    pub first_torn: Option<String>,
     /// What it took to find out.
     pub effort: Effort,
 }

@@ -134,8 +134,17 @@ impl<'a> Pass<'a> {
         counts.matched = rows;
         if answer.poisoned > 0 {
             let first = answer.first_poison.as_deref().unwrap_or("unknown");
-            let reason =
-                format!("{} records cannot be read (the first: {first}); the others were searched", answer.poisoned);
+            let reason = match answer.poisoned {
+                1 => format!("1 record cannot be read ({first}); the others were searched"),
+                many => format!("{many} records cannot be read (the first: {first}); the others were searched"),
+            };
+            found.problems.push(Problem { shard: info.path.to_string(), reason });
+        }
+        if let Some(first) = &answer.first_torn {
+            let reason = match answer.torn {
+                1 => format!("1 record names two tenants ({first}), so it is nobody's"),
+                many => format!("{many} records name two tenants each (the first: {first}), so they are nobody's"),
+            };
             found.problems.push(Problem { shard: info.path.to_string(), reason });
         }
         if let Some(column) = &answer.leftover

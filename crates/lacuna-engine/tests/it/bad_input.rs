@@ -36,7 +36,7 @@ async fn a_file_cut_at_any_byte_is_never_complete() {
 async fn every_bad_shard_says_what_is_wrong() {
     let utf16: Vec<u8> = "\u{feff}UserId,TenantId\nu3,T\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let whole = ndjson(&mixed());
-    let cases: [(&str, Vec<u8>, &str); 9] = [
+    let cases: [(&str, Vec<u8>, &str); 10] = [
         ("a.parquet", ndjson(&mixed()).into_bytes(), "is not Parquet"),
         ("a.ndjson", parquet(&mixed()), "it is Parquet"),
         ("a.csv", utf16, "UTF-16"),
@@ -44,6 +44,7 @@ async fn every_bad_shard_says_what_is_wrong() {
         ("a.csv", b"User,TenantId\nu3,T\n".to_vec(), "no column `UserId`"),
         ("a.ndjson", whole.replace("UserId", "UserID").into_bytes(), "no record with `UserId`"),
         ("a.ndjson", whole.replace("TenantId", "tenant").into_bytes(), "no record with `TenantId`"),
+        ("a.ndjson", format!("{whole}{{").into_bytes(), "1 record cannot be read (line 61: "),
         ("a.unknown", whole.clone().into_bytes(), "does not tell its format"),
         ("a.ndjson", whole.replace("\"UserId\": \"u5\"", "\"UserId\": \"u5").into_bytes(), "6 records cannot be read"),
     ];
@@ -51,6 +52,20 @@ async fn every_bad_shard_says_what_is_wrong() {
         let reason = reason(path, &bytes).await;
         assert!(reason.contains(expected), "{path}: {reason}");
     }
+}
+
+#[tokio::test]
+async fn a_record_that_names_two_tenants_is_nobodys_and_is_told() {
+    let world = World::new();
+    let torn = r#"{"UserId":"u3","TenantId":"X","TenantId":"T"}"#;
+    let others = r#"{"UserId":"u3","TenantId":"X","TenantId":"Y"}
+{"UserId":"u4","TenantId":"X","TenantId":"T"}
+{"UserId":"u3","TenantId":"T","TenantId":"T"}"#;
+    world.put("a.ndjson", format!("{torn}\n{others}\n")).await;
+    let outcome = world.run(vec![source("all", "*")], vec![find("u3")]).await.unwrap();
+    assert_eq!((outcome.matched, outcome.is_complete()), (1, false));
+    let reasons: Vec<_> = outcome.sources[0].problems.iter().map(|problem| problem.reason.as_str()).collect();
+    assert_eq!(reasons, ["1 record names two tenants (line 1), so it is nobody's"]);
 }
 
 #[tokio::test]

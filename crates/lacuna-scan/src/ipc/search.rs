@@ -158,7 +158,7 @@ impl StreamSearch for IpcSearch {
         self.drain(sink)?;
         self.reader.finish()?;
         let matches = std::mem::take(&mut self.matches);
-        Ok(Summary { rows: self.rows, matches, poisoned: 0, first_poison: None, effort: self.effort })
+        Ok(Summary { rows: self.rows, matches, effort: self.effort, ..Summary::default() })
     }
 }
 

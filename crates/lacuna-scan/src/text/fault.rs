@@ -5,6 +5,9 @@ use std::fmt;
 use super::TextFormat;
 use crate::{Error, Result};
 
+/// What is wrong with a record that ends too early.
+pub(super) const CUT_OFF: &str = "the record is cut off";
+
 /// What is wrong with one record. Says nothing of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -64,8 +67,11 @@ impl Fault {
             }),
             (Self::Syntax { at, what }, TextFormat::Document { .. }) => Err(Error::malformed(offset + at as u64, what)),
             (Self::NotUtf8, TextFormat::Document { .. }) => Err(Error::malformed(offset, "a record is not UTF-8")),
-            (fault, TextFormat::Document { .. }) => Ok(format!("record {}: {fault}", row + 1)),
-            (fault, _) => Ok(format!("line {line}: {fault}")),
+            (fault @ (Self::Syntax { what: CUT_OFF, .. } | Self::NotObject), TextFormat::Ndjson) if row == 0 => {
+                let hint = "a document of many lines, or an array, is `format = \"json\"` with `records`";
+                Ok(format!("{}: {fault}; {hint}", format.place(row, line)))
+            }
+            (fault, _) => Ok(format!("{}: {fault}", format.place(row, line))),
         }
     }
 }

@@ -32,6 +32,14 @@ impl Default for CsvLayout {
 }
 
 impl TextFormat {
+    /// What a record is called that begins in this `line`, from 1.
+    pub(super) fn place(&self, row: u64, line: u64) -> String {
+        match self {
+            Self::Document { .. } => format!("record {}", row + 1),
+            Self::Ndjson | Self::Csv(_) => format!("line {line}"),
+        }
+    }
+
     /// What errors call it.
     pub(super) fn name(&self) -> &'static str {
         match self {

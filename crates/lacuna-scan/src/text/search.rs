@@ -130,6 +130,10 @@ impl TextSearch {
             if self.summary.first_poison.is_none() {
                 self.summary.first_poison = part.first_poison;
             }
+            self.summary.torn += part.torn;
+            if self.summary.first_torn.is_none() {
+                self.summary.first_torn = part.first_torn;
+            }
             for (piece, row, owners) in part.found {
                 let selectors = &part.owners[owners];
                 for &selector in selectors {
@@ -247,6 +251,8 @@ struct Part {
     passed: u64,
     poisoned: u64,
     first_poison: Option<String>,
+    torn: u64,
+    first_torn: Option<String>,
     /// Each record with its row and where its selectors lie in `owners`.
     found: Vec<(Piece, u64, Range<usize>)>,
     owners: Vec<SelectorIndex>,
@@ -351,6 +357,9 @@ impl Scan {
                 let from = part.owners.len();
                 part.owners.extend_from_slice(selectors);
                 part.found.push((*piece, row, from..part.owners.len()));
+            } else if verdict.is_torn() {
+                part.torn += 1;
+                part.first_torn.get_or_insert_with(|| self.format.place(row, line));
             }
         }
         Ok(())

@@ -111,3 +111,8 @@ fn push(pieces: &mut Vec<Piece>, kind: PieceKind, start: usize, end: usize) {
 fn check_record(bytes: usize, limit: usize) -> Result<()> {
     Error::check_limit("a record", bytes as u64, limit as u64, "record_bytes_max")
 }
+
+/// The same for a record of which more may follow: how long it is, nobody knows.
+fn check_beginning(bytes: usize, limit: usize) -> Result<()> {
+    Error::check_limit("the beginning of a record, with a length", bytes as u64, limit as u64, "record_bytes_max")
+}

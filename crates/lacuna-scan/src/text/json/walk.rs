@@ -8,6 +8,7 @@ use super::paths::Node;
 use super::scan::{self, Stop, skip_blanks};
 use crate::Value;
 use crate::text::Fault;
+use crate::text::fault::CUT_OFF;
 
 /// Takes the values at the mapped paths.
 pub trait Visitor {
@@ -72,7 +73,7 @@ impl<'p> Walker<'p> {
             Ok(_) if is_object => Ok(()),
             Ok(_) => Err(Fault::NotObject),
             Err(End::Stop(Stop::At(at, what))) => Err(Fault::Syntax { at, what }),
-            Err(End::Stop(Stop::End)) => Err(Fault::Syntax { at: text.len(), what: "the record is cut off" }),
+            Err(End::Stop(Stop::End)) => Err(Fault::Syntax { at: text.len(), what: CUT_OFF }),
             Err(End::Nesting) => Err(Fault::Nesting { limit: self.nesting_max }),
         }
     }

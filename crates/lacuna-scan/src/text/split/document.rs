@@ -1,7 +1,7 @@
 //! One JSON document, of which an array's elements are the records. What lies around the array is validated here, token by
 //! token; of a record only the end is looked for, as its own validation follows.
 
-use super::{Piece, PieceKind, check_record, push};
+use super::{Piece, PieceKind, check_beginning, check_record, push};
 use crate::text::json::scan::{self, Stop};
 use crate::{ColumnPath, Error, Limits, Result, Step};
 
@@ -78,7 +78,7 @@ impl Document {
                 Ok(end) => at = end,
                 Err(Failure::Stop(Stop::End)) if is_last => break,
                 Err(Failure::Stop(Stop::End)) => {
-                    check_record(text.len() - at, self.record_bytes_max)?;
+                    check_beginning(text.len() - at, self.record_bytes_max)?;
                     return Ok(at);
                 }
                 Err(Failure::Stop(Stop::At(place, what))) => return Err(Error::malformed(offset + place as u64, what)),
@@ -212,7 +212,11 @@ impl Document {
         // Null stands for an absent array.
         if wanted.is_some() && !fits {
             let column = self.records.to_string();
-            let found = format!("{found}, so it holds no records").into();
+            let found = if byte == b'[' && self.open.len() == 1 {
+                "not there: the document itself is an array, which is `records = \"[]\"`".into()
+            } else {
+                format!("{found}, so it holds no records").into()
+            };
             return Err(Failure::Error(Error::ColumnType { column, found }));
         }
         if matches!(byte, b'{' | b'[') {

@@ -1,6 +1,6 @@
 //! Lines: LF or CR LF ends one, nothing else does. Blank ones are no records.
 
-use super::{Piece, PieceKind, check_record, push};
+use super::{Piece, PieceKind, check_beginning, check_record, push};
 use crate::{Limits, Result};
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Lines {
             self.line(text, at, text.len(), text.len(), pieces)?;
             return Ok(text.len());
         }
-        check_record(text.len() - at, self.record_bytes_max)?;
+        check_beginning(text.len() - at, self.record_bytes_max)?;
         Ok(at)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Piece, PieceKind, check_record, push};
+use super::{Piece, PieceKind, check_beginning, check_record, push};
 use crate::text::csv::Fields;
 use crate::text::{CsvLayout, Fault};
 use crate::{Error, Limits, Result};
@@ -47,7 +47,7 @@ impl Rows {
     ) -> Result<usize> {
         while at < text.len() {
             let Some((end, next)) = self.row_end(text, at, is_last)? else {
-                check_record(text.len() - at, self.record_bytes_max)?;
+                check_beginning(text.len() - at, self.record_bytes_max)?;
                 return Ok(at);
             };
             check_record(end - at, self.record_bytes_max)?;

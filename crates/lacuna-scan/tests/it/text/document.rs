@@ -52,6 +52,18 @@ fn a_missing_array_is_an_error() {
 }
 
 #[test]
+fn an_array_in_place_of_the_document_says_how_to_map_it() {
+    match Query::document("Records[]", "id", &["a"]).run(br#"[{"id":"a"}]"#) {
+        Err(Error::ColumnType { found, .. }) => assert!(found.contains("`records = \"[]\"`"), "{found}"),
+        other => panic!("{other:?}"),
+    }
+    match Query::document("Records[]", "id", &["a"]).run(br#"{"Records":{"0":[]}}"#) {
+        Err(Error::ColumnType { found, .. }) => assert_eq!(found, "an object, so it holds no records"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_column_that_no_record_has_is_an_error() {
     let run = |text: &str| Query::document("Records[]", "user.id", &["a"]).run(text.as_bytes());
     assert!(matches!(run(r#"{"Records":[{"id":"a"},{"user":{"ID":"a"}}]}"#), Err(Error::MissingKey { .. })));

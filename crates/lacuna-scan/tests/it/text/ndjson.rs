@@ -190,6 +190,16 @@ fn broken_lines_poison_only_themselves() {
 }
 
 #[test]
+fn a_document_of_many_lines_is_told_from_a_broken_line() {
+    for text in ["{\n  \"id\": \"a\"\n}\n", "[\n{\"id\":\"a\"},\n{\"id\":\"b\"}\n]\n", "[{\"id\":\"a\"}]"] {
+        let poison = Query::ndjson("id", &["a"]).run(text.as_bytes()).unwrap().first_poison.unwrap();
+        assert!(poison.starts_with("line 1: ") && poison.contains("`format = \"json\"` with `records`"), "{poison}");
+    }
+    let poison = Query::ndjson("id", &["a"]).run(b"{\"id\":\"a\"}\n{\"id\"").unwrap().first_poison.unwrap();
+    assert_eq!(poison, "line 2: the record is cut off (at byte 5 of the record)");
+}
+
+#[test]
 fn a_line_that_is_not_utf8_poisons_only_itself() {
     let text = b"{\"id\":\"a\"}\n{\"id\":\"a\",\"name\":\"M\xfcller\"}\n{\"id\":\"a\"}";
     let answer = Query::ndjson("id", &["a"]).run(text).unwrap();

@@ -58,8 +58,11 @@ fn one_by_one(matcher: &Arc<Matcher>, lines: &[String]) -> Answer {
         all.rows += answer.rows;
         all.poisoned += answer.poisoned;
         if all.first_poison.is_none() {
-            all.first_poison =
-                answer.first_poison.map(|poison| poison.replace("line 1:", &format!("line {}:", row + 1)));
+            let place = format!("line {}:", row + 1);
+            // What a shard's first record looks like is told of no other.
+            let what =
+                |poison: &String| if row == 0 { poison.len() } else { poison.find("; ").unwrap_or(poison.len()) };
+            all.first_poison = answer.first_poison.map(|poison| poison[..what(&poison)].replace("line 1:", &place));
         }
         all.found.extend(answer.found.into_iter().map(|(_, selectors, record)| (row, selectors, record)));
     }
