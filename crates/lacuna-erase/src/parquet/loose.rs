@@ -62,7 +62,7 @@ pub(super) enum Tight {
 
 impl Known<'_> {
     /// Makes those bounds of a page anew that `orphans` explain and no value of the page does; `bounds` are what the column index
-    /// is to say so far. The page is unpacked only when there may be such a bound. `None` when nothing changes.
+    /// is to say so far. The page is unpacked only when there may be such a bound.
     pub(super) fn tighten(
         &self,
         plan: &PagePlan,
@@ -89,9 +89,7 @@ impl Known<'_> {
             Some(statistics) if is_loose(claims(&statistics)?) => Some(statistics),
             _ => None,
         };
-        let is_bound = |bounds: &&PageBounds| !bounds.is_null;
-        let bounds =
-            bounds.filter(is_bound).filter(|bounds| is_loose(Claims::pair(&bounds.min, &bounds.max, self.order)));
+        let bounds = bounds.filter(|bounds| is_loose(Claims::pair(&bounds.min, &bounds.max, self.order)));
         if statistics.is_none() && bounds.is_none() {
             return Ok(None);
         }
@@ -114,12 +112,18 @@ impl Known<'_> {
         // What else changed in the page is said already.
         let delta = Delta::default();
         let statistics = match statistics {
-            Some(statistics) => Some(self.restated(statistics, &delta, &values, &gone).map_err(broken)?),
+            Some(statistics) => {
+                let before = statistics.to_vec();
+                Some(self.restated(statistics, &delta, &values, &gone).map_err(broken)?)
+                    .filter(|after| *after != before)
+            }
             None => None,
         };
-        let bounds = match bounds {
-            Some(old) => self.bounds(old, &delta, &values, &gone).map_or(Tight::None, Tight::New),
+        let bounds = match bounds.map(|old| (old, self.bounds(old, &delta, &values, &gone))) {
             None => Tight::Same,
+            Some((_, None)) => Tight::None,
+            Some((old, Some(new))) if new == *old => Tight::Same,
+            Some((_, Some(new))) => Tight::New(new),
         };
         Ok(Some(Tightened { statistics, bounds }))
     }

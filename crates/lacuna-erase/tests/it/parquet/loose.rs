@@ -44,14 +44,8 @@ fn replace(bytes: &mut [u8], old: &[u8], new: &[u8]) -> usize {
     at.len()
 }
 
-/// Forty rows in four pages: cities and numbers. Each page's upper bounds are those of the chunk.
-fn file(version: WriterVersion, has_dictionary: bool, cut: Option<usize>) -> Bytes {
-    let cities = (0..40).map(|row| if row == LARGEST { CITY.to_owned() } else { format!("city-of-row-{row:04}") });
-    let numbers = (0..40).map(|row| if row == LARGEST { NUMBER } else { 0x1000_0000_0000 + row as i64 });
-    let cities: ArrayRef = Arc::new(StringArray::from_iter_values(cities));
-    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(numbers));
-    let batch =
-        RecordBatch::try_from_iter_with_nullable([("city", cities, false), ("number", numbers, false)]).unwrap();
+fn write(version: WriterVersion, has_dictionary: bool, cut: Option<usize>, columns: [(&str, ArrayRef); 2]) -> Bytes {
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, false))).unwrap();
     let properties = WriterProperties::builder()
         .set_writer_version(version)
         .set_compression(Compression::UNCOMPRESSED)
@@ -66,8 +60,16 @@ fn file(version: WriterVersion, has_dictionary: bool, cut: Option<usize>) -> Byt
         .build();
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
-    let file: Bytes = writer.into_inner().unwrap().into();
+    writer.into_inner().unwrap().into()
+}
 
+/// Forty rows in four pages: cities and numbers. Each page's upper bounds are those of the chunk.
+fn file(version: WriterVersion, has_dictionary: bool, cut: Option<usize>) -> Bytes {
+    let cities = (0..40).map(|row| if row == LARGEST { CITY.to_owned() } else { format!("city-of-row-{row:04}") });
+    let numbers = (0..40).map(|row| if row == LARGEST { NUMBER } else { 0x1000_0000_0000 + row as i64 });
+    let cities: ArrayRef = Arc::new(StringArray::from_iter_values(cities));
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(numbers));
+    let file = write(version, has_dictionary, cut, [("city", cities), ("number", numbers)]);
     let metadata = metadata(&file);
     let mut bytes = file.to_vec();
     for (column, width) in [(0, 4 + CITY.len()), (1, 8)] {
@@ -120,22 +122,34 @@ fn no_bound_tells_of_a_value_that_left(
     assert_eq!(maxima(&metadata, 1), numbers);
 }
 
+/// The bytes of these pages of a column.
+fn pages<const N: usize>(file: &Bytes, column: usize, pages: [usize; N]) -> [Bytes; N] {
+    let locations = metadata(file).offset_index().unwrap()[0][column].page_locations().clone();
+    pages.map(|page| {
+        let start = locations[page].offset as usize;
+        file.slice(start..start + locations[page].compressed_page_size as usize)
+    })
+}
+
 #[test]
 fn bounds_of_another_rows_value_stay() {
     // The row with the largest values stays: pages are as loose as they were, and the untouched ones are the same bytes.
     let file = file(WriterVersion::PARQUET_1_0, false, None);
     let (out, _) = rewrite(&file, &BTreeSet::from([25]), Change::Delete).unwrap();
-    let (old, new) = (metadata(&file), metadata(&out));
     for column in 0..2 {
-        assert_eq!(maxima(&old, column), maxima(&new, column));
-        let pages = |metadata: &ParquetMetaData, file: &Bytes| {
-            let pages = metadata.offset_index().unwrap()[0][column].page_locations().clone();
-            let bytes = |page: usize| {
-                let start = pages[page].offset as usize;
-                file.slice(start..start + pages[page].compressed_page_size as usize)
-            };
-            [0, 1, 3].map(bytes)
-        };
-        assert_eq!(pages(&old, &file), pages(&new, &out));
+        assert_eq!(maxima(&metadata(&file), column), maxima(&metadata(&out), column));
+        assert_eq!(pages(&file, column, [0, 1, 3]), pages(&out, column, [0, 1, 3]));
+    }
+}
+
+#[test]
+fn pages_with_the_same_values_stay_the_same_bytes() {
+    let words: ArrayRef = Arc::new(StringArray::from_iter_values((0..40).map(|row| format!("word-{}", row % 4))));
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..40).map(|row| row % 4)));
+    let file = write(WriterVersion::PARQUET_1_0, false, None, [("city", words), ("number", numbers)]);
+    let (out, _) = rewrite(&file, &BTreeSet::from([12, 15]), Change::Delete).unwrap();
+    for column in 0..2 {
+        assert_eq!(maxima(&metadata(&file), column), maxima(&metadata(&out), column));
+        assert_eq!(pages(&file, column, [0, 2, 3]), pages(&out, column, [0, 2, 3]));
     }
 }
