@@ -94,7 +94,7 @@ async fn search(store: Arc<SlowStore>, user: &str, tenant: &str) -> Result<Answe
     let identifiers = vec![Identifier::new("object_id", user)];
     let selector = Selector { tenant: Some(TenantId::new(tenant)), identifiers };
     let request = Request::new(RequestId::generate(), selector, Action::Discover);
-    let job = Job { sources: vec![activity()?], requests: vec![request] };
+    let job = Job { sources: vec![activity()?], requests: vec![request], others: Vec::new() };
     let outcome = Box::pin(engine.run(job, &Reporter::default(), &CancellationToken::new())).await?;
     ensure!(outcome.is_complete(), "{:?}", outcome.sources);
     let (bytes, requests) = store.counted();

@@ -1,5 +1,6 @@
 //! What is wrong with the sources before it matters: access, listing, and whether shards hold what the mapping names.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
@@ -8,6 +9,7 @@ use lacuna_store::BlobInfo;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::claims::{Claims, dispute};
 use crate::format::ShardFormat;
 use crate::glob::Glob;
 use crate::origin::Origin;
@@ -38,17 +40,32 @@ pub struct SourceCheck {
     pub warnings: Vec<String>,
 }
 
+impl SourceCheck {
+    /// Notes that another source has this shard, too: the first that they share.
+    fn share(&mut self, source: &Source, other: &Source, shard: &str) {
+        match dispute(source, other) {
+            Some(reason) => self.problems.push(Problem { shard: shard.to_owned(), reason }),
+            None => self.warnings.push(format!(
+                "{shard} is also a shard of source `{}`: what is found in it is counted, and exported, for both",
+                other.name
+            )),
+        }
+    }
+}
+
 impl Engine {
-    /// Looks into the first shards of each source with an identifier that nobody has.
-    pub async fn check(&self, sources: &[Source]) -> Vec<SourceCheck> {
-        let mut checks = Vec::new();
+    /// Looks into the first shards of each source with an identifier that nobody has. What `others` name should be no shards of these.
+    pub async fn check(&self, sources: &[Source], others: &[Source]) -> Vec<SourceCheck> {
+        let (mut checks, all) = (Vec::new(), sources.iter().chain(others));
+        // A source whose glob is none has no shards, and is told of that.
+        let claims = Claims::new(all.filter(|source| Glob::new(&source.shards).is_ok())).unwrap_or_default();
         for source in sources {
-            checks.push(self.check_source(source).await);
+            checks.push(self.check_source(source, &claims).await);
         }
         checks
     }
 
-    async fn check_source(&self, source: &Source) -> SourceCheck {
+    async fn check_source(&self, source: &Source, claims: &Claims) -> SourceCheck {
         let mut check =
             SourceCheck { source: source.name.clone(), shards_seen: 0, problems: Vec::new(), warnings: Vec::new() };
         let question = self.nobody(source).map_err(|reason| self.wrong(source, reason));
@@ -62,10 +79,18 @@ impl Engine {
         };
         let store = &self.settings.store;
         let mut listing = std::pin::pin!(plan::shards(store.as_ref(), &source.shards, &glob).enumerate());
+        let mut rivals = BTreeSet::new();
         while let Some((at, item)) = listing.next().await {
             if at == LISTED_MAX {
                 check.warnings.push(format!("it has more than {LISTED_MAX} shards, and the others were not listed"));
                 break;
+            }
+            if let Ok(info) = &item {
+                for other in claims.others(source, info.path.as_str()) {
+                    if rivals.insert(other.name.clone()) {
+                        check.share(source, other, info.path.as_str());
+                    }
+                }
             }
             match item {
                 Ok(info) if check.shards_seen < SHARDS_MAX => {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use lacuna_scan::{ColumnPath, Kind, Mapping, Selector};
 
+use crate::glob::Glob;
+
 /// The requests of any number of people over these sources, worked through in one pass.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -11,6 +13,8 @@ pub struct Job {
     pub sources: Vec<Source>,
     /// The requests.
     pub requests: Vec<Request>,
+    /// What other sources there are. Nothing is erased in a shard that one of them names, too, and would not erase in the same way.
+    pub others: Vec<Source>,
 }
 
 /// A named set of shards with one mapping.
@@ -18,7 +22,7 @@ pub struct Job {
 pub struct Source {
     /// The source's name.
     pub name: String,
-    /// Which blobs of the store are its shards: a glob over their paths.
+    /// Which blobs of the store are its shards: a glob over their paths. One shard should be of one source.
     pub shards: String,
     /// What the shards are.
     pub format: FormatChoice,
@@ -201,6 +205,14 @@ impl Request {
     /// Whether it is about an erasure, a dry run among them: then hidden rows count, too.
     pub(crate) fn erases(&self) -> bool {
         matches!(self.action, Action::Erase(_))
+    }
+}
+
+impl Source {
+    /// Whether any shard of it may lie below this folder of the store; the store itself is the folder without a name. It may be said to
+    /// where none can.
+    pub fn reaches_into(&self, folder: &str) -> bool {
+        Glob::new(&self.shards).is_ok_and(|glob| glob.reaches_into(folder.as_bytes()))
     }
 }
 

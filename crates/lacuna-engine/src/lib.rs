@@ -9,6 +9,7 @@
 mod account;
 mod cat;
 mod check;
+mod claims;
 mod commit;
 mod copies;
 mod cpu;

@@ -13,6 +13,7 @@ use lacuna_store::{BlobInfo, BlobPath, Etag, Store};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::claims::Claims;
 use crate::erase::{Purge, Purged, sha256_of};
 use crate::format::ShardFormat;
 use crate::glob::Glob;
@@ -42,6 +43,8 @@ pub struct PurgeOptions {
     pub due_within: Option<Duration>,
     /// The head of the ledger's chain, for receipts.
     pub chain_head: Option<String>,
+    /// What other sources there are, as for a [`Job`](crate::Job).
+    pub others: Vec<Source>,
 }
 
 /// What a purge came to.
@@ -105,6 +108,7 @@ struct Run<'a> {
     engine: &'a Engine,
     key: &'a SigningKey,
     sources: Vec<Prepared<'a>>,
+    claims: Claims,
     options: PurgeOptions,
     cancel: &'a CancellationToken,
     reporter: &'a Reporter,
@@ -204,8 +208,9 @@ impl<'a> Run<'a> {
         reporter: &'a Reporter,
         cancel: &'a CancellationToken,
     ) -> Result<Self, Error> {
+        let claims = Claims::new(sources.iter().chain(&options.others))?;
         let sources = sources.iter().map(|source| Prepared::new(engine, source)).collect::<Result<_, _>>()?;
-        Ok(Self { engine, key, sources, options, cancel, reporter, due: Mutex::default() })
+        Ok(Self { engine, key, sources, claims, options, cancel, reporter, due: Mutex::default() })
     }
 }
 
@@ -295,6 +300,9 @@ impl Run<'_> {
         let Some((at, prepared)) = self.source_of(&version.shard) else { return Ok(Done::Elsewhere) };
         if !self.is_due(&held).await? {
             return Ok(Done::NotDue);
+        }
+        if let Some(reason) = self.claims.dispute(prepared.source, &version.shard) {
+            return Ok(Done::Blocked(at, Box::new(Blocked { tombstone: held.tombstone, reason, superseded: false })));
         }
         let path = shard_path(&version.shard)?;
         let shard = match self.store().head(&path).await {

@@ -203,6 +203,8 @@ impl Run<'_> {
             poisoned: 0,
             first_poison: None,
             leftover,
+            torn: 0,
+            first_torn: None,
         })
     }
 

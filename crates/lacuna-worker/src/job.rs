@@ -69,7 +69,7 @@ impl Catalogue {
         for placed in composed.placed {
             let own = [placed.export, Some(placed.main)].into_iter().flatten().collect::<BTreeSet<_>>();
             let requests = own.into_iter().map(|at| composed.job.requests[at].clone()).collect();
-            match is_accepted(engine, &Job { sources: composed.job.sources.clone(), requests }) {
+            match is_accepted(engine, &Job { sources: composed.job.sources.clone(), requests, others: Vec::new() }) {
                 Ok(()) => fit.push(placed.request),
                 Err(error) => left_out.push((placed.request, LeftOut::Wrong(chain(&error)))),
             }
@@ -82,8 +82,8 @@ impl Catalogue {
 
     fn all(&self, requests: Vec<PassRequest>, stage: Stage, head: &str) -> Composed {
         let sources = self.held_by(requests.iter().flat_map(|request| &request.holds));
-        let mut composed =
-            Composed { job: Job { sources, requests: Vec::new() }, placed: Vec::new(), left_out: Vec::new() };
+        let job = Job { sources, requests: Vec::new(), others: Vec::new() };
+        let mut composed = Composed { job, placed: Vec::new(), left_out: Vec::new() };
         for request in requests {
             match self.parts(&request, stage, head) {
                 Ok((export, main)) => {

@@ -1,7 +1,7 @@
 //! The purge: hidden rows out of the bytes, and the requests complete that waited for it.
 
-use lacuna_engine::{PurgeOptions, Receipt, Reporter, RequestId as EngineId};
-use lacuna_ledger::{Conclusion, Counts, Ending, Error as LedgerError, Missing, Request};
+use lacuna_engine::{PurgeOptions, Receipt, Reporter, RequestId as EngineId, Source};
+use lacuna_ledger::{Conclusion, Counts, Ending, Error as LedgerError, HoldFilter, Missing, Request};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
@@ -19,14 +19,15 @@ impl Worker {
 
     async fn purge_all(&self, stop: &CancellationToken) -> Result<PurgeSummary> {
         let engine = &self.engines.batch;
-        let sources = &self.catalogue.sources;
+        let sources = self.sources_now().await?;
         let mut summary = PurgeSummary::default();
         if !sources.is_empty() {
             let options = PurgeOptions {
                 due_within: self.settings.purge_within,
                 chain_head: Some(self.ledger.chain_head().await?.to_string()),
+                others: Vec::new(),
             };
-            let outcome = Box::pin(engine.purge(sources, options, &Reporter::default(), stop)).await?;
+            let outcome = Box::pin(engine.purge(&sources, options, &Reporter::default(), stop)).await?;
             for (source, rows) in &outcome.sources {
                 self.metrics.purged(source, *rows);
             }
@@ -44,6 +45,12 @@ impl Worker {
             summary.complete = self.verify(stop).await?;
         }
         Ok(summary)
+    }
+
+    /// The sources as they are erased now: those that are held keep their rows.
+    pub(crate) async fn sources_now(&self) -> Result<Vec<Source>> {
+        let holds = self.ledger.holds(&HoldFilter::default()).await?;
+        Ok(self.catalogue.held_by(holds.iter()))
     }
 
     /// Completes the requests whose last hidden row is out of the bytes; how many those are.

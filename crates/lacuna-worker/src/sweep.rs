@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use lacuna_engine::{
     Action, Engine, EraseMode, Job, OnErase, Pass, Reporter, Request, RequestId, SetFound, ShardSet, Source,
 };
-use lacuna_ledger::{HoldFilter, Sequence, Shard, StandingErasure};
+use lacuna_ledger::{Sequence, Shard, StandingErasure};
 use lacuna_store::BlobInfo;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,8 @@ const PLACE: &str = "sweep";
 struct Round<'a> {
     worker: &'a Worker,
     source: &'a Source,
+    /// All sources.
+    sources: &'a [Source],
     erasures: &'a [StandingErasure],
     /// Shards from here on are searched: what came before was applied, or is now.
     from: Sequence,
@@ -47,7 +49,7 @@ impl Worker {
         // What a killed sweep left: it holds personal data, and whoever is on duty is the only one here.
         self.engines.batch.forget_pass(PLACE).await?;
         let mut summary = SweepSummary::default();
-        let sources = self.erasable().await?;
+        let sources = self.sources_now().await?;
         let mut from = Sequence(0);
         while !stop.is_cancelled() {
             // Read before the erasures: none below it comes later.
@@ -59,8 +61,8 @@ impl Worker {
                 Some(newest) => newest.sequence.max(last),
                 None => break,
             };
-            for source in &sources {
-                let round = Round { worker: self, source, erasures: &erasures, from, to, stop };
+            for source in sources.iter().filter(|source| !matches!(source.on_erase, OnErase::Keep { .. })) {
+                let round = Round { worker: self, source, sources: &sources, erasures: &erasures, from, to, stop };
                 Box::pin(round.run(&mut summary)).await?;
             }
             if !is_full {
@@ -69,13 +71,6 @@ impl Worker {
             from = to;
         }
         Ok(summary)
-    }
-
-    /// The sources that an erasure may change now.
-    async fn erasable(&self) -> Result<Vec<Source>> {
-        let holds = self.ledger.holds(&HoldFilter::default()).await?;
-        let sources = self.catalogue.held_by(holds.iter());
-        Ok(sources.into_iter().filter(|source| !matches!(source.on_erase, OnErase::Keep { .. })).collect())
     }
 }
 
@@ -115,7 +110,8 @@ impl Round<'_> {
             request.chain_head = Some(head.to_owned());
             request.is_answerable_from(self.source).then_some(request)
         });
-        Job { sources: vec![self.source.clone()], requests: requests.collect() }
+        let others = self.sources.iter().filter(|other| other.name != self.source.name).cloned();
+        Job { sources: vec![self.source.clone()], requests: requests.collect(), others: others.collect() }
     }
 
     /// Searches what is due of a set of shards, and erases what is found.
@@ -164,7 +160,7 @@ impl Round<'_> {
     async fn erase(&self, job: &Job, pass: &Pass<'_>, found: SetFound, summary: &mut SweepSummary) -> Result<()> {
         let matched = found.requests();
         let requests = matched.iter().filter_map(|at| job.requests.get(*at).cloned()).collect();
-        let few = Job { sources: job.sources.clone(), requests };
+        let few = Job { requests, ..job.clone() };
         let kept = pass.keep(PLACE, &uuid::Uuid::now_v7().to_string(), found).await?;
         let reporter = Reporter::default();
         let found = self.engine().load(&few, &kept).await;

@@ -30,6 +30,11 @@ pub(crate) fn sources(all: &[Source], names: &[String]) -> Result<Vec<Source>> {
     Ok(all.iter().filter(|source| names.is_empty() || names.contains(&source.name)).cloned().collect())
 }
 
+/// The sources that were not chosen.
+pub(crate) fn others(all: &[Source], chosen: &[Source]) -> Vec<Source> {
+    all.iter().filter(|source| !chosen.iter().any(|one| one.name == source.name)).cloned().collect()
+}
+
 /// Brings subject and tenant together, and checks that the sources can be asked for them.
 fn selector(sources: &[Source], tenant: Option<&str>, identifiers: Vec<Identifier>) -> Result<Selector> {
     if identifiers.is_empty() {

@@ -26,6 +26,8 @@ pub(crate) struct Session {
     engine: Engine,
     /// The sources that were chosen.
     pub sources: Vec<Source>,
+    /// Those that were not.
+    others: Vec<Source>,
     /// Whom it is about, request by request.
     pub selectors: Vec<Selector>,
     /// How far an erasure may reach.
@@ -52,6 +54,7 @@ impl Session {
         signs: bool,
     ) -> Result<Self> {
         let sources = selection::sources(&config.sources, &args.scope.source)?;
+        let others = selection::others(&config.sources, &sources);
         // Everything that needs no one to be asked for is checked before standard input is read.
         let epochs = config.keys.epochs(&environment)?;
         let selectors = selection::selectors(&sources, &args.who)?;
@@ -62,7 +65,7 @@ impl Session {
         settings.export = export;
         settings.signing_key = signing_key;
         let limits = config.erase_limits;
-        Ok(Self { engine: Engine::new(settings)?, sources, selectors, limits, shows_progress: true })
+        Ok(Self { engine: Engine::new(settings)?, sources, others, selectors, limits, shows_progress: true })
     }
 
     /// Keeps the terminal free of progress bars, for log lines.
@@ -81,7 +84,7 @@ impl Session {
             ..Request::new(id, selector.clone(), action.clone())
         };
         let requests = requests.map(new).collect();
-        let job = Job { sources: self.sources.clone(), requests };
+        let job = Job { sources: self.sources.clone(), requests, others: self.others.clone() };
         let reporter = Arc::new(Reporter::default());
         let display = Display::follow(&reporter, self.shows_progress);
         let start = Instant::now();

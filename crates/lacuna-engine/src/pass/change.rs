@@ -9,6 +9,7 @@ use roaring::RoaringTreemap;
 use super::Pass;
 use super::gather::Searched;
 use super::prepared::Prepared;
+use crate::claims::Claims;
 use crate::erase::{Eraser, Erasure, Purged, Target};
 use crate::outcome::{Blocked, Problem, RequestOutcome, Retained};
 use crate::problem::{ShardError, chain};
@@ -47,6 +48,7 @@ impl Pass<'_> {
             let request = &self.job.requests[index];
             request.changes() && request.held.is_none() && outcomes[index].stopped.is_none()
         };
+        let claims = Claims::new(self.job.sources.iter().chain(&self.job.others))?;
         for (prepared, searched) in self.sources.iter().zip(searched) {
             if searched.targets.is_empty() {
                 continue;
@@ -55,6 +57,10 @@ impl Pass<'_> {
             let mut tables = HashMap::new();
             let mut work = Vec::new();
             for target in targets {
+                if let Some(why) = claims.dispute(prepared.source, target.info.path.as_str()) {
+                    searched.block(&target, ShardError::Refused(why));
+                    continue;
+                }
                 match self.table_above(&target, &mut tables).await {
                     Ok(None) => work.push(target),
                     Ok(Some(table)) => {

@@ -26,7 +26,7 @@ async fn found(world: &World, shards: &str) -> (u64, Vec<(String, String)>) {
     let source = &outcome.sources[0];
     assert_eq!(outcome.is_complete(), source.problems.is_empty());
     assert_eq!(outcome.matched, 3 * source.shards, "what is listed is searched");
-    let checked = &world.engine().check(&[self::source("all", shards)]).await[0].problems;
+    let checked = &world.engine().check(&[self::source("all", shards)], &[]).await[0].problems;
     assert_eq!(checked, &source.problems, "and a check tells the same");
     (source.shards, told(&outcome))
 }
@@ -124,7 +124,8 @@ async fn a_plan_has_all_shards_that_can_be_listed() {
     let (dir, world) = disk(&["a/1.ndjson", "z/2.ndjson", "z/3.ndjson"]);
     link(dir.path(), "b.ndjson", "nowhere");
     link(dir.path(), "y.ndjson", "nowhere");
-    let job = Job { sources: vec![source("all", "**/*.ndjson")], requests: vec![find("u3")] };
+    let sources = vec![source("all", "**/*.ndjson")];
+    let job = Job { sources, requests: vec![find("u3")], others: Vec::new() };
     let (engine, reporter, never) = (world.engine(), Reporter::default(), CancellationToken::new());
     let pass = engine.pass(&job, &reporter, &never).unwrap();
     let cut: Vec<_> = pass.plan(SetSize { shards: 2, bytes: u64::MAX }).collect().await;

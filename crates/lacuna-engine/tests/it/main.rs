@@ -21,6 +21,7 @@ mod passes;
 mod real;
 mod receipts;
 mod safety;
+mod shared;
 mod slow;
 mod together;
 mod tombstones;

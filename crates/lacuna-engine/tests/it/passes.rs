@@ -24,7 +24,7 @@ fn sources() -> Vec<Source> {
 }
 
 fn job(requests: Vec<Request>) -> Job {
-    Job { sources: sources(), requests }
+    Job { sources: sources(), requests, others: Vec::new() }
 }
 
 async fn plan(world: &World, job: &Job) -> Vec<ShardSet> {

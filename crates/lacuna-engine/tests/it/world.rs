@@ -65,7 +65,9 @@ impl World {
     }
 
     pub async fn run(&self, sources: Vec<Source>, requests: Vec<Request>) -> Result<Outcome, Error> {
-        self.engine().run(Job { sources, requests }, &Reporter::default(), &CancellationToken::new()).await
+        self.engine()
+            .run(Job { sources, requests, others: Vec::new() }, &Reporter::default(), &CancellationToken::new())
+            .await
     }
 
     /// Everything in the packages' store, by path.

@@ -167,7 +167,7 @@ impl Scenario {
     async fn request(self, engine: &Engine, id: &str, user: &str, action: Action) -> Option<Outcome> {
         let selector = Selector { tenant: Some(TenantId::new("T")), identifiers: vec![Identifier::new("id", user)] };
         let request = Request::new(RequestId::new(id).unwrap(), selector, action);
-        let job = Job { sources: vec![self.source()], requests: vec![request] };
+        let job = Job { sources: vec![self.source()], requests: vec![request], others: Vec::new() };
         engine.run(job, &Reporter::default(), &CancellationToken::new()).await.ok()
     }
 

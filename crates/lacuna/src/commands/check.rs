@@ -47,7 +47,7 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
     if let (Some(store), true) = (store, findings.wrong.is_empty()) {
         let epochs = config.keys.epochs(&environment)?;
         let engine = Engine::new(settings(&config, &args.resources, store, epochs))?;
-        findings.sources = Box::pin(engine.check(&sources)).await;
+        findings.sources = Box::pin(engine.check(&sources, &selection::others(&config.sources, &sources))).await;
     }
     if args.json {
         output::print_json(&findings.json())?

@@ -30,7 +30,9 @@ pub(super) async fn run(args: &PurgeArgs) -> Result<ExitCode> {
         Some(ledger) => Some(ledger.chain_head().await?.to_string()),
         None => None,
     };
-    let options = PurgeOptions { due_within: args.due.map(|days| DAY * days.into()), chain_head };
+    let due_within = args.due.map(|days| DAY * days.into());
+    let others = selection::others(&config.sources, &sources);
+    let options = PurgeOptions { due_within, chain_head, others };
     let start = Instant::now();
     let outcome = Engine::new(settings)?.purge(&sources, options, &Reporter::default(), &interrupt::watch()).await?;
     if let Some(ledger) = ledger {

@@ -9,6 +9,7 @@ mod home;
 mod interrupted;
 mod killed;
 mod ledger;
+mod places;
 mod requests;
 mod samples;
 mod secrets;

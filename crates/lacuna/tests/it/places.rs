@@ -1,0 +1,38 @@
+//! Where shards and packages may lie: what is left out of a search, or would get into one, is told.
+
+use crate::home::{ALICE, Home};
+
+const FIND: [&str; 6] = ["find", "--json", "--tenant", "contoso", "--subject", ALICE];
+
+/// A home whose activity is in all folders of the store.
+fn everywhere() -> Home {
+    let home = Home::with_logs();
+    let config = home.read("lacuna.toml").replace("activity/*.ndjson", "**/*.ndjson");
+    home.write("lacuna.toml", config);
+    home
+}
+
+#[test]
+fn a_linked_shard_makes_an_answer_incomplete_and_a_check_tells_of_it() {
+    let home = Home::with_logs();
+    home.run(&FIND).ends(0);
+    home.write("logs/archive/4.ndjson", "{\"TenantId\":\"contoso\",\"User\":\"alice@example.org\",\"N\":9}\n");
+    std::os::unix::fs::symlink("../archive/4.ndjson", home.path("logs/activity/today.ndjson")).unwrap();
+    let found = home.run(&FIND);
+    let problem = found.ends(3).json()["sources"][0]["problems"][0].clone();
+    assert_eq!(problem["shard"], "activity/today.ndjson");
+    assert!(home.run(&["check"]).ends(3).stdout.contains("activity/today.ndjson: a symbolic link"));
+}
+
+#[test]
+fn what_is_kept_stays_whatever_other_sources_name_it() {
+    let home = everywhere();
+    let before = home.read("logs/audit/1.ndjson");
+    assert!(home.run(&["check"]).ends(3).stdout.contains("also a shard of source `audit`"));
+    for sources in [&[][..], &["--source", "activity"]] {
+        let erase = ["erase", "--yes", "--json", "--now", "--tenant", "contoso", "--subject", ALICE];
+        let erased = home.run(&[&erase[..], sources].concat());
+        assert!(erased.ends(3).stdout.contains("also a shard of source `audit`"));
+        assert_eq!(home.read("logs/audit/1.ndjson"), before);
+    }
+}
