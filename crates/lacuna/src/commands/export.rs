@@ -51,7 +51,7 @@ fn destination(to: Option<&str>, config: &Config) -> Result<StoreConfig> {
         });
     };
     match stores::named(url, Some(config))? {
-        (store, path) if path.is_empty() => Ok(store),
+        (store, path) if path.is_empty() => config.check_apart(&store).map(|()| store),
         _ => Err(Failure::usage("--to takes a container alone, without a path in it")),
     }
 }

@@ -69,6 +69,30 @@ pub(crate) struct Config {
 impl Config {
     /// Reads the file at `path`.
     pub(crate) fn load(path: &Path) -> Result<Self> {
+        let config = Self::read(path)?;
+        match &config.export {
+            Some(export) => config.check_apart(export).map(|()| config),
+            None => Ok(config),
+        }
+    }
+
+    /// Refuses a place for packages where a source would take them for shards, and search and erase in them.
+    pub(crate) fn check_apart(&self, export: &StoreConfig) -> Result<()> {
+        let Some(folder) = export.folder_in(&self.store) else { return Ok(()) };
+        match self.sources.iter().find(|source| source.reaches_into(&folder)) {
+            Some(source) => {
+                let place = if folder.is_empty() { "in the store itself" } else { "within the store" };
+                Err(Failure::usage(format!(
+                    "packages would go to a place {place} where source `{}` has its shards (`{}`)",
+                    source.name, source.shards
+                ))
+                .advice("Export to another place, or let `shards` name other folders than that."))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self> {
         let text = read_text(path).map_err(|error| {
             let failure = Failure::usage(format!("cannot read the configuration {}", path.display())).because(&error);
             if error.kind() == std::io::ErrorKind::NotFound {

@@ -59,6 +59,34 @@ pub(crate) enum Credential {
     Developer,
 }
 
+impl StoreConfig {
+    /// The folder of `outer` that this is, if it lies there; without a name when it is the same place.
+    pub(crate) fn folder_in(&self, outer: &Self) -> Option<String> {
+        match (self, outer) {
+            (Self::Local { root }, Self::Local { root: outer }) => {
+                let (root, outer) = (resolved(root), resolved(outer));
+                root.strip_prefix(outer).ok().map(|folder| folder.to_string_lossy().into_owned())
+            }
+            (Self::Azure { container, connection }, Self::Azure { container: outer, connection: theirs }) => {
+                let is_same = container == outer
+                    && (&connection.account, &connection.endpoint) == (&theirs.account, &theirs.endpoint);
+                is_same.then(String::new)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Where a path leads, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    match there {
+        Some((above, there)) => path.strip_prefix(above).map_or_else(|_| path.clone(), |rest| there.join(rest)),
+        None => path,
+    }
+}
+
 const CREDENTIALS: [(&str, Credential); 6] = [
     ("auto", Credential::Auto),
     ("shared_key", Credential::SharedKey),

@@ -36,3 +36,23 @@ fn what_is_kept_stays_whatever_other_sources_name_it() {
         assert_eq!(home.read("logs/audit/1.ndjson"), before);
     }
 }
+
+#[test]
+fn packages_go_nowhere_where_they_would_be_searched() {
+    let home = everywhere();
+    let config = home.read("lacuna.toml");
+    let export = ["export", "--json", "--tenant", "contoso", "--subject", ALICE, "--source", "activity"];
+    for place in ["logs", "logs/exports", "./logs/a/../exports"] {
+        home.write("lacuna.toml", &config);
+        let to = home.run(&[&export[..], &["--to", place]].concat());
+        assert!(to.ends(2).stderr.contains("source `activity` has its shards"), "{to:?}");
+        home.write("lacuna.toml", config.replace("url = \"exports\"", &format!("url = \"{place}\"")));
+        for command in [&["check"][..], &FIND, &export] {
+            assert!(home.run(command).ends(2).stderr.contains("source `activity` has its shards"), "{place}");
+        }
+    }
+    // In a folder that no source looks into, they are in nobody's way.
+    home.write("lacuna.toml", config.replace("**/*.ndjson", "activity/*.ndjson"));
+    home.run(&[&export[..], &["--to", "logs/exports"]].concat()).ends(0);
+    assert_eq!(home.run(&FIND).ends(0).json()["matched"], 4);
+}
