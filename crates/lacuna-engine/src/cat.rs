@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::erase::blocking;
 use crate::format::ShardFormat;
-use crate::hidden;
+use crate::hidden::{self, Hidden};
 use crate::origin::Origin;
 use crate::problem::{ShardError, chain};
 use crate::rows::Reader;
@@ -25,17 +25,31 @@ const PIECES: usize = 4;
 /// A piece is handed on when it has grown to this many bytes.
 const PIECE_BYTES: usize = 256 << 10;
 
+/// What was shown of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// How many records.
+    pub rows: u64,
+    /// Whether others replaced the shard since rows of it were hidden: these may be among them.
+    pub superseded: bool,
+}
+
 impl Engine {
-    /// Writes the records of the shard at path `shard` to `out`, one JSON object a line; answers with how many they are.
-    pub async fn cat(&self, source: &Source, shard: &str, out: &mut (dyn Write + Send)) -> Result<u64, Error> {
+    /// Writes the records of the shard at path `shard` to `out`, one JSON object a line.
+    pub async fn cat(&self, source: &Source, shard: &str, out: &mut (dyn Write + Send)) -> Result<Shown, Error> {
         let failed = |error: ShardError| Error::Shard { shard: shard.to_owned(), reason: chain(&error) };
         let path = BlobPath::new(shard)
             .map_err(|error| Error::Shard { shard: shard.to_owned(), reason: error.to_string() })?;
         let format = ShardFormat::of(source, shard).map_err(|why| failed(ShardError::Refused(why)))?;
         let info = self.settings.store.head(&path).await.map_err(|error| failed(ShardError::Store(error)))?;
         let store = self.settings.store.as_ref();
-        let held = hidden::fresh(store, &info).await.map_err(|error| failed(ShardError::Tombstone(Box::new(error))))?;
-        let hidden = held.map(|held| held.tombstone.hidden().clone()).unwrap_or_default();
+        let hidden =
+            hidden::shown(store, &info).await.map_err(|error| failed(ShardError::Tombstone(Box::new(error))))?;
+        let (hidden, superseded) = match hidden {
+            Hidden::Rows(rows) => (rows, false),
+            Hidden::Stale(_) => (RoaringTreemap::new(), true),
+            Hidden::Nothing => (RoaringTreemap::new(), false),
+        };
         let origin = Origin::Blob(self.settings.store.clone(), info);
         let (pieces, mut ready) = mpsc::channel::<Vec<u8>>(PIECES);
         let produce = async {
@@ -53,7 +67,7 @@ impl Engine {
         };
         let (produced, written) = futures::join!(produce, consume);
         written.map_err(Error::Temp)?;
-        produced.map_err(failed)
+        produced.map(|rows| Shown { rows, superseded }).map_err(failed)
     }
 
     async fn cat_parquet(

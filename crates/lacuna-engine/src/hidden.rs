@@ -32,6 +32,10 @@ pub(crate) enum Hidden {
     Stale(Etag),
 }
 
+/// What is said of a shard whose bytes may be those of the version whose rows are hidden.
+pub(crate) const UNSURE: &str = "its owner, permissions or links changed since rows of it were hidden, and whether its bytes did, too, \
+     cannot be told: erase again under the same id, or sweep";
+
 /// A tombstone as it was read from the store.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
@@ -62,13 +66,8 @@ impl Tombstones {
         if !self.known.contains_key(&tombstone::path(shard.path.as_str())) {
             return Ok(Hidden::Nothing);
         }
-        Ok(match held(store, shard.path.as_str()).await? {
-            Some(held) if held.tombstone.version().etag == shard.etag.as_str() => {
-                Hidden::Rows(held.tombstone.hidden().clone())
-            }
-            Some(held) => Hidden::Stale(Etag::new(&held.tombstone.version().etag)),
-            None => Hidden::Nothing,
-        })
+        let held = held(store, shard.path.as_str()).await?;
+        Ok(held.map_or(Hidden::Nothing, |held| held.says_of(shard)))
     }
 
     /// Those of versions that made room for others'.
@@ -103,6 +102,30 @@ pub(crate) async fn release(
 pub(crate) async fn fresh(store: &dyn Store, shard: &BlobInfo) -> Result<Option<Held>, ShardError> {
     let held = held(store, shard.path.as_str()).await?;
     Ok(held.filter(|held| held.tombstone.version().etag == shard.etag.as_str()))
+}
+
+/// What the tombstone of a shard says of this version of it, for whoever shows its rows: fails where nobody can tell.
+pub(crate) async fn shown(store: &dyn Store, shard: &BlobInfo) -> Result<Hidden, ShardError> {
+    let Some(held) = held(store, shard.path.as_str()).await? else { return Ok(Hidden::Nothing) };
+    let hidden = held.says_of(shard);
+    hidden.is_sure(store, shard).then_some(hidden).ok_or_else(|| ShardError::Refused(UNSURE.into()))
+}
+
+impl Held {
+    /// What it says of this version of its shard.
+    fn says_of(self, shard: &BlobInfo) -> Hidden {
+        match self.tombstone.version().etag == shard.etag.as_str() {
+            true => Hidden::Rows(self.tombstone.hidden().clone()),
+            false => Hidden::Stale(Etag::new(&self.tombstone.version().etag)),
+        }
+    }
+}
+
+impl Hidden {
+    /// Whether it is clear that it is, or is not, of this version of a shard.
+    pub(crate) fn is_sure(&self, store: &dyn Store, shard: &BlobInfo) -> bool {
+        !matches!(self, Self::Stale(etag) if store.may_be_same(etag, &shard.etag))
+    }
 }
 
 /// The tombstone of a shard, of whatever version.

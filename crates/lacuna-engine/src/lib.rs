@@ -44,6 +44,7 @@ mod standing;
 mod statement;
 pub mod verify;
 
+pub use cat::Shown;
 pub use check::SourceCheck;
 pub use engine::{Engine, Error, Settings};
 pub use expiry::PackageEnd;

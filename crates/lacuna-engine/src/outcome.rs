@@ -55,6 +55,9 @@ pub struct SourceOutcome {
     /// Shards whose old bytes are deleted, and kept for a while all the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retained: Vec<Retained>,
+    /// Shards that others replaced since rows of them were hidden. Nothing hides rows in their new versions, but what this run hid there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub superseded: Vec<String>,
     /// What could not be read or changed. A request with any is incomplete.
     pub problems: Vec<Problem>,
     /// The shards that were replaced, by path, each with the version that is in its place; none, when nothing is.

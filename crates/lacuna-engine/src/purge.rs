@@ -313,7 +313,9 @@ impl Run<'_> {
             Err(error) => return Err(ShardError::Store(error)),
         };
         if shard.etag.as_str() != version.etag {
-            let blocked = Blocked { tombstone: held.tombstone, reason: SUPERSEDED.into(), superseded: true };
+            let may_be_same = self.store().may_be_same(&Etag::new(&version.etag), &shard.etag);
+            let reason = if may_be_same { hidden::UNSURE } else { SUPERSEDED };
+            let blocked = Blocked { tombstone: held.tombstone, reason: reason.into(), superseded: true };
             return Ok(Done::Blocked(at, Box::new(blocked)));
         }
         let format = ShardFormat::of(prepared.source, &version.shard).map_err(ShardError::Refused)?;

@@ -85,6 +85,10 @@ impl Store for LocalStore {
         format!("file://{}", self.root.path().display())
     }
 
+    fn may_be_same(&self, a: &Etag, b: &Etag) -> bool {
+        version::may_be_same(a, b)
+    }
+
     fn list(&self, prefix: &str) -> BoxStream<'_, Result<BlobInfo>> {
         let (root, prefix) = (Arc::clone(&self.root), prefix.to_owned());
         // The walk starts with the first poll: until then there may be no runtime to run it on.

@@ -121,6 +121,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The blob as it is now.
     async fn head(&self, path: &BlobPath) -> Result<BlobInfo>;
 
+    /// Whether two versions of a blob differ in nothing but what says little of their bytes, as a file's owner or permissions: they may be the
+    /// same, and nobody can tell.
+    fn may_be_same(&self, _: &Etag, _: &Etag) -> bool {
+        false
+    }
+
     /// The bytes in `range` of version `etag`. Fails with `Changed` when the blob is another version by now, and with
     /// `OutOfRange` when it ends before `range` does.
     async fn read(&self, path: &BlobPath, range: Range<u64>, etag: &Etag) -> Result<Bytes>;

@@ -94,6 +94,11 @@ impl Gathered {
         outcome.rows_decoded += counts.effort.rows_decoded;
         outcome.matched += counts.matched;
         outcome.problems.extend(found.problems);
+        for (shard, _) in &found.stale {
+            if outcome.superseded.last() != Some(shard) {
+                outcome.superseded.push(shard.clone());
+            }
+        }
         self.stale.extend(found.stale);
         for shard in found.shards {
             searched.take(pass, prepared, shard);

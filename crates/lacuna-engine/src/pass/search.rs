@@ -10,13 +10,13 @@ use super::found::{FoundShard, SetFound};
 use super::prepared::Prepared;
 use super::shard_set::ShardSet;
 use crate::format::ShardFormat;
-use crate::hidden::Hidden;
+use crate::hidden::{Hidden, UNSURE};
 use crate::origin::Origin;
 use crate::outcome::Problem;
 use crate::plan;
 use crate::problem::ShardError;
 use crate::search::{Answer, search};
-use crate::{Error, OnErase, Source};
+use crate::{Error, OnErase, Request, Source};
 
 /// How often a shard that changes under the search is searched again.
 const ATTEMPTS_MAX: u32 = 3;
@@ -100,7 +100,11 @@ impl<'a> Pass<'a> {
         for _ in 0..ATTEMPTS_MAX {
             let origin = Origin::Blob(store.clone(), info.clone());
             let hidden = tombstones.rows_of(store.as_ref(), info).await;
-            let hidden = match hidden.map_err(|error| ShardError::Tombstone(Box::new(error)))? {
+            let hidden = hidden.map_err(|error| ShardError::Tombstone(Box::new(error)))?;
+            if !hidden.is_sure(store.as_ref(), info) && !self.job.requests.iter().any(Request::erases) {
+                return Err(ShardError::Tombstone(Box::new(ShardError::Refused(UNSURE.into()))));
+            }
+            let hidden = match hidden {
                 Hidden::Rows(rows) => Some(Arc::new(rows)),
                 Hidden::Stale(etag) => {
                     found.stale.push((info.path.to_string(), etag));

@@ -21,6 +21,17 @@ pub(super) fn etag_of(file: &Metadata) -> Etag {
     ))
 }
 
+/// Whether two versions differ in the time of the last status change alone: a `chmod`, a `chown` or a new link does that, and so does whoever
+/// writes and sets the modification time back.
+pub(super) fn may_be_same(a: &Etag, b: &Etag) -> bool {
+    const STATUS_CHANGE: usize = 3;
+    let parts = |etag: &Etag| -> Vec<String> {
+        let parts = etag.as_str().split('-').enumerate().filter(|(at, _)| *at != STATUS_CHANGE);
+        parts.map(|(_, part)| part.to_owned()).collect()
+    };
+    a != b && parts(a) == parts(b)
+}
+
 /// A version of a blob that is a file of this machine: read at any place by whoever needs it there, without a hand-over between threads.
 #[derive(Debug)]
 pub struct LocalVersion {

@@ -249,3 +249,16 @@ async fn what_no_lock_tells_of_is_removed_once_it_is_old_and_nobody_uses_it() {
     left.sort();
     assert_eq!(left, ["used", "young"]);
 }
+
+#[tokio::test]
+async fn a_changed_mode_is_another_version_of_what_may_be_the_same_bytes() {
+    let root = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(root.path()).unwrap();
+    let before = put(&store, "a", "one", Condition::Any).await.unwrap();
+    fs::set_permissions(root.path().join("a"), fs::Permissions::from_mode(0o600)).unwrap();
+    let touched = store.head(&path("a")).await.unwrap().etag;
+    assert_ne!(before, touched);
+    assert!(store.may_be_same(&before, &touched) && !store.may_be_same(&before, &before));
+    let replaced = put(&store, "a", "two", Condition::Any).await.unwrap();
+    assert!(!store.may_be_same(&touched, &replaced));
+}

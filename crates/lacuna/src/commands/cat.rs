@@ -29,7 +29,13 @@ pub(super) async fn run(args: &CatArgs) -> Result<ExitCode> {
         output::settle(Err(kind.into()))?;
         return Ok(ExitCode::Done);
     }
-    written?;
+    if written?.superseded {
+        output::note(&format!(
+            "Another writer replaced {} since records of it were hidden, and they may be shown here: erase again under the same \
+             request's id, or sweep.",
+            args.shard
+        ));
+    }
     output::settle(flushed)?;
     Ok(ExitCode::Done)
 }

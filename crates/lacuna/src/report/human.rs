@@ -52,6 +52,7 @@ impl Report<'_> {
         for source in &outcome.sources {
             text.push_str(&super::purge::retained(&source.retained));
         }
+        text.push_str(&self.superseded());
         text.push_str(&self.stopped());
         text.push_str(&self.problems());
         if let Some(verdict) = self.verdict() {
@@ -142,6 +143,25 @@ impl Report<'_> {
             }
         }
         if text.is_empty() { text } else { format!("\nKept:\n{text}") }
+    }
+
+    /// Shards in which nothing hides rows any more, where this run did not look after it.
+    fn superseded(&self) -> String {
+        let all: Vec<&str> =
+            self.ran.outcome.sources.iter().flat_map(|source| &source.superseded).map(String::as_str).collect();
+        if all.is_empty() || matches!(self.asked, Asked::Erase | Asked::Hide) {
+            return String::new();
+        }
+        let mut text = "\nReplaced by another writer since records of somebody were hidden in them, which nothing hides now (erase \
+                        again under the same ids, or sweep):\n"
+            .to_owned();
+        all.iter().take(PROBLEMS_SHOWN).for_each(|shard| {
+            let _ = writeln!(text, "  {shard}");
+        });
+        if let Some(more) = all.len().checked_sub(PROBLEMS_SHOWN).filter(|more| *more > 0) {
+            let _ = writeln!(text, "  and {} more; --json lists all", count(more as u64));
+        }
+        text
     }
 
     /// Erasures that reach further than the limits allow.

@@ -340,3 +340,36 @@ fn an_erasure_that_reaches_further_than_the_limits_changes_nothing() {
     home.write("lacuna.toml", format!("[limits]\nmax_rows = 3\n{config}"));
     home.run(&erase).ends(0);
 }
+
+#[test]
+fn a_shard_that_others_changed_never_shows_hidden_records_silently() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::with_logs();
+    let hide = with(&["erase", "--yes"], &["--request-id", "r1", "--json"]);
+    assert_eq!(home.run(&hide).ends(0).json()["hidden"], 3);
+    let (touched, replaced) = (home.path("logs/activity/1.ndjson"), "logs/activity/2.ndjson");
+    let find = || home.run(&with(&["find"], &[]));
+    std::fs::set_permissions(&touched, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let ran = find();
+    assert!(ran.ends(3).stdout.contains("permissions or links changed since rows of it were hidden"), "{}", ran.stdout);
+    let cat = home.run(&["cat", "activity/1.ndjson"]);
+    assert!(cat.ends(1).stdout.is_empty() && cat.stderr.contains("cannot be told"), "{}", cat.stderr);
+    let purge = home.run(&["purge"]);
+    assert!(
+        purge.ends(3).stdout.contains("Nothing hides rows in the new versions of 1 replaced shard"),
+        "{}",
+        purge.stdout
+    );
+
+    home.write(replaced, home.read(replaced) + "{\"TenantId\":\"contoso\",\"User\":\"alice@example.org\",\"N\":9}\n");
+    home.run(&hide).ends(0);
+    assert!(find().ends(0).stdout.starts_with("Found 1 record in 1 shard."), "the audit log keeps it");
+    home.write(replaced, home.read(replaced));
+    let ran = find();
+    assert!(ran.ends(0).stdout.contains("which nothing hides now"), "{}", ran.stdout);
+    let cat = home.run(&["cat", "activity/2.ndjson"]);
+    assert!(cat.ends(0).stderr.contains("they may be shown here"), "{}", cat.stderr);
+    home.run(&hide).ends(0);
+    home.run(&["purge"]).ends(0);
+    assert!(!home.read(replaced).contains("\"alice"));
+}
