@@ -123,6 +123,12 @@ impl Engine {
         let threads = settings.threads.max(1);
         let cpu = Cpu::new(threads).map_err(|_| Error::Defect("the threads that search cannot be started"))?;
         let temp_dir = settings.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+        if !temp_dir.is_dir() {
+            let place = temp_dir.display();
+            return Err(Error::Configuration(format!(
+                "{place} is no folder, and temporary files go there (`--temp-dir`, `[run] temp_dir`, or the variable `TMPDIR`)"
+            )));
+        }
         // No single page, record or message may take more than its share of the memory.
         let share = usize::try_from(settings.memory / 4 / threads as u64).unwrap_or(usize::MAX);
         let mut limits = settings.limits;

@@ -390,9 +390,13 @@ impl Purge<'_> {
         match there {
             // Another run is at the same, or this one is here again.
             Some(kept) if kept.record == *intent => Ok(kept.info),
-            there => journal::write(store, &path, intent, there.as_ref().map(|kept| &kept.info))
-                .await
-                .map_err(ShardError::Store),
+            there => {
+                let written = journal::write(store, &path, intent, there.as_ref().map(|kept| &kept.info)).await;
+                written.map_err(|error| match error.kind {
+                    ErrorKind::AlreadyExists => ShardError::Busy,
+                    _ => ShardError::Store(error),
+                })
+            }
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) enum ShardError {
     Residue { place: String },
     #[error("changed {attempts} times while it was worked on")]
     KeepsChanging { attempts: u32 },
+    #[error("another run is at it; the next purge looks after it")]
+    Busy,
     #[error("the run was stopped")]
     Cancelled,
 }
@@ -56,7 +58,7 @@ impl ShardError {
 
     /// Whether other writers were in the way.
     pub(crate) fn is_conflict(&self) -> bool {
-        matches!(self, Self::KeepsChanging { .. }) || self.is_change()
+        matches!(self, Self::KeepsChanging { .. } | Self::Busy) || self.is_change()
     }
 
     /// Whether the same may go well at another time, without anybody doing anything about the shard.
@@ -68,7 +70,7 @@ impl ShardError {
             ),
             Self::Scan(lacuna_scan::Error::Read(_)) | Self::Erase(lacuna_erase::Error::Io(_)) => true,
             Self::Temp(_) | Self::Cancelled | Self::KeepsChanging { .. } | Self::Memory { .. } => true,
-            Self::Held(_) | Self::HoldsUnknown(_) => true,
+            Self::Held(_) | Self::HoldsUnknown(_) | Self::Busy => true,
             Self::Tombstone(error) => error.is_passing(),
             Self::Scan(_)
             | Self::Erase(_)

@@ -254,6 +254,16 @@ impl Run<'_> {
         }
         drop(purges);
         let Tally { mut outcome, purged, blocked, unread } = tally;
+        let PurgeOutcome { shards, shards_purged, shards_not_due, shards_held, rows_purged, problems, .. } = &outcome;
+        tracing::info!(
+            shards,
+            shards_purged,
+            shards_not_due,
+            shards_held,
+            rows_purged,
+            problems = problems.len(),
+            "purged"
+        );
         outcome.interrupted = self.cancel.is_cancelled();
         let sources: Vec<&Source> = self.sources.iter().map(|prepared| prepared.source).collect();
         let purged: Vec<(&Source, Purged)> = purged.into_iter().map(|(at, purged)| (sources[at], purged)).collect();
@@ -289,7 +299,13 @@ impl Run<'_> {
             result => result.map_err(|error| (place, error))?,
         };
         let shard = held.tombstone.version().shard.clone();
-        match self.purge(held).await {
+        let rows = held.tombstone.hidden().len();
+        let done = self.purge(held).await;
+        match &done {
+            Ok(Done::Purged(..)) => tracing::debug!(shard, rows, "purged"),
+            Ok(_) | Err(_) => tracing::debug!(shard, rows, "not purged"),
+        }
+        match done {
             Err(ShardError::Held(reason)) => Ok(Done::Held(Problem { shard, reason })),
             done => done.map_err(|error| (shard, error)),
         }

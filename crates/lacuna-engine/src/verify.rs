@@ -17,7 +17,7 @@ use crate::seal::{self, SealError};
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// The signature is not what it should be.
-    #[error("the signature")]
+    #[error(transparent)]
     Seal(#[from] SealError),
     /// It was signed as something else.
     #[error("is signed as `{found}`, not as {expected}")]

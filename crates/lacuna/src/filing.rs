@@ -120,12 +120,19 @@ pub(crate) struct Filed {
 
 /// Waits until the request ends, somebody must decide on it, or `cancel` asks to stop waiting. Each change is said on standard error.
 async fn follow(desk: &Desk, id: RequestId, cancel: &CancellationToken) -> Result<(Request, ExitCode)> {
-    let mut before = None;
+    let (mut before, mut was_told) = (None, false);
     loop {
         let request = desk.ledger.request(id).await?;
         if before != Some(request.state) {
             before = Some(request.state);
             output::note(&format!("{id}: {}", standing(&request, OffsetDateTime::now_utc())));
+        }
+        if !was_told && matches!(request.state, State::Received | State::Scheduled) {
+            was_told = true;
+            output::note(
+                "This waits until a worker has carried it out (`lacuna worker`). Ctrl-C ends the waiting and not the request; with \
+                 --detach nothing waits.",
+            );
         }
         if let Some((code, advice)) = verdict(&request) {
             advice.inspect(|advice| output::note(advice));

@@ -1,8 +1,16 @@
 //! The known word that was probably meant.
 
+/// Words that others use for a known one, which looks like another.
+const OTHERS: [(&str, &str); 5] =
+    [("jsonl", "ndjson"), ("ldjson", "ndjson"), ("tsv", "csv"), ("feather", "arrow"), ("ipc", "arrow")];
+
 /// The known word closest to `given`, when one is close enough to be a slip of the finger or of memory.
 pub(crate) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_lowercase();
+    let known: Vec<&str> = known.into_iter().collect();
+    if let Some((_, word)) = OTHERS.iter().find(|(other, word)| *other == given && known.contains(word)) {
+        return Some(word);
+    }
     known
         .into_iter()
         .map(|word| (strsim::jaro_winkler(&given, &word.to_lowercase()), word))
@@ -35,6 +43,7 @@ mod tests {
         assert_eq!(nearest("identifer", known), Some("identifiers"));
         assert_eq!(nearest("onErase", known), Some("on_erase"));
         assert_eq!(nearest("xyz", known), None);
+        assert_eq!(nearest("JSONL", ["json", "ndjson"]), Some("ndjson"));
         assert_eq!(hint("xyz", ["a", "b"]), "there are `a`, `b`");
     }
 }

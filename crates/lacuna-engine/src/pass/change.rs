@@ -76,8 +76,17 @@ impl Pass<'_> {
             let erasures = work.into_iter().map(|target| self.erase_shard(prepared, &question, target));
             let mut erasures = futures::stream::iter(erasures).buffered(self.engine.shop.threads);
             while let Some((target, erasure)) = erasures.next().await {
+                let (shard, matched) = (target.info.path.as_str(), target.matches.rows().len());
+                match &erasure {
+                    Ok(Erasure::Hidden(_)) => tracing::debug!(shard, matched, "hidden"),
+                    Ok(Erasure::Purged(_)) => tracing::debug!(shard, matched, "rewritten"),
+                    Ok(Erasure::NothingLeft) => tracing::debug!(shard, matched, "found without the rows"),
+                    Err(_) => tracing::debug!(shard, matched, "left as it is"),
+                }
                 searched.note(&target, erasure, &self.job.requests);
             }
+            let crate::SourceOutcome { source, hidden, erased, problems, .. } = &searched.outcome;
+            tracing::info!(source, hidden, erased, problems = problems.len(), "changed");
         }
         Ok(())
     }

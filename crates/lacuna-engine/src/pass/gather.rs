@@ -112,6 +112,13 @@ impl Gathered {
         Ok(())
     }
 
+    /// Says in the log what was found in a source.
+    pub(super) fn tell(&self, index: usize) {
+        let SourceOutcome { source, shards, shards_matched, rows_scanned: rows, matched, problems, .. } =
+            &self.sources[index].outcome;
+        tracing::info!(source, shards, shards_matched, rows, matched, problems = problems.len(), "searched");
+    }
+
     /// Notes sources where there was nothing to search: that is not the same as to find nothing.
     pub(super) fn note_empty(&mut self, pass: &Pass<'_>) {
         for (prepared, searched) in pass.sources.iter().zip(&mut self.sources) {

@@ -126,6 +126,7 @@ impl Pass<'_> {
                     break;
                 }
             }
+            gathered.tell(index);
         }
         self.conclude(gathered).await
     }

@@ -129,6 +129,7 @@ impl<'a> Pass<'a> {
     /// What a shard answered, as what was found in a set of one.
     fn note(&self, mut found: SetFound, source: &Source, info: BlobInfo, answer: Answer) -> Result<SetFound, Error> {
         let rows = answer.matches.rows().len();
+        tracing::debug!(shard = info.path.as_str(), rows = answer.rows, matched = rows, "searched");
         self.reporter.searched(answer.rows, rows);
         let counts = &mut found.counts;
         counts.shards_searched = 1;

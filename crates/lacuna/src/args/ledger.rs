@@ -48,7 +48,7 @@ pub(crate) struct Filing {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "In the ledger")]
 pub(crate) struct Following {
-    /// Record the request, say its id, and do not wait for its end
+    /// Record the request, say its id, and do not wait until a worker has carried it out
     #[arg(long)]
     pub detach: bool,
     /// The account that asks, as `[ledger.roles]` and the audit chain know it [default: the system's user]

@@ -15,6 +15,10 @@ use crate::{output, selection, stores};
 const BUFFER_BYTES: usize = 64 << 10;
 
 pub(super) async fn run(args: &CatArgs) -> Result<ExitCode> {
+    if args.shard.starts_with('/') {
+        return Err(Failure::usage("the shard's path starts with `/`")
+            .advice("Give its path within the store, as reports and receipts name it."));
+    }
     let config = Config::load(&args.config)?;
     let source = source(args, &config)?;
     let store = stores::open(&config.store, &environment)?;

@@ -153,8 +153,12 @@ impl Findings {
                 let _ = writeln!(text, "problem  source `{}`: {}: {}", source.source, problem.shard, problem.reason);
             }
             if source.problems.is_empty() {
-                let shards = counted(source.shards_seen, "shard");
-                let _ = writeln!(text, "ok       source `{}`: {shards}", source.source);
+                let first = match source.shards_seen {
+                    1 => "the first shard".to_owned(),
+                    seen => format!("the first {}", counted(seen, "shard")),
+                };
+                let far = if source.warnings.is_empty() { "" } else { ", as far as said above" };
+                let _ = writeln!(text, "ok       source `{}`: looked into {first}{far}", source.source);
             }
         }
         for warning in &self.warnings {

@@ -46,7 +46,7 @@ pub(super) async fn run(args: &VerifyArgs) -> Result<ExitCode> {
 async fn check_receipt(target: &Target, key: &VerifyingKey, args: &VerifyArgs) -> Result<ExitCode> {
     let text = read(target).await?;
     let receipt = verify::receipt(text.trim(), key)
-        .map_err(|error| Failure::other(format!("{} is no valid receipt", args.what)).because(&error))?;
+        .map_err(|error| Failure::other(format!("{} is no valid receipt: it {error}", args.what)))?;
     let asks = !args.who.subject.is_empty() || !args.who.subjects.is_empty();
     let (standings, matched) = match &args.against {
         None if asks => return Err(Failure::usage("identifiers are looked for with --against only")),
@@ -112,7 +112,9 @@ fn since(standings: &[ShardStanding], matched: Option<&Ran>) -> String {
             Standing::OldBytes => {
                 "has the same bytes, and old ones that were gone are there again: somebody brought them back"
             }
-            Standing::Changed => "was changed by another writer: the receipt says nothing of what it holds now",
+            Standing::Changed => {
+                "was changed since, by another writer or a later purge: this receipt says nothing of what it holds now"
+            }
             Standing::Removed => "is not there any more",
             Standing::Unknown => "cannot be looked at",
         };

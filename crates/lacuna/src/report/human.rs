@@ -173,6 +173,9 @@ impl Report<'_> {
         for stopped in all.iter().take(REQUESTS_SHOWN) {
             let _ = writeln!(text, "  {stopped}");
         }
+        if let Some(more) = all.len().checked_sub(REQUESTS_SHOWN).filter(|more| *more > 0) {
+            let _ = writeln!(text, "  and {} more; --json lists all", count(more as u64));
+        }
         if text.is_empty() { text } else { format!("\nOver the limits, so nothing of it was erased:\n{text}") }
     }
 

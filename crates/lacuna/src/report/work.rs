@@ -43,15 +43,30 @@ impl WorkReport<'_> {
         for work in self.kinds {
             match work {
                 Work::Requests => self.requests(&mut text),
-                Work::Sweep => sweep(&mut text, self.summary.sweep.as_ref()),
-                Work::Purge => purge(&mut text, self.summary.purge.as_ref()),
-                Work::Retention => retention(&mut text, self.summary.retention.as_ref()),
+                Work::Sweep => match &self.summary.sweep {
+                    Some(done) => sweep(&mut text, done),
+                    None => self.undone(&mut text, "Sweep"),
+                },
+                Work::Purge => match &self.summary.purge {
+                    Some(done) => purge(&mut text, done),
+                    None => self.undone(&mut text, "Purge"),
+                },
+                Work::Retention => match &self.summary.retention {
+                    Some(done) => retention(&mut text, done),
+                    None => self.undone(&mut text, "Retention"),
+                },
             }
         }
         if self.summary.interrupted {
             text.push_str("Stopped before the end. The same command, or another worker, does the rest.\n");
         }
         text
+    }
+
+    /// Why a kind of work was not done: one worker does it at a time, and who was stopped may not have come to it.
+    fn undone(&self, text: &mut String, what: &str) {
+        let why = if self.summary.interrupted { "not begun" } else { "another worker is at it" };
+        let _ = writeln!(text, "{what}: {why}.");
     }
 
     fn requests(&self, text: &mut String) {
@@ -75,8 +90,7 @@ impl WorkReport<'_> {
     }
 }
 
-fn sweep(text: &mut String, sweep: Option<&SweepSummary>) {
-    let Some(sweep) = sweep else { return another(text, "Sweep") };
+fn sweep(text: &mut String, sweep: &SweepSummary) {
     let _ = writeln!(
         text,
         "Sweep: searched {} of {} for standing erasures; erased {}.",
@@ -87,8 +101,7 @@ fn sweep(text: &mut String, sweep: Option<&SweepSummary>) {
     problems(text, &sweep.problems);
 }
 
-fn purge(text: &mut String, purge: Option<&PurgeSummary>) {
-    let Some(purge) = purge else { return another(text, "Purge") };
+fn purge(text: &mut String, purge: &PurgeSummary) {
     let _ =
         write!(text, "Purge: took {} out of {}", counted(purge.rows, "hidden record"), counted(purge.purged, "shard"));
     for (count, why) in [(purge.not_due, "not due yet"), (purge.held, "held")] {
@@ -100,8 +113,7 @@ fn purge(text: &mut String, purge: Option<&PurgeSummary>) {
     problems(text, &purge.problems);
 }
 
-fn retention(text: &mut String, retention: Option<&Retained>) {
-    let Some(retention) = retention else { return another(text, "Retention") };
+fn retention(text: &mut String, retention: &Retained) {
     let done = [
         (retention.failed, "failed at its deadline"),
         (retention.expired, "expired without a decision"),
@@ -117,8 +129,4 @@ fn retention(text: &mut String, retention: Option<&Retained>) {
         true => writeln!(text, "Retention: nothing was due."),
         false => writeln!(text, "Retention: {}.", done.join(", ")),
     };
-}
-
-fn another(text: &mut String, what: &str) {
-    let _ = writeln!(text, "{what}: another worker is at it.");
 }

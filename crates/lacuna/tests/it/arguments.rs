@@ -30,6 +30,8 @@ use crate::home::{ALICE, Home};
 #[case::account(&["export", "--to", "az://out", "--tenant", "contoso", "--subject", ALICE], "which account")]
 #[case::unasked(&["erase", "--now", "--tenant", "contoso", "--subject", ALICE], "--yes")]
 #[case::blank(&["erase", "--yes", "--subject", ALICE, "--subject", "email= "], "the second value of --subject has no value")]
+#[case::shard_beside_the_store(&["cat", "/var/log/1.ndjson"], "path within the store")]
+#[case::temp_dir(&["find", "--temp-dir", "none/x", "--tenant", "contoso", "--subject", ALICE], "none/x is no folder")]
 #[case::shard_of_no_source(&["cat", "elsewhere/1.ndjson"], "the shard belongs to no source")]
 #[case::no_key(&["verify", "receipt.jws"], "no public key")]
 fn what_cannot_be_right_is_said(#[case] args: &[&str], #[case] expected: &str) {

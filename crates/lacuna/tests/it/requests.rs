@@ -373,3 +373,16 @@ fn a_shard_that_others_changed_never_shows_hidden_records_silently() {
     home.run(&["purge"]).ends(0);
     assert!(!home.read(replaced).contains("\"alice"));
 }
+
+#[test]
+fn a_log_tells_what_is_done_and_names_nobody() {
+    let home = Home::with_logs();
+    for (command, said) in [
+        (with(&["find", "-vv"], &[]), r#""message":"searched","shard":"activity/1.ndjson","rows":4,"matched":2"#),
+        (with(&["erase", "-vv", "--yes"], &[]), r#""message":"hidden","shard":"activity/1.ndjson","matched":2"#),
+        (vec!["purge", "-v"], r#""rows_purged":3"#),
+    ] {
+        let log = home.run(&[&command[..], &["--log-format", "json"]].concat()).ends(0).stderr.clone();
+        assert!(log.contains(said) && !log.contains("alice"), "{log}");
+    }
+}
