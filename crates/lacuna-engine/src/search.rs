@@ -172,6 +172,8 @@ impl Run<'_> {
         let (matcher, limits, size) = (self.question.matcher.clone(), self.shop.limits, self.origin.size());
         let footer = metadata.clone();
         let search = self.shop.cpu.run(move || ParquetSearch::new(footer, size, matcher, limits)).await??;
+        let erases = self.question.sees_hidden.contains(&true);
+        let search = if erases { search.noting_unused() } else { search };
         let origin = self.origin.clone();
         let near = self.shop.cpu.run(move || origin.open_near()).await?.transpose()?.map(Arc::new);
         let (mut matches, mut effort, mut known) = (Matches::default(), Effort::default(), Known::new());

@@ -31,6 +31,7 @@ mod needles;
 mod number;
 pub mod parquet;
 mod pseudonym;
+mod rare;
 mod rows;
 mod secret;
 mod sieve;

@@ -17,6 +17,7 @@ use crate::mapping::{Case, Field, IdentifierRule, JsonType, Mapping, TenantRule}
 use crate::needles::Needles;
 use crate::number::Number;
 use crate::pseudonym::Epochs;
+use crate::rare::Rare;
 use crate::subject::{Kind, Selector};
 use crate::{ColumnPath, SelectorIndex, uuid};
 
@@ -517,19 +518,24 @@ impl Wanted {
     /// Those that may stand in columns of this sort.
     fn needles(&self, sort: Sort) -> Needles {
         let count = |of: Sort| match of {
-            Sort::Uuid { in_upper_case } => {
-                uuid::FORMS * (1 + usize::from(in_upper_case)) + usize::from(sort == Sort::Bytes)
-            }
+            Sort::Uuid { in_upper_case } => 1 + usize::from(in_upper_case) + usize::from(sort == Sort::Bytes),
             _ => usize::from(of == sort || of == Sort::Both),
         };
         let total = self.values.iter().map(|(.., of)| count(*of)).sum();
-        Needles::new(total, |add| {
+        let (mut uuids, mut any_in_upper_case) = (Vec::new(), false);
+        let needles = Needles::new(total, |add| {
             let mut start = 0;
             for &(end, selector, of) in &self.values {
                 let value = &self.bytes[start..end];
                 start = end;
                 if let (Sort::Uuid { in_upper_case }, Ok(uuid)) = (of, value.try_into()) {
-                    uuid::for_each_form(uuid, in_upper_case, &mut |form| add(form, selector));
+                    uuid::for_each_form(uuid, in_upper_case, &mut |form| {
+                        if uuid::is_usual(form) {
+                            add(form, selector);
+                        }
+                    });
+                    uuids.push((*uuid, selector));
+                    any_in_upper_case |= in_upper_case;
                     if sort == Sort::Bytes {
                         add(value, selector);
                     }
@@ -537,7 +543,8 @@ impl Wanted {
                     add(value, selector);
                 }
             }
-        })
+        });
+        needles.and(Rare::new(uuids, any_in_upper_case))
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use foldhash::fast::FixedState;
 
 use crate::SelectorIndex;
+use crate::rare::Rare;
 use crate::sieve::{Sieve, digest_bytes};
 
 /// Byte strings, each with the selectors that look for it.
@@ -21,7 +22,12 @@ pub struct Needles {
     owners: Owners,
     /// Where the needles lie, in their order; of very many, only the first and the last.
     sorted: Vec<u32>,
+    /// More needles, of lengths that few columns hold.
+    rare: Rare,
 }
+
+/// Marks the number of owners of a rare needle.
+const OF_RARE: u32 = 1 << 31;
 
 /// The needles, one behind the other, each with what must be known of it once it is found: that is one look into memory. Tables of places,
 /// lengths and owners beside each other took one more for each, which `cargo xtask bench --cases find-throng` shows.
@@ -184,7 +190,7 @@ impl Owners {
 }
 
 /// So many needles are put in order: of more, some lie between any two bounds.
-const SORTED_MAX: usize = 30_000;
+pub(crate) const SORTED_MAX: usize = 10_000;
 
 impl Needles {
     /// The set of the byte strings that `wanted` adds, of which there are `count`; each may come more than once, for the same selector or
@@ -202,9 +208,14 @@ impl Needles {
             let owners = this.owners.push(same.iter().map(|&(_, owner)| owner));
             this.records.set_owners(place, owners);
         }
-        this.sieve = Sieve::new(&this.iter().map(digest_bytes).collect::<Vec<_>>());
+        this.sieve = Sieve::new(&this.usual().map(digest_bytes).collect::<Vec<_>>());
         this.sorted = this.in_order();
         this
+    }
+
+    /// These, and rare ones.
+    pub(crate) fn and(self, rare: Rare) -> Self {
+        Self { lengths: self.lengths | rare.lengths(), rare, ..self }
     }
 
     /// Adds a needle, if it is not there; which it is.
@@ -227,7 +238,7 @@ impl Needles {
 
     fn in_order(&self) -> Vec<u32> {
         let (all, needle) = (self.records.places(), |place: &u32| self.records.at(*place).1);
-        let mut sorted: Vec<u32> = if self.len() <= SORTED_MAX {
+        let mut sorted: Vec<u32> = if self.records.count <= SORTED_MAX {
             all.collect()
         } else {
             let extremes = [all.clone().min_by_key(needle), all.max_by_key(needle)];
@@ -244,18 +255,28 @@ impl Needles {
 
     /// How many needles there are.
     pub fn len(&self) -> usize {
-        self.records.count
+        self.records.count + self.rare.len()
     }
 
     /// Whether `value` is no needle, as far as a look at a few of its bytes tells.
     #[inline]
     pub(crate) fn excludes(&self, value: &[u8]) -> bool {
-        self.lengths & length_bit(value.len()) == 0 || !self.sieve.admits(digest_bytes(value))
+        let bit = length_bit(value.len());
+        if self.rare.lengths() & bit != 0 {
+            return self.excludes_rare(value);
+        }
+        self.lengths & bit == 0 || !self.sieve.admits(digest_bytes(value))
+    }
+
+    /// Apart, so that what is asked of every value stays small enough to be inlined.
+    #[cold]
+    fn excludes_rare(&self, value: &[u8]) -> bool {
+        !self.sieve.admits(digest_bytes(value)) && self.rare.excludes(value)
     }
 
     /// Whether there are so few that hardly any value is one.
     pub(crate) fn are_few(&self) -> bool {
-        matches!(self.sieve, Sieve::Few(_) | Sieve::Several(_))
+        matches!(self.sieve, Sieve::Few(_))
     }
 
     /// The number of the owners of the needle that `value` is, if it is one.
@@ -287,7 +308,10 @@ impl Needles {
     #[inline]
     pub(crate) fn find_from(&self, mut look: Look, value: &[u8]) -> Option<u32> {
         loop {
-            let record = look.record()?;
+            let Some(record) = look.record() else {
+                let is_rare = self.rare.lengths() & length_bit(value.len()) != 0;
+                return if is_rare { self.rare.find(value).map(|owners| owners | OF_RARE) } else { None };
+            };
             if look.may_be() {
                 let (owners, needle) = self.records.at(record);
                 if needle == value {
@@ -301,14 +325,18 @@ impl Needles {
     /// The owners with a number that [`find`](Self::find) named.
     #[inline]
     pub(crate) fn owners(&self, number: u32) -> &[SelectorIndex] {
-        self.owners.of(number)
+        if number & OF_RARE == 0 { self.owners.of(number) } else { self.rare.owners(number & !OF_RARE) }
     }
 
     /// Whether some needle lies in the range in the order of bytes. The range's end may be cut short: what goes on from it counts.
     pub(crate) fn any_within(&self, range: &RangeInclusive<&[u8]>) -> bool {
+        self.any_usual_within(range) || self.rare.any_within(range)
+    }
+
+    fn any_usual_within(&self, range: &RangeInclusive<&[u8]>) -> bool {
         let needle = |place: u32| self.records.at(place).1;
-        let reaches = |needle: &[u8]| needle <= *range.end() || needle.starts_with(range.end());
-        if self.len() > SORTED_MAX {
+        let reaches = |needle: &[u8]| reaches(needle, range);
+        if self.records.count > SORTED_MAX {
             // Between the first and the last there may be one anywhere.
             let (Some(&first), Some(&last)) = (self.sorted.first(), self.sorted.last()) else { return true };
             return reaches(needle(first)) && needle(last) >= *range.start();
@@ -319,11 +347,22 @@ impl Needles {
 
     /// All needles, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.usual().chain(self.rare.iter())
+    }
+
+    /// All that are not rare.
+    pub(crate) fn usual(&self) -> impl Iterator<Item = &[u8]> {
         self.records.places().map(|place| self.records.at(place).1)
     }
 }
 
+/// Whether a needle does not lie behind the range in the order of bytes.
+pub(crate) fn reaches(needle: &[u8], range: &RangeInclusive<&[u8]>) -> bool {
+    needle <= *range.end() || needle.starts_with(range.end())
+}
+
+/// The bit that stands for a length.
 #[inline]
-fn length_bit(length: usize) -> u64 {
+pub(crate) fn length_bit(length: usize) -> u64 {
     1 << length.min(63)
 }

@@ -3,9 +3,6 @@
 /// So many digests are compared one by one: below this, that is cheaper than a look into memory.
 const FEW: usize = 4;
 
-/// As many as one UUID has forms of its text, and some more.
-const SEVERAL: usize = 8;
-
 /// How many bits the bitmap has for each wanted value: one value in so many passes for nothing.
 const BITS_PER_VALUE: usize = 16;
 
@@ -17,8 +14,6 @@ pub(crate) enum Sieve {
     Open,
     /// At most [`FEW`] digests, some of them twice.
     Few([u64; FEW]),
-    /// At most [`SEVERAL`].
-    Several([u64; SEVERAL]),
     /// A bitmap, asked by a digest's highest bits.
     Many {
         /// A power of two of them.
@@ -34,7 +29,6 @@ impl Sieve {
         match digests {
             [] => Self::Open,
             [first, ..] if digests.len() <= FEW => Self::Few(filled(*first, digests)),
-            [first, ..] if digests.len() <= SEVERAL => Self::Several(filled(*first, digests)),
             _ => {
                 let bits = (digests.len() * BITS_PER_VALUE).next_power_of_two().max(64);
                 let shift = u64::BITS - bits.trailing_zeros();
@@ -54,7 +48,6 @@ impl Sieve {
         match self {
             Self::Open => true,
             Self::Few(few) => few.iter().fold(false, |any, wanted| any | (*wanted == digest)),
-            Self::Several(several) => several.iter().fold(false, |any, wanted| any | (*wanted == digest)),
             Self::Many { words, shift } => {
                 let (word, bit) = place(digest, *shift);
                 words.get(word).is_some_and(|word| word & bit != 0)

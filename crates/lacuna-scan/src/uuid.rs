@@ -7,8 +7,6 @@ pub(crate) type Uuid = [u8; 16];
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 /// How long the usual form is.
 const HYPHENATED: usize = 36;
-/// How many forms [`for_each_form`] writes, each in two cases.
-pub(crate) const FORMS: usize = 3;
 
 /// Reads a UUID as text: 32 hexadecimal digits, with hyphens at the usual places or without, in braces or not.
 pub(crate) fn parse(text: &[u8]) -> Option<Uuid> {
@@ -55,6 +53,25 @@ pub(crate) fn for_each_form(uuid: &Uuid, in_upper_case: bool, f: &mut dyn FnMut(
         f(&braced);
         f(&plain);
     }
+}
+
+/// Whether a form is the one that nearly all columns hold.
+pub(crate) fn is_usual(form: &[u8]) -> bool {
+    form.len() == HYPHENATED
+}
+
+/// The same without the [usual](is_usual) form.
+pub(crate) fn for_each_rare_form(uuid: &Uuid, in_upper_case: bool, f: &mut dyn FnMut(&[u8])) {
+    for_each_form(uuid, in_upper_case, &mut |form| {
+        if !is_usual(form) {
+            f(form);
+        }
+    });
+}
+
+/// How many of these there are.
+pub(crate) fn rare_forms(in_upper_case: bool) -> usize {
+    2 * (1 + usize::from(in_upper_case))
 }
 
 #[cfg(test)]

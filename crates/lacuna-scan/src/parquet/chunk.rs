@@ -117,16 +117,16 @@ impl ChunkSearch {
         self.pages.feed(piece, &mut Search { state: &mut self.state, test, only })
     }
 
-    /// What was found. Call when [`need`](Self::need) says `None`.
+    /// What was found; also what the dictionary alone holds, where that is asked for. Call when [`need`](Self::need) says `None`.
     ///
     /// Fails when the chunk did not end where it should.
-    pub(super) fn finish(self) -> Result<Searched> {
+    pub(super) fn finish(self, notes_unused: bool) -> Result<Searched> {
         let is_indices_only = self.pages.chunk.indices_from.is_some_and(|data| self.pages.next >= data);
         // Where the dictionary answered, no data page was looked at.
         if !(is_indices_only && self.state.nothing_wanted()) {
             self.pages.finish()?;
         }
-        let unused = self.state.unused();
+        let unused = if notes_unused { self.state.unused() } else { Vec::new() };
         let known = self.state.knowing.and_then(Knowing::finish);
         Ok(Searched { hits: self.state.hits, known, unused, effort: self.pages.effort })
     }
@@ -137,6 +137,7 @@ impl State {
         self.dictionary.as_ref().is_some_and(|dictionary| dictionary.owners.is_empty())
     }
 
+    /// Whose values the dictionary holds, and no row has.
     fn unused(&self) -> Vec<SelectorIndex> {
         let owners = self.dictionary.iter().flat_map(|dictionary| &dictionary.owners);
         let mut unused: BTreeSet<SelectorIndex> = owners.map(|&(_, selector)| selector).collect();

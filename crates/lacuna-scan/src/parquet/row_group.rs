@@ -26,6 +26,7 @@ pub struct ParquetSearch {
     /// The ordinal of each row group's first row, and the number of rows at the end.
     first_rows: Vec<u64>,
     file_size: u64,
+    notes_unused: bool,
 }
 
 /// What was found in one row group.
@@ -37,7 +38,8 @@ pub struct RowGroupMatches {
     pub matches: Matches,
     /// The values that they were found by, if these were to be kept: for [`RowGroupTake`](super::RowGroupTake).
     pub known: Vec<KnownColumn>,
-    /// Identifiers that a dictionary on the way holds, and no row of the column has: whose, and in which field.
+    /// Identifiers that a dictionary on the way holds, and no row of the column has: whose, and in which field. Told only where it
+    /// was asked for.
     pub unused: Vec<(SelectorIndex, usize)>,
     /// What it took to find them.
     pub effort: Effort,
@@ -46,7 +48,8 @@ pub struct RowGroupMatches {
 impl ParquetSearch {
     /// Finds the mapped columns in the file's schema.
     ///
-    /// Fails when a wanted column is missing or cannot hold an identifier, when there are several for the tenant, and when the metadata contradicts itself.
+    /// Fails when a wanted column is missing or cannot hold an identifier, when there are several for the tenant, and when the
+    /// metadata contradicts itself.
     pub fn new(metadata: Arc<ParquetMetaData>, file_size: u64, matcher: Arc<Matcher>, limits: Limits) -> Result<Self> {
         let schema = metadata.file_metadata().schema_descr();
         let mut leaves = Vec::new();
@@ -64,7 +67,12 @@ impl ParquetSearch {
             rows = count.ok_or_else(|| Error::malformed(0, "a row group has an impossible number of rows"))?;
             first_rows.push(rows);
         }
-        Ok(Self { metadata, matcher, limits, leaves, tenant, first_rows, file_size })
+        Ok(Self { metadata, matcher, limits, leaves, tenant, first_rows, file_size, notes_unused: false })
+    }
+
+    /// The same, which also tells of [`unused`](RowGroupMatches::unused) identifiers.
+    pub fn noting_unused(self) -> Self {
+        Self { notes_unused: true, ..self }
     }
 
     /// The file's rows, as its footer counts them.
@@ -120,6 +128,7 @@ pub struct RowGroupSearch {
     /// Whether the values of hits are kept, and those that are.
     keeps: bool,
     known: Vec<KnownColumn>,
+    notes_unused: bool,
     unused: Vec<(SelectorIndex, usize)>,
     effort: Effort,
 }
@@ -216,6 +225,7 @@ impl RowGroupSearch {
             stage: Stage::Done(Vec::new()),
             keeps,
             known: Vec::new(),
+            notes_unused: search.notes_unused,
             unused: Vec::new(),
             effort: Effort::default(),
         };
@@ -269,17 +279,16 @@ impl RowGroupSearch {
                 Stage::Bloom(candidate, part) => self.after_bloom(candidate, &part)?,
                 Stage::Index(candidate, bounds, locations) => self.after_index(candidate, &bounds, &locations)?,
                 Stage::Field(field, chunk) => {
-                    let Searched { hits, known, unused, effort } = chunk.finish()?;
+                    let notes_unused = self.notes_unused && self.matcher.identifies(field);
+                    let Searched { hits, known, unused, effort } = chunk.finish(notes_unused)?;
                     self.effort += effort;
                     self.hits[field].extend(hits);
                     self.known.extend(known);
-                    if self.matcher.identifies(field) {
-                        self.unused.extend(unused.into_iter().map(|selector| (selector, field)));
-                    }
+                    self.unused.extend(unused.into_iter().map(|selector| (selector, field)));
                     None
                 }
                 Stage::Tenant(candidates, chunk) => {
-                    let Searched { hits, effort, .. } = chunk.finish()?;
+                    let Searched { hits, effort, .. } = chunk.finish(false)?;
                     self.effort += effort;
                     self.stage = Stage::Done(self.matcher.within_tenant(&candidates, hits));
                     return Ok(());
