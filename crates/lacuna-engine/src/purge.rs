@@ -1,7 +1,7 @@
 //! Takes hidden rows out of the bytes: every shard with a tombstone once, however many requests hid rows in it. What a killed run
 //! left in the middle is finished first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -241,13 +241,20 @@ impl Run<'_> {
         let mut begun = futures::stream::iter(intents)
             .map(|info| async move { self.begun(&info).await.map_err(|error| (info.path.to_string(), error)) })
             .buffered(self.engine.shop.threads);
+        // Versions whose rows are out of the bytes now: their tombstones lie there until receipts tell of it.
+        let mut finished = HashSet::new();
         while let Some(done) = begun.next().await {
+            if let Ok(Done::Purged(_, purged)) = &done {
+                let version = purged.tombstone.version();
+                finished.insert((version.shard.clone(), version.etag.clone()));
+            }
             tally.add(done);
         }
         drop(begun);
+        let finished = &finished;
         tally.outcome.shards = tombstones.len() as u64;
         let mut purges = futures::stream::iter(tombstones.into_infos())
-            .map(|info| self.tombstone(info))
+            .map(|info| self.tombstone(info, finished))
             .buffered(self.engine.shop.threads);
         while let Some(done) = purges.next().await {
             tally.add(done);
@@ -288,8 +295,12 @@ impl Run<'_> {
         self.sources.iter().enumerate().find(|(_, prepared)| prepared.glob.names(shard))
     }
 
-    /// The purge of the shard that a tombstone is of.
-    async fn tombstone(&self, info: BlobInfo) -> Result<Done, (String, ShardError)> {
+    /// The purge of the shard that a tombstone is of, if that was not `finished` already.
+    async fn tombstone(
+        &self,
+        info: BlobInfo,
+        finished: &HashSet<(String, String)>,
+    ) -> Result<Done, (String, ShardError)> {
         if self.cancel.is_cancelled() {
             return Ok(Done::Nothing);
         }
@@ -298,7 +309,11 @@ impl Run<'_> {
             Err(error) if error.is_gone() => return Ok(Done::Nothing),
             result => result.map_err(|error| (place, error))?,
         };
-        let shard = held.tombstone.version().shard.clone();
+        let version = held.tombstone.version();
+        let shard = version.shard.clone();
+        if finished.contains(&(shard.clone(), version.etag.clone())) {
+            return Ok(Done::Nothing);
+        }
         let rows = held.tombstone.hidden().len();
         let done = self.purge(held).await;
         match &done {
@@ -329,6 +344,13 @@ impl Run<'_> {
             Err(error) => return Err(ShardError::Store(error)),
         };
         if shard.etag.as_str() != version.etag {
+            // Another run writes down what it begins, and that is there until receipts tell of it.
+            let intent = shard_path(&journal::intent_path(&version.shard, &version.etag))?;
+            match self.store().head(&intent).await {
+                Ok(_) => return Err(ShardError::Busy),
+                Err(error) if error.kind == lacuna_store::ErrorKind::NotFound => {}
+                Err(error) => return Err(ShardError::Store(error)),
+            }
             let may_be_same = self.store().may_be_same(&Etag::new(&version.etag), &shard.etag);
             let reason = if may_be_same { hidden::UNSURE } else { SUPERSEDED };
             let blocked = Blocked { tombstone: held.tombstone, reason: reason.into(), superseded: true };

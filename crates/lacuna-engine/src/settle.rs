@@ -15,7 +15,7 @@ use crate::outcome::Problem;
 use crate::problem::ShardError;
 use crate::purge::PurgedRequest;
 use crate::receipt::{ReceiptShard, ShardState};
-use crate::statement::{self, News, Next};
+use crate::statement::{self, Line, News, Next};
 use crate::{Source, commit};
 
 /// Requests, or records, that are worked on at a time.
@@ -58,37 +58,34 @@ pub(crate) struct Settlement<'a> {
 struct Account<'a> {
     request: &'a str,
     rows: u64,
-    lines: Vec<(&'a Source, ReceiptShard)>,
-    /// Whether all of them are of versions that were searched.
-    searched: bool,
+    lines: Vec<Line<'a>>,
 }
 
 impl Settlement<'_> {
     /// Brings the records and receipts of the requests that are `wanted` up to what was purged and what is blocked; then what hid the
     /// purged rows has served.
-    pub(crate) async fn settle(
+    pub(crate) async fn settle<'p>(
         &self,
-        purged: &[(&Source, Purged)],
-        blocked: &[(&Source, Blocked)],
+        purged: &'p [(&Source, Purged)],
+        blocked: &'p [(&Source, Blocked)],
         wanted: impl Fn(&str) -> bool,
     ) -> (Vec<PurgedRequest>, Vec<Problem>) {
-        let mut accounts: BTreeMap<&str, Account<'_>> = BTreeMap::new();
-        let mut tell = |request, source, line: ReceiptShard, rows: u64, searched: bool| {
-            let account =
-                accounts.entry(request).or_insert(Account { request, rows: 0, lines: Vec::new(), searched: true });
+        let mut accounts: BTreeMap<&str, Account<'p>> = BTreeMap::new();
+        let mut tell = |request, rows: u64, line: Line<'p>| {
+            let account = accounts.entry(request).or_insert(Account { request, rows: 0, lines: Vec::new() });
             account.rows += rows;
-            account.searched &= searched;
-            account.lines.push((source, line));
+            account.lines.push(line);
         };
         for &(source, ref purged) in purged {
             for (request, rows) in purged.tombstone.requests().filter(|(request, _)| wanted(request)) {
                 let gone = if purged.is_again { 0 } else { rows.len() };
-                tell(request, source, purged.line(rows.len()), gone, true);
+                tell(request, gone, Line { source, shard: purged.line(rows.len()), superseded: false });
             }
         }
         for &(source, ref blocked) in blocked {
             for (request, rows) in blocked.tombstone.requests().filter(|(request, _)| wanted(request)) {
-                tell(request, source, blocked.line(rows.len()), 0, !blocked.superseded);
+                let superseded = blocked.superseded;
+                tell(request, 0, Line { source, shard: blocked.line(rows.len()), superseded });
             }
         }
         let accounts: Vec<Account<'_>> = accounts.into_values().collect();
@@ -112,8 +109,8 @@ impl Settlement<'_> {
     }
 
     async fn draft(&self, account: &Account<'_>) -> Result<Next, ShardError> {
-        let Account { request, lines, searched, .. } = account;
-        let news = News { lines, searched: *searched, unread: self.unread, chain_head: self.chain_head };
+        let Account { request, lines, .. } = account;
+        let news = News { lines, unread: self.unread, chain_head: self.chain_head };
         statement::advance(self.store, self.key, request, &news).await
     }
 

@@ -274,13 +274,19 @@ impl Draft {
 /// What a purge has to tell of a request.
 pub(crate) struct News<'a> {
     /// How shards stand.
-    pub(crate) lines: &'a [(&'a Source, ReceiptShard)],
-    /// Whether all of these are of versions that were searched.
-    pub(crate) searched: bool,
+    pub(crate) lines: &'a [Line<'a>],
     /// Tombstones that could not be read, and why.
     pub(crate) unread: &'a [Problem],
     /// The head of the ledger's chain.
     pub(crate) chain_head: Option<&'a str>,
+}
+
+/// How a shard stands.
+pub(crate) struct Line<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) shard: ReceiptShard,
+    /// Whether it is another version by now, which nobody has searched.
+    pub(crate) superseded: bool,
 }
 
 /// What a request's receipt says with this news. A line takes the place of the one that the newest has of the same version of the shard, if
@@ -293,9 +299,14 @@ pub(crate) async fn advance(
 ) -> Result<Next, ShardError> {
     let (number, before) = newest(store, key, request).await?.unwrap_or_else(|| (0, unknown(request)));
     let mut receipt = before.clone();
-    news.lines.iter().for_each(|(source, line)| note(&mut receipt, source, line));
+    let mut searched = true;
+    for line in news.lines {
+        // Where the receipt tells more already, this very request's purge made the other version.
+        let is_news = note(&mut receipt, line.source, &line.shard);
+        searched &= !(is_news && line.superseded);
+    }
     let all_read = doubt(&mut receipt, news.unread);
-    receipt.complete &= news.searched && all_read;
+    receipt.complete &= searched && all_read;
     if number > 0 && receipt == before {
         return receipt_path(request, number).map(Next::Same).map_err(ShardError::Store);
     }
@@ -313,8 +324,9 @@ pub(crate) async fn end(store: &dyn Store, request: &str) -> Result<(), ShardErr
     }
 }
 
-/// Puts a shard's line in the place of the one that the receipt has of the same version, if that does not tell more, or behind all.
-fn note(receipt: &mut Receipt, source: &Source, line: &ReceiptShard) {
+/// Puts a shard's line in the place of the one that the receipt has of the same version, if that does not tell more, or behind all; whether
+/// it did.
+fn note(receipt: &mut Receipt, source: &Source, line: &ReceiptShard) -> bool {
     let sources = &mut receipt.sources;
     let at = sources.iter().position(|known| known.source == source.name).unwrap_or_else(|| {
         sources.push(ReceiptSource {
@@ -328,10 +340,11 @@ fn note(receipt: &mut Receipt, source: &Source, line: &ReceiptShard) {
     });
     let shards = &mut sources[at].shards;
     match shards.iter_mut().find(|known| known.is_of(&line.shard, &line.etag_before)) {
-        Some(known) if known.progress() > line.progress() => {}
+        Some(known) if known.progress() > line.progress() => return false,
         Some(known) => *known = line.clone(),
         None => shards.push(line.clone()),
     }
+    true
 }
 
 /// Takes back that rows are hidden, where the tombstone that hid them cannot be read; whether all could be.
@@ -478,9 +491,19 @@ mod tests {
         let (store, source) = (MemoryStore::new(), source());
         told(&store, &[purged("1", ShardState::Gone, OldVersions::None)]).await;
         let left = purged("1", ShardState::Verified, OldVersions::Left);
-        let news = News { lines: &[(&source, left)], searched: true, unread: &[], chain_head: None };
+        let news =
+            News { lines: &[Line { source: &source, shard: left, superseded: false }], unread: &[], chain_head: None };
         let next = advance(&store, &key(), "r", &news).await.unwrap();
         assert!(matches!(next, Next::Same(_)), "nothing new is said");
+        // Its own version looked like somebody else's to a run that came between.
+        let replaced = ReceiptShard { state: ShardState::Blocked, ..hidden_in("1") };
+        let news = News {
+            lines: &[Line { source: &source, shard: replaced, superseded: true }],
+            unread: &[],
+            chain_head: None,
+        };
+        let next = advance(&store, &key(), "r", &news).await.unwrap();
+        assert!(matches!(next, Next::Same(_)), "the receipt stays complete");
     }
 
     fn source() -> Source {

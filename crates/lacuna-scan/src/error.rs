@@ -43,7 +43,7 @@ pub enum Error {
     /// A mapped column is in no record of a JSON shard.
     #[error(
         "has no record with `{column}`, which the source maps: check its spelling, and whether the records lie in an array \
-         (`records`); an identifier that whole shards may lack is `optional = true`"
+         (`records`); identifiers that whole shards may lack are `optional = true`"
     )]
     MissingKey {
         /// The mapped path.

@@ -29,6 +29,7 @@ pub(crate) async fn hire(config: &Config, resources: &Resources, name: Option<&s
 /// One engine for each lane, with its part of the memory and as large a part of the threads: what a thread can hold decides which
 /// pages and records can be read, and that must not depend on the lane.
 fn engines(config: &Config, resources: &Resources, ledger: &Ledger) -> Result<Engines> {
+    config.export.iter().try_for_each(|export| config.check_apart(export))?;
     let store = stores::open(&config.store, &environment)?;
     let export = config.export.as_ref().map(|export| stores::create(export, &environment)).transpose()?;
     let key = signing::find_or_make(config, &environment)?;

@@ -1,7 +1,8 @@
-//! Whether a shard's records have the mapped columns at all. One record may lack a key; where none has it, the mapping is spelt
-//! otherwise than the records, and a search that finds nobody there has not looked.
+//! Whether a shard's records have the mapped columns at all. One record may lack a key, and records of one kind may all lack one of several
+//! identifiers; where no record has any of them, or none the tenant, the mapping is spelt otherwise than the records, and a search that
+//! finds nobody there has not looked.
 //!
-//! Records are looked at until each column has been seen once, which mostly is the first record.
+//! Records are looked at until an identifier and the tenant have been seen once, which mostly is the first record.
 
 use super::json::scan::{self, Stop, skip_blanks};
 use crate::{ColumnPath, Error, Result, Step};
@@ -9,13 +10,18 @@ use crate::{ColumnPath, Error, Result, Step};
 /// What a shard's records showed of the mapped columns so far.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
+    /// Those of identifiers, and the tenant's behind them.
     columns: Vec<ColumnPath>,
     sights: Sights,
 }
 
 /// For each column, the most that was seen of it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sights(Vec<Sight>);
+pub(super) struct Sights {
+    seen: Vec<Sight>,
+    /// How many of the columns are identifiers', of which one is enough.
+    identifiers: usize,
+}
 
 /// What was seen of one column; of two, the later in this order counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,9 +49,14 @@ enum Found {
 }
 
 impl Presence {
-    pub(super) fn new<'c>(columns: impl Iterator<Item = &'c ColumnPath>) -> Self {
-        let columns: Vec<_> = columns.cloned().collect();
-        let sights = Sights(vec![Sight::default(); columns.len()]);
+    pub(super) fn new<'c>(
+        identifiers: impl Iterator<Item = &'c ColumnPath>,
+        tenant: impl Iterator<Item = &'c ColumnPath>,
+    ) -> Self {
+        let mut columns: Vec<_> = identifiers.cloned().collect();
+        let identifiers = columns.len();
+        columns.extend(tenant.cloned());
+        let sights = Sights { seen: vec![Sight::default(); columns.len()], identifiers };
         Self { columns, sights }
     }
 
@@ -56,14 +67,14 @@ impl Presence {
 
     /// Takes what a task has seen.
     pub(super) fn add(&mut self, seen: &Sights) {
-        for (sight, seen) in self.sights.0.iter_mut().zip(&seen.0) {
+        for (sight, seen) in self.sights.seen.iter_mut().zip(&seen.seen) {
             *sight = (*sight).max(*seen);
         }
     }
 
     /// Looks at a valid record for the columns that were not seen yet.
     pub(super) fn look(&self, record: &[u8], sights: &mut Sights) {
-        for (column, sight) in self.columns.iter().zip(&mut sights.0).filter(|(_, sight)| **sight != Sight::Value) {
+        for (column, sight) in self.columns.iter().zip(&mut sights.seen).filter(|(_, sight)| **sight != Sight::Value) {
             if let Ok((seen, _)) = look(record, skip_blanks(record, 0), column.steps()) {
                 *sight = (*sight).max(seen);
             }
@@ -72,22 +83,38 @@ impl Presence {
 
     /// Notes the columns that a record holds, be it valid or not.
     pub(super) fn glance(&self, record: &[u8], sights: &mut Sights) {
-        for (column, sight) in self.columns.iter().zip(&mut sights.0).filter(|(_, sight)| **sight != Sight::Value) {
+        for (column, sight) in self.columns.iter().zip(&mut sights.seen).filter(|(_, sight)| **sight != Sight::Value) {
             if let Ok((Sight::Value, _)) = look(record, skip_blanks(record, 0), column.steps()) {
                 *sight = Sight::Value;
             }
         }
     }
 
-    /// Fails for a column that no record of the whole shard has.
+    /// Fails when no record of the whole shard has any of the identifiers, or none the tenant.
     pub(super) fn check(&self) -> Result<()> {
-        for (column, sight) in self.columns.iter().zip(&self.sights.0) {
+        let mut columns = self.columns.iter().zip(&self.sights.seen).map(|(column, sight)| sight.of(column));
+        let mut identifiers = columns.by_ref().take(self.sights.identifiers);
+        if let Some(Err(first)) = identifiers.next()
+            && identifiers.all(|other| other.is_err())
+        {
+            return Err(first);
+        }
+        // Some may be left where one was enough.
+        identifiers.for_each(drop);
+        columns.collect()
+    }
+}
+
+impl Sight {
+    /// What it means that this is the most that was seen of a column.
+    fn of(self, column: &ColumnPath) -> Result<()> {
+        {
             let (name, wrong) = (column.to_string(), |found: String| Error::ColumnType {
                 column: column.to_string(),
                 found: found.into(),
             });
-            return Err(match sight {
-                Sight::Nothing | Sight::Null | Sight::Value => continue,
+            Err(match self {
+                Sight::Nothing | Sight::Null | Sight::Value => return Ok(()),
                 Sight::Lacking => Error::MissingKey { column: name },
                 Sight::Misfit(Found::Array) => wrong(format!("an array in every record that has it: write `{name}[]`")),
                 Sight::Misfit(Found::Object) => {
@@ -105,16 +132,17 @@ impl Presence {
                 Sight::Obstacle(Found::Scalar) => {
                     wrong("in no record: on the way lies a value that holds no others".into())
                 }
-            });
+            })
         }
-        Ok(())
     }
 }
 
 impl Sights {
     /// Whether there is nothing left to look for.
     pub(super) fn are_complete(&self) -> bool {
-        self.0.iter().all(|sight| *sight == Sight::Value)
+        let is_there = |sight: &Sight| *sight == Sight::Value;
+        let (identifiers, tenant) = self.seen.split_at(self.identifiers);
+        (identifiers.is_empty() || identifiers.iter().any(is_there)) && tenant.iter().all(is_there)
     }
 }
 
@@ -185,7 +213,7 @@ mod tests {
     /// What a search of these records for `column` ends with.
     fn seen(column: &str, records: &[&str]) -> String {
         let column: ColumnPath = column.parse().unwrap();
-        let mut presence = Presence::new([&column].into_iter());
+        let mut presence = Presence::new([&column].into_iter(), std::iter::empty());
         for record in records {
             let mut sights = presence.sights();
             presence.look(record.as_bytes(), &mut sights);
@@ -204,6 +232,28 @@ mod tests {
         assert_eq!(seen("id", &["{}", r#"{"i\u0064":0}"#]), "there");
         assert_eq!(seen("a.b[].c{}", &[r#"{"a":{}}"#, r#"{"a":{"b":[{},{"c":{"x":null,"y":1}}]}}"#]), "there");
         assert_eq!(seen("id", &[r#"{"id":["a"]}"#, r#"{"id":"a"}"#]), "there");
+    }
+
+    #[test]
+    fn one_identifier_is_enough_and_the_tenant_must_be_there() {
+        let [id, mail, tenant] = ["id", "mail", "tenant"].map(|path| path.parse::<ColumnPath>().unwrap());
+        for (record, lacks) in [
+            (r#"{"id":1,"tenant":"T"}"#, None),
+            (r#"{"mail":"a","tenant":"T"}"#, None),
+            (r#"{"mail":null,"tenant":"T"}"#, None),
+            (r#"{"tenant":"T"}"#, Some("id")),
+            (r#"{"id":1,"mail":"a"}"#, Some("tenant")),
+        ] {
+            let mut presence = Presence::new([&id, &mail].into_iter(), [&tenant].into_iter());
+            let mut sights = presence.sights();
+            presence.look(record.as_bytes(), &mut sights);
+            assert!(!lacks.is_some_and(|_| sights.are_complete()), "{record}");
+            presence.add(&sights);
+            match presence.check() {
+                Err(Error::MissingKey { column }) => assert_eq!(Some(&*column), lacks, "{record}"),
+                other => assert!(other.is_ok() && lacks.is_none(), "{record}: {other:?}"),
+            }
+        }
     }
 
     #[test]

@@ -45,10 +45,14 @@ impl TextSearch {
         let (paths, presence) = match format {
             TextFormat::Csv(_) => (Paths::new([]), Presence::default()),
             TextFormat::Ndjson | TextFormat::Document { .. } => {
-                let required = targets(&matcher).filter(|target| !target.is_optional);
+                let required = |is_tenant: bool| {
+                    let required = targets(&matcher).filter(|target| !target.is_optional);
+                    let fields = matcher.fields().len();
+                    required.filter(move |target| (target.index == fields) == is_tenant).map(|target| target.path)
+                };
                 (
                     Paths::new(targets(&matcher).map(|target| (target.index, target.path))),
-                    Presence::new(required.map(|target| target.path)),
+                    Presence::new(required(false), required(true)),
                 )
             }
         };

@@ -59,6 +59,7 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
 
 /// Looks at keys and stores; the store of the shards when it can be opened.
 fn check_settings(config: &Config, findings: &mut Findings) -> Option<Arc<dyn Store>> {
+    findings.wrong.extend(config.export.as_ref().and_then(|export| config.check_apart(export).err()));
     for epoch in &config.keys.epochs {
         match epoch.resolve(&environment) {
             Ok(epoch) if epoch.key.expose().len() < KEY_BYTES_ADVISED => {

@@ -45,10 +45,11 @@ async fn record(args: &ExportArgs, config: &Config) -> Result<ExitCode> {
 
 fn destination(to: Option<&str>, config: &Config) -> Result<StoreConfig> {
     let Some(url) = to else {
-        return config.export.clone().ok_or_else(|| {
+        let export = config.export.clone().ok_or_else(|| {
             Failure::usage("nothing says where the package goes")
                 .advice("Name a place with --to URL, or configure `[export] url`.")
-        });
+        })?;
+        return config.check_apart(&export).map(|()| export);
     };
     match stores::named(url, Some(config))? {
         (store, path) if path.is_empty() => config.check_apart(&store).map(|()| store),

@@ -67,15 +67,6 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Reads the file at `path`.
-    pub(crate) fn load(path: &Path) -> Result<Self> {
-        let config = Self::read(path)?;
-        match &config.export {
-            Some(export) => config.check_apart(export).map(|()| config),
-            None => Ok(config),
-        }
-    }
-
     /// Refuses a place for packages where a source would take them for shards, and search and erase in them.
     pub(crate) fn check_apart(&self, export: &StoreConfig) -> Result<()> {
         let Some(folder) = export.folder_in(&self.store) else { return Ok(()) };
@@ -92,7 +83,8 @@ impl Config {
         }
     }
 
-    fn read(path: &Path) -> Result<Self> {
+    /// Reads the file at `path`.
+    pub(crate) fn load(path: &Path) -> Result<Self> {
         let text = read_text(path).map_err(|error| {
             let failure = Failure::usage(format!("cannot read the configuration {}", path.display())).because(&error);
             if error.kind() == std::io::ErrorKind::NotFound {
