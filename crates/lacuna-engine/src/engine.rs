@@ -137,8 +137,8 @@ impl Engine {
         limits.message_bytes_max = limits.message_bytes_max.min(share);
         let budget = Budget::new(settings.memory, threads, settings.requests);
         let requests = settings.requests.max(1);
-        let scratch = Arc::new(Scratch::new(&temp_dir));
-        let shop = Workshop { cpu, budget, limits, threads, requests, temp_dir, scratch };
+        let scratch = Arc::new(Scratch::new(temp_dir));
+        let shop = Workshop { cpu, budget, limits, threads, requests, scratch };
         Ok(Self { settings, shop })
     }
 

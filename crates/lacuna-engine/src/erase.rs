@@ -627,7 +627,7 @@ struct Written {
 /// The bytes of this version of a blob in a temporary file, within the memory's budget.
 pub(crate) async fn copied(shop: &Workshop, store: &Arc<dyn Store>, info: &BlobInfo) -> Result<File, ShardError> {
     let origin = Origin::Blob(store.clone(), info.clone());
-    let mut file = tempfile::tempfile_in(&shop.temp_dir).map_err(ShardError::Temp)?;
+    let mut file = tempfile::tempfile_in(shop.temp_dir()).map_err(ShardError::Temp)?;
     let (mut at, window) = (0, shop.budget.window);
     while at < info.size {
         let range = at..info.size.min(at + window);

@@ -314,9 +314,10 @@ pub(crate) async fn carry(
     Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
 }
 
-/// Where the tombstone of this version of a shard may be: in the shard's place, or put aside for a newer version's.
+/// The [places](tombstone::places) of the tombstone of this version of a shard.
 fn places(shard: &str, etag: &str) -> Result<[BlobPath; 2], ShardError> {
-    Ok([blob_path(tombstone::path(shard))?, blob_path(tombstone::superseded_path(shard, etag))?])
+    let [own, aside] = tombstone::places(shard, etag);
+    Ok([blob_path(own)?, blob_path(aside)?])
 }
 
 fn blob_path(path: String) -> Result<BlobPath, ShardError> {

@@ -233,10 +233,8 @@ impl Run<'_> {
         let tombstones = Tombstones::list(store).await.map_err(Error::hidden_unlisted)?;
         self.reporter.enter(Phase::Erase);
         let mut tally = Tally::default();
-        tally.add(match store.remove_leftovers().await.and_then(|()| self.engine.shop.scratch.clean()) {
-            Ok(()) => Ok(Done::Nothing),
-            Err(error) => Err((LEFTOVERS.to_owned(), ShardError::Store(error))),
-        });
+        let removed = self.engine.shop.remove_leftovers(store).await;
+        tally.add(removed.map(|()| Done::Nothing).map_err(|error| (LEFTOVERS.to_owned(), error)));
         // What was begun comes first: then what is hidden is hidden in versions that are there.
         let mut begun = futures::stream::iter(intents)
             .map(|info| async move { self.begun(&info).await.map_err(|error| (info.path.to_string(), error)) })

@@ -53,7 +53,7 @@ pub(crate) async fn collect_rows(
     question: &Question,
 ) -> Result<(Part, Effort), ShardError> {
     let Rows { shop, origin, bytes_read, .. } = shard;
-    let (mut all, mut effort) = (Part::new(&shop.temp_dir), Effort::default());
+    let (mut all, mut effort) = (Part::new(shop.temp_dir()), Effort::default());
     let wanted: Arc<Wanted> = matches
         .iter()
         .filter(|(selector, _)| question.collect[*selector as usize])
@@ -88,7 +88,7 @@ pub(crate) async fn collect_rows(
         let is_full = held.as_ref().is_some_and(|held| held.bytes() >= RENDER_BYTES || held.len() >= RENDER_ROWS);
         if let Some(taken) = held.take_if(|_| is_full || is_last) {
             let ordinals: Vec<u64> = rows.by_ref().take(taken.len()).collect();
-            let (metadata, wanted, part) = (metadata.clone(), wanted.clone(), Part::new(&shop.temp_dir));
+            let (metadata, wanted, part) = (metadata.clone(), wanted.clone(), Part::new(shop.temp_dir()));
             let part = shop.cpu.run(move || render(&metadata, &taken, &ordinals, &wanted, part)).await??;
             all.append(part).map_err(ShardError::Temp)?;
         }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Reporter;
 use crate::cpu::Cpu;
+use crate::erase::blocking;
 use crate::format::ShardFormat;
 use crate::near::Near;
 use crate::origin::{Budget, Origin};
@@ -36,13 +37,23 @@ pub(crate) struct Workshop {
     pub(crate) threads: usize,
     /// Requests to a store at a time.
     pub(crate) requests: usize,
-    /// Where files without names go, which nobody else can open.
-    pub(crate) temp_dir: PathBuf,
-    /// Where others go.
+    /// Where files with names go, in the directory for temporary files.
     pub(crate) scratch: Arc<Scratch>,
 }
 
 impl Workshop {
+    /// Where files without names go, which nobody else can open.
+    pub(crate) fn temp_dir(&self) -> &Path {
+        self.scratch.parent()
+    }
+
+    /// Removes what killed runs left half written for `store`, or on their way to any: it may hold anybody's rows.
+    pub(crate) async fn remove_leftovers(&self, store: &dyn Store) -> Result<(), ShardError> {
+        store.remove_leftovers().await.map_err(ShardError::Store)?;
+        let scratch = self.scratch.clone();
+        blocking(move || Ok(scratch.clean())).await?.map_err(ShardError::Store)
+    }
+
     /// Where files lie that `store` is to take: where it can move them from, if there is such a place.
     pub(crate) fn staging<'s>(&'s self, store: &'s dyn Store) -> Result<&'s Path, lacuna_store::Error> {
         store.staging_dir().map_or_else(|| self.scratch.directory(), Ok)
@@ -295,7 +306,7 @@ impl Run<'_> {
     async fn stream(&self, mut search: Box<dyn StreamSearch>) -> Result<Streamed, ShardError> {
         let size = self.origin.size();
         let window = self.shop.budget.window;
-        let mut sink = Collector::new(self.question, self.hidden.cloned(), Part::new(&self.shop.temp_dir));
+        let mut sink = Collector::new(self.question, self.hidden.cloned(), Part::new(self.shop.temp_dir()));
         let load = |at: u64| self.shop.budget.load(self.origin, at..size.min(at + window), &self.bytes_read);
         let mut at = 0;
         let mut next = if size > 0 { Some(load(0).await?) } else { None };

@@ -351,7 +351,7 @@ fn note(receipt: &mut Receipt, source: &Source, line: &ReceiptShard) -> bool {
 fn doubt(receipt: &mut Receipt, unread: &[Problem]) -> bool {
     let mut all_read = true;
     for line in receipt.sources.iter_mut().flat_map(|source| &mut source.shards) {
-        let places = || [tombstone::path(&line.shard), tombstone::superseded_path(&line.shard, &line.etag_before)];
+        let places = || tombstone::places(&line.shard, &line.etag_before);
         let is_hidden = line.state == ShardState::Hidden && !unread.is_empty();
         let place = is_hidden.then(places);
         if let Some(problem) = place.and_then(|places| unread.iter().find(|unread| places.contains(&unread.shard))) {

@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Result;
 pub use fault::Fault;
-pub use path::{PREFIX, SUPERSEDED, path, superseded_path};
+pub use path::{PREFIX, SUPERSEDED, path, places, superseded_path};
 use puffin::{Properties, Puffin};
 
 /// The largest tombstone, in bytes. Whoever reads one from a store must refuse a larger one before holding it.

@@ -529,11 +529,7 @@ impl Wanted {
                 let value = &self.bytes[start..end];
                 start = end;
                 if let (Sort::Uuid { in_upper_case }, Ok(uuid)) = (of, value.try_into()) {
-                    uuid::for_each_form(uuid, in_upper_case, &mut |form| {
-                        if uuid::is_usual(form) {
-                            add(form, selector);
-                        }
-                    });
+                    uuid::for_each_usual_form(uuid, in_upper_case, &mut |form| add(form, selector));
                     uuids.push((*uuid, selector));
                     any_in_upper_case |= in_upper_case;
                     if sort == Sort::Bytes {

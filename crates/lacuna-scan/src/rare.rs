@@ -93,11 +93,7 @@ mod tests {
         for count in [1, 5, 4_000] {
             let usual = |add: &mut dyn FnMut(&[u8], SelectorIndex)| {
                 for (id, selector) in ids(count) {
-                    uuid::for_each_form(&id, true, &mut |form| {
-                        if uuid::is_usual(form) {
-                            add(form, selector);
-                        }
-                    });
+                    uuid::for_each_usual_form(&id, true, &mut |form| add(form, selector));
                 }
             };
             let needles = Needles::new(2 * count as usize, usual).and(Rare::new(ids(count).collect(), true));

@@ -28,7 +28,11 @@ impl Sieve {
     pub(crate) fn new(digests: &[u64]) -> Self {
         match digests {
             [] => Self::Open,
-            [first, ..] if digests.len() <= FEW => Self::Few(filled(*first, digests)),
+            [first, rest @ ..] if digests.len() <= FEW => {
+                let mut few = [*first; FEW];
+                few.iter_mut().skip(1).zip(rest).for_each(|(slot, digest)| *slot = *digest);
+                Self::Few(few)
+            }
             _ => {
                 let bits = (digests.len() * BITS_PER_VALUE).next_power_of_two().max(64);
                 let shift = u64::BITS - bits.trailing_zeros();
@@ -54,13 +58,6 @@ impl Sieve {
             }
         }
     }
-}
-
-/// These digests, and the first one over and over.
-fn filled<const N: usize>(first: u64, digests: &[u64]) -> [u64; N] {
-    let mut all = [first; N];
-    all.iter_mut().zip(digests).for_each(|(slot, digest)| *slot = *digest);
-    all
 }
 
 #[inline]

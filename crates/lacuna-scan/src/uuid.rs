@@ -55,15 +55,19 @@ pub(crate) fn for_each_form(uuid: &Uuid, in_upper_case: bool, f: &mut dyn FnMut(
     }
 }
 
-/// Whether a form is the one that nearly all columns hold.
-pub(crate) fn is_usual(form: &[u8]) -> bool {
-    form.len() == HYPHENATED
+/// The same with the form alone that nearly all columns hold: the hyphenated one.
+pub(crate) fn for_each_usual_form(uuid: &Uuid, in_upper_case: bool, f: &mut dyn FnMut(&[u8])) {
+    for_each_form(uuid, in_upper_case, &mut |form| {
+        if form.len() == HYPHENATED {
+            f(form);
+        }
+    });
 }
 
-/// The same without the [usual](is_usual) form.
+/// The same with the others.
 pub(crate) fn for_each_rare_form(uuid: &Uuid, in_upper_case: bool, f: &mut dyn FnMut(&[u8])) {
     for_each_form(uuid, in_upper_case, &mut |form| {
-        if !is_usual(form) {
+        if form.len() != HYPHENATED {
             f(form);
         }
     });

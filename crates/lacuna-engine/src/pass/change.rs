@@ -91,10 +91,9 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Removes what killed runs left half written: it may hold anybody's rows.
+    /// Removes what killed runs left half written; what cannot be removed leaves all requests incomplete.
     async fn remove_leftovers(&self, searched: &mut [Searched]) {
-        let removed = self.engine.settings.store.remove_leftovers().await;
-        if let Err(error) = removed.and_then(|()| self.engine.shop.scratch.clean()) {
+        if let Err(error) = self.engine.shop.remove_leftovers(self.engine.settings.store.as_ref()).await {
             searched[0].leave(LEFTOVERS, chain(&error), &self.job.requests, None);
         }
     }

@@ -75,7 +75,7 @@ impl Gathered {
             blocked: vec![false; requests],
             ..Searched::default()
         });
-        let spool = Spool::new(&pass.engine.shop.temp_dir).map_err(Error::Temp)?;
+        let spool = Spool::new(pass.engine.shop.temp_dir()).map_err(Error::Temp)?;
         Ok(Self { sources: sources.collect(), spool: Arc::new(spool), stale: Vec::new() })
     }
 

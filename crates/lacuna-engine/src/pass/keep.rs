@@ -59,7 +59,7 @@ impl Engine {
             return Err(broken("it is not as it was written".into()));
         }
         let mut input = BufReader::with_capacity(1 << 20, file);
-        wire::read(job, &self.shop.temp_dir, &mut input, size).map_err(|error| broken(error.to_string()))
+        wire::read(job, self.shop.temp_dir(), &mut input, size).map_err(|error| broken(error.to_string()))
     }
 
     /// Removes all that was kept of a pass, once it has ended: it holds personal data.

@@ -41,3 +41,8 @@ pub fn path(shard: &str) -> String {
 pub fn superseded_path(shard: &str, etag: &str) -> String {
     format!("{SUPERSEDED}{}{SUFFIX}", hex(&Sha256::digest(format!("{shard}\0{etag}"))))
 }
+
+/// Where the tombstone of this version of a shard may be: in the shard's place, or put aside for a newer version's.
+pub fn places(shard: &str, etag: &str) -> [String; 2] {
+    [path(shard), superseded_path(shard, etag)]
+}

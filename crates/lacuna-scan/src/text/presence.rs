@@ -74,66 +74,56 @@ impl Presence {
 
     /// Looks at a valid record for the columns that were not seen yet.
     pub(super) fn look(&self, record: &[u8], sights: &mut Sights) {
-        for (column, sight) in self.columns.iter().zip(&mut sights.seen).filter(|(_, sight)| **sight != Sight::Value) {
-            if let Ok((seen, _)) = look(record, skip_blanks(record, 0), column.steps()) {
-                *sight = (*sight).max(seen);
-            }
-        }
+        self.note(record, sights, |_| true);
     }
 
     /// Notes the columns that a record holds, be it valid or not.
     pub(super) fn glance(&self, record: &[u8], sights: &mut Sights) {
+        self.note(record, sights, |seen| seen == Sight::Value);
+    }
+
+    fn note(&self, record: &[u8], sights: &mut Sights, counts: impl Fn(Sight) -> bool) {
         for (column, sight) in self.columns.iter().zip(&mut sights.seen).filter(|(_, sight)| **sight != Sight::Value) {
-            if let Ok((Sight::Value, _)) = look(record, skip_blanks(record, 0), column.steps()) {
-                *sight = Sight::Value;
+            if let Ok((seen, _)) = look(record, skip_blanks(record, 0), column.steps())
+                && counts(seen)
+            {
+                *sight = (*sight).max(seen);
             }
         }
     }
 
     /// Fails when no record of the whole shard has any of the identifiers, or none the tenant.
     pub(super) fn check(&self) -> Result<()> {
-        let mut columns = self.columns.iter().zip(&self.sights.seen).map(|(column, sight)| sight.of(column));
-        let mut identifiers = columns.by_ref().take(self.sights.identifiers);
-        if let Some(Err(first)) = identifiers.next()
-            && identifiers.all(|other| other.is_err())
-        {
-            return Err(first);
-        }
-        // Some may be left where one was enough.
-        identifiers.for_each(drop);
-        columns.collect()
+        let mut verdicts = self.columns.iter().zip(&self.sights.seen).map(|(column, sight)| sight.of(column));
+        let identifiers = verdicts.by_ref().take(self.sights.identifiers);
+        let any = identifiers.reduce(|one, other| one.or_else(|first| other.map_err(|_| first)));
+        any.unwrap_or(Ok(()))?;
+        verdicts.collect()
     }
 }
 
 impl Sight {
     /// What it means that this is the most that was seen of a column.
     fn of(self, column: &ColumnPath) -> Result<()> {
-        {
-            let (name, wrong) = (column.to_string(), |found: String| Error::ColumnType {
-                column: column.to_string(),
-                found: found.into(),
-            });
-            Err(match self {
-                Sight::Nothing | Sight::Null | Sight::Value => return Ok(()),
-                Sight::Lacking => Error::MissingKey { column: name },
-                Sight::Misfit(Found::Array) => wrong(format!("an array in every record that has it: write `{name}[]`")),
-                Sight::Misfit(Found::Object) => {
-                    wrong(format!("an object in every record that has it: name one of its keys, as `{name}.KEY`"))
-                }
-                Sight::Misfit(Found::Scalar) => {
-                    wrong("a boolean in every record that has it, which cannot hold an identifier".into())
-                }
-                Sight::Obstacle(Found::Array) => {
-                    wrong("in no record: on the way lies an array, whose elements are entered by `[]`".into())
-                }
-                Sight::Obstacle(Found::Object) => {
-                    wrong("in no record: on the way lies an object, which is entered by `.KEY` or `{}`".into())
-                }
-                Sight::Obstacle(Found::Scalar) => {
-                    wrong("in no record: on the way lies a value that holds no others".into())
-                }
-            })
-        }
+        let wrong = |found: &str| Error::ColumnType { column: column.to_string(), found: found.to_owned().into() };
+        Err(match self {
+            Self::Nothing | Self::Null | Self::Value => return Ok(()),
+            Self::Lacking => Error::MissingKey { column: column.to_string() },
+            Self::Misfit(Found::Array) => wrong(&format!("an array in every record that has it: write `{column}[]`")),
+            Self::Misfit(Found::Object) => {
+                wrong(&format!("an object in every record that has it: name one of its keys, as `{column}.KEY`"))
+            }
+            Self::Misfit(Found::Scalar) => {
+                wrong("a boolean in every record that has it, which cannot hold an identifier")
+            }
+            Self::Obstacle(Found::Array) => {
+                wrong("in no record: on the way lies an array, whose elements are entered by `[]`")
+            }
+            Self::Obstacle(Found::Object) => {
+                wrong("in no record: on the way lies an object, which is entered by `.KEY` or `{}`")
+            }
+            Self::Obstacle(Found::Scalar) => wrong("in no record: on the way lies a value that holds no others"),
+        })
     }
 }
 
