@@ -16,7 +16,7 @@ use crate::hidden::{self, Hidden};
 use crate::origin::Origin;
 use crate::problem::{ShardError, chain};
 use crate::rows::Reader;
-use crate::search::read_footer;
+use crate::search::open;
 use crate::{Engine, Error, Source};
 
 /// Rendered records that wait to be written, in pieces.
@@ -78,7 +78,7 @@ impl Engine {
     ) -> Result<u64, ShardError> {
         let hidden = Arc::new(hidden);
         let bytes_read = AtomicU64::new(0);
-        let (metadata, _) = read_footer(&self.shop, origin, &bytes_read).await?;
+        let metadata = open(&self.shop, origin, &bytes_read).await?.metadata;
         let reader = Reader::open(&self.shop, origin, metadata, &bytes_read).await?;
         let (mut rows, mut first) = (0, 0);
         for group in 0..reader.groups() {

@@ -21,7 +21,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::near::Near;
 use crate::origin::Origin;
 use crate::problem::ShardError;
-use crate::search::{Question, Workshop, read_footer};
+use crate::search::{Opened, Question, Workshop, open};
 use crate::spool::Part;
 
 /// Rows decoded at a time.
@@ -52,7 +52,7 @@ pub(crate) async fn collect_rows(
     known: &Known,
     question: &Question,
 ) -> Result<(Part, Effort), ShardError> {
-    let Rows { shop, origin, bytes_read, .. } = shard;
+    let Rows { shop, origin, near, bytes_read } = shard;
     let (mut all, mut effort) = (Part::new(shop.temp_dir()), Effort::default());
     let wanted: Arc<Wanted> = matches
         .iter()
@@ -70,7 +70,7 @@ pub(crate) async fn collect_rows(
             let known = known.get(&slice.group).cloned().unwrap_or_default();
             take(shard, metadata.clone(), slice, known, None)
         })
-        .buffered(shop.at_once(origin.is_near()))
+        .buffered(shop.at_once(near.is_some()))
         .fuse();
     let mut rows = rows.iter();
     let mut held: Option<TakenRows> = None;
@@ -129,10 +129,9 @@ pub(crate) async fn held_values(
     mapping: &Mapping,
 ) -> Result<HashSet<(usize, HeldValue)>, ShardError> {
     let bytes_read = AtomicU64::new(0);
-    let (metadata, _) = read_footer(shop, origin, &bytes_read).await?;
+    let Opened { metadata, near, .. } = open(shop, origin, &bytes_read).await?;
     let metadata = with_page_locations(shop, origin, metadata, &bytes_read).await?;
     let leaves: Arc<[(usize, Leaf)]> = lacuna_scan::parquet::mapped_leaves(&metadata, mapping)?.into();
-    let near = origin.open_near().transpose()?.map(Arc::new);
     let shard = Rows { shop, origin, near: near.as_ref(), bytes_read: &bytes_read };
     let mut held = HashSet::new();
     for slice in slices(&metadata, rows, shop.budget.window) {

@@ -68,7 +68,7 @@ impl<'a> Pass<'a> {
                 self.reporter.listed(info.size);
                 self.search_shard(prepared, info).await
             })
-            .buffered(self.engine.shop.at_once(is_near))
+            .buffered(self.engine.shop.shards_at_once(is_near))
     }
 
     async fn search_shard(&self, prepared: &Prepared<'a>, mut info: BlobInfo) -> Result<SetFound, Error> {
