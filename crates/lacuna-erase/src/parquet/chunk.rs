@@ -2,8 +2,9 @@
 //!
 //! [`plan`](super::plan::plan) looks at the pages with matched rows, and at others only as far as those make it necessary;
 //! [`make`](super::remake::make) makes one changed page. All other pages are copied as they are, so that encodings, page
-//! boundaries and the point where a dictionary was given up stay. A dictionary loses the entries that no row uses any more, and
-//! then every page that refers to it is made again.
+//! boundaries and the point where a dictionary was given up stay. A dictionary loses the entries that no row uses any more; its last
+//! ones take their places, so that only the pages that use those are made again. Where the order of entries may mean something, it
+//! stays, and with it go the indices of all that lie behind.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,6 +34,8 @@ pub(super) struct Job<'a> {
     /// The matched rows, sorted, counted in the row group.
     pub(super) hits: &'a [u64],
     pub(super) fate: Fate,
+    /// Whether the order of the dictionary's entries has to stay.
+    pub(super) keeps_order: bool,
     /// How many more bytes of pages may be made ahead of their turn.
     pub(super) ahead: &'a AtomicU64,
 }
@@ -63,6 +66,8 @@ pub(super) struct PagePlan {
     pub(super) is_hit: bool,
     /// The new `Statistics` in its header, where they change.
     pub(super) statistics: Option<Vec<u8>>,
+    /// The highest index into the dictionary among its values, once it was looked at.
+    pub(super) highest: u32,
 }
 
 /// How a chunk changes.
@@ -96,8 +101,12 @@ pub(super) struct Made {
 /// How a chunk's dictionary changes.
 #[derive(Debug, Default)]
 pub(super) struct DictionaryPlan {
-    /// Each entry's new index, or [`UNUSED`]; empty when all stay where they are.
-    pub(super) moved: Vec<u32>,
+    /// Which entries are left, by their old indices; none when all stay where they are.
+    pub(super) order: Vec<u32>,
+    /// Each entry's new index, or [`UNUSED`]; none when all stay where they are.
+    moved: Vec<u32>,
+    /// The first entry that is used and has another index now.
+    moved_from: u32,
     /// The index of the empty value, where pages need it.
     pub(super) blank: u32,
     /// Whether the empty value is added behind the last entry.
@@ -108,19 +117,39 @@ pub(super) struct DictionaryPlan {
 pub(super) const UNUSED: u32 = u32::MAX;
 
 impl DictionaryPlan {
+    /// Keeps those of `entries` that are used, in their order if that has to stay.
+    pub(super) fn new(entries: usize, is_used: impl Fn(usize) -> bool, keeps_order: bool) -> Self {
+        // A dictionary's entries are counted in 32 bits.
+        #[expect(clippy::cast_possible_truncation, reason = "entries are counted in 32 bits")]
+        let used: Vec<u32> = (0..entries).filter(|&at| is_used(at)).map(|at| at as u32).collect();
+        if used.len() == entries {
+            return Self::default();
+        }
+        let mut moved = vec![UNUSED; entries];
+        let order = if keeps_order { used } else { filled(&used) };
+        (0..).zip(&order).for_each(|(to, &from)| moved[from as usize] = to);
+        let moves = |&(at, to): &(u32, &u32)| *to != UNUSED && *to != at;
+        let moved_from = (0..).zip(&moved).find(moves).map_or(UNUSED, |(at, _)| at);
+        Self { order, moved, moved_from, ..Self::default() }
+    }
+
     /// Whether entries leave or come.
     pub(super) fn is_changed(&self) -> bool {
         !self.moved.is_empty() || self.adds_blank
     }
 
-    /// Whether the entry that was at `index` stays.
-    pub(super) fn keeps(&self, index: usize) -> bool {
-        self.moved.get(index).is_none_or(|&moved| moved != UNUSED)
+    /// Whether indices in a data page mean other entries now.
+    pub(super) fn moves(&self, plan: &PagePlan) -> bool {
+        let refers = plan.page.is_data() && plan.page.is_dictionary_encoded();
+        refers && !self.moved.is_empty() && plan.highest >= self.moved_from
     }
 
-    /// Whether indices in data pages mean other entries now.
-    pub(super) fn moves(&self, page: &Page) -> bool {
-        page.is_data() && page.is_dictionary_encoded() && !self.moved.is_empty()
+    /// Has the empty value among `entries`: where it stood, or behind the last one.
+    #[expect(clippy::cast_possible_truncation, reason = "entries are counted in 32 bits")]
+    pub(super) fn put_blank(&mut self, at: Option<usize>, entries: usize) {
+        let left = if self.order.is_empty() { entries } else { self.order.len() };
+        self.blank = at.map_or(left as u32, |at| self.moved(at as u32));
+        self.adds_blank = at.is_none();
     }
 
     /// Where the entry at `index` is now.
@@ -130,6 +159,22 @@ impl DictionaryPlan {
             index => self.moved.get(index as usize).copied().unwrap_or(index),
         }
     }
+}
+
+/// These ascending indices, with the last ones in the places of those that are missing.
+fn filled(used: &[u32]) -> Vec<u32> {
+    let mut rest = used;
+    let mut order = Vec::with_capacity(used.len());
+    for place in 0.. {
+        let next = match rest {
+            [first, behind @ ..] if *first == place => (first, behind),
+            [before @ .., last] => (last, before),
+            [] => return order,
+        };
+        order.push(*next.0);
+        rest = next.1;
+    }
+    order
 }
 
 impl Job<'_> {
@@ -162,5 +207,33 @@ impl Plan {
     /// Whether the `at`th page still has to be made.
     pub(super) fn is_to_make(&self, at: usize) -> bool {
         self.pages[at].action == Action::Make && self.made.get(at).is_none_or(Option::is_none)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_entries_take_the_places_of_those_that_leave() {
+        let cases: [(&[u32], &[u32], u32); 6] = [
+            (&[0, 1, 3, 4], &[0, 1, 4, 3], 4),
+            (&[3, 4], &[4, 3], 3),
+            (&[0, 1, 2, 3], &[0, 1, 2, 3], UNUSED),
+            (&[4], &[4], 4),
+            (&[1, 2, 3], &[3, 1, 2], 3),
+            (&[], &[], UNUSED),
+        ];
+        for (used, order, moved_from) in cases {
+            let is_used = |at: usize| used.iter().any(|&used| used as usize == at);
+            let plan = DictionaryPlan::new(5, is_used, false);
+            assert_eq!((plan.order.as_slice(), plan.moved_from), (order, moved_from), "{used:?}");
+            for (to, &from) in (0..).zip(order) {
+                assert_eq!(plan.moved(from), to);
+                assert!(from >= plan.moved_from || from == to);
+            }
+            assert_eq!(DictionaryPlan::new(5, is_used, true).order, used);
+        }
+        assert!(!DictionaryPlan::new(5, |_| true, false).is_changed());
     }
 }

@@ -246,6 +246,28 @@ impl Entries {
         self.laid.count
     }
 
+    /// The values at these ordinals, and `more` behind them.
+    pub(super) fn arrange(&self, order: &[u32], more: Option<&[u8]>) -> Laid {
+        let mut arranged = Laying::new(self.laid.layout, self.laid.bytes.len());
+        for run in order.chunk_by(|one, next| one.checked_add(1) == Some(*next)) {
+            let (Some(&first), Some(&last)) = (run.first(), run.last()) else { continue };
+            arranged.append(&self.laid.bytes[self.place(first).start..self.place(last).end], run.len());
+        }
+        if let Some(more) = more {
+            arranged.push(more);
+        }
+        arranged.finish()
+    }
+
+    /// Where the value at `ordinal`, of which there is one, lies.
+    fn place(&self, ordinal: u32) -> std::ops::Range<usize> {
+        let ordinal = ordinal as usize;
+        match self.laid.layout {
+            Layout::Fixed(width) => ordinal * width..(ordinal + 1) * width,
+            Layout::Prefixed => self.starts[ordinal]..self.starts[ordinal + 1],
+        }
+    }
+
     /// The value at `ordinal`, without its length; nothing when there is none.
     pub(super) fn get(&self, ordinal: usize) -> &[u8] {
         let range = match self.laid.layout {
@@ -291,6 +313,12 @@ mod tests {
             let entries = Entries::new(whole.select(|_| true, Some(b"zz")));
             assert_eq!((entries.len(), entries.get(2), entries.get(5)), (6, all[2], &b"zz"[..]));
             assert_eq!(entries.get(6), b"");
+            for order in [vec![], vec![0, 1, 2, 3, 4], vec![0, 4, 2, 3], vec![4, 0]] {
+                let mut arranged: Vec<&[u8]> = order.iter().map(|&at| all[at as usize]).collect();
+                assert_eq!(values(&entries.arrange(&order, None)), arranged);
+                arranged.push(b"yy");
+                assert_eq!(values(&entries.arrange(&order, Some(b"yy"))), arranged);
+            }
         }
     }
 

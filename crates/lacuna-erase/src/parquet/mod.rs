@@ -17,6 +17,7 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on fails"))]
 
 mod bloom;
+mod categories;
 mod chunk;
 mod codec;
 mod edit;

@@ -15,7 +15,7 @@ use parquet::bloom_filter::Sbbf;
 use rayon::prelude::*;
 
 use super::bloom::Bloom;
-use super::chunk::{Action, DictionaryPlan, Job, Made, PagePlan, Plan, UNUSED};
+use super::chunk::{Action, DictionaryPlan, Job, Made, PagePlan, Plan};
 use super::codec::Codec;
 use super::footer::{chunk_meta, column_chunk, malformed};
 use super::index::{ColumnIndex, PageChange};
@@ -145,6 +145,7 @@ impl<'a> Planner<'a> {
                 span,
                 is_hit,
                 statistics: None,
+                highest: 0,
             });
         }
         self.made.resize_with(self.pages.len(), || None);
@@ -245,17 +246,21 @@ impl<'a> Planner<'a> {
     }
 
     /// Finds out which entries of the dictionary are used by the pages that were not looked at yet.
-    fn find_used(&self) -> Result<()> {
+    fn find_used(&mut self) -> Result<()> {
         let Some(dictionary) = &self.dictionary else { return Ok(()) };
         let others = |page: &PagePlan| !page.is_hit && page.page.is_data() && page.page.is_dictionary_encoded();
         let others: Vec<usize> = (0..self.pages.len()).filter(|&at| others(&self.pages[at])).collect();
-        self.on_pages(&others, |at| {
+        let highest = self.on_pages(&others, |at| {
             let page = &self.pages[at].page;
             let bytes = self.job.input.read_at(page.range())?;
             let unpacked = page.unpack(&bytes, &mut { self.codec }, self.job.column)?;
-            dictionary.mark(&indices(page, &unpacked, dictionary.entries.len())?);
-            Ok(())
+            let indices = indices(page, &unpacked, dictionary.entries.len())?;
+            dictionary.mark(&indices);
+            Ok(indices.into_iter().fold(0, u32::max))
         })?;
+        for (at, highest) in others.into_iter().zip(highest) {
+            self.pages[at].highest = highest;
+        }
         Ok(())
     }
 
@@ -278,26 +283,12 @@ impl<'a> Planner<'a> {
         for &entry in &self.left {
             self.claims.left(dictionary.entries.get(entry as usize));
         }
-        let mut plan = DictionaryPlan::default();
-        let (mut next, mut blank_at) = (0, None);
-        for at in 0..dictionary.entries.len() {
-            if dictionary.is_used(at) {
-                if dictionary.entries.get(at) == self.blank {
-                    blank_at = Some(next);
-                }
-                plan.moved.push(next);
-                next += 1;
-            } else {
-                plan.moved.push(UNUSED);
-            }
-        }
-        if next as usize == dictionary.entries.len() {
-            plan.moved = Vec::new();
-        }
+        let entries = &dictionary.entries;
+        let mut plan = DictionaryPlan::new(entries.len(), |at| dictionary.is_used(at), self.job.keeps_order);
         let refers = |page: &PagePlan| page.is_hit && page.page.is_dictionary_encoded();
         if self.delta.blanks > 0 && self.pages.iter().any(refers) {
-            plan.blank = blank_at.unwrap_or(next);
-            plan.adds_blank = blank_at.is_none();
+            let is_blank = |&at: &usize| dictionary.is_used(at) && entries.get(at) == self.blank;
+            plan.put_blank((0..entries.len()).rfind(is_blank), entries.len());
         }
         plan
     }
@@ -404,7 +395,7 @@ impl<'a> Planner<'a> {
         let dictionary_plan = if is_touched { self.settle() } else { DictionaryPlan::default() };
         for plan in self.pages.iter_mut().filter(|plan| plan.action == Action::Copy) {
             let is_dictionary = plan.page.kind == Kind::Dictionary && dictionary_plan.is_changed();
-            if is_dictionary || dictionary_plan.moves(&plan.page) {
+            if is_dictionary || dictionary_plan.moves(plan) {
                 plan.action = Action::Make;
             }
         }
@@ -454,7 +445,7 @@ impl<'a> Planner<'a> {
             && plan.is_to_make(at)
             && self.job.may_make(&plan.pages[at].page)
         {
-            plan.made[at] = Some(make_dictionary(self.job, &plan, &plan.pages[at].page, &dictionary.entries.laid)?);
+            plan.made[at] = Some(make_dictionary(self.job, &plan, &plan.pages[at].page, &dictionary.entries)?);
         }
         plan.make_ahead(self.job)?;
         Ok(plan)

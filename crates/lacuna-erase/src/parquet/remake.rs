@@ -7,7 +7,7 @@ use super::chunk::{Job, Made, Plan};
 use super::codec::Codec;
 use super::edit::cut;
 use super::footer::malformed;
-use super::laid::{Laid, blank, lay};
+use super::laid::{Entries, blank, lay};
 use super::levels::{self, Levels};
 use super::page::{Kind, Page, data, data_v2, dictionary, header};
 use super::statistics::Delta;
@@ -34,9 +34,9 @@ pub(super) fn make(job: Job<'_>, plan: &Plan, at: usize) -> Result<Made> {
     if page.kind == Kind::Dictionary {
         let encoded = page.unpack_dictionary(&bytes, &mut codec)?;
         let laid = lay(encoded, Encoding::PLAIN, page.count, job.column, job.limits, page.offset)?;
-        return make_dictionary(job, plan, page, &laid);
+        return make_dictionary(job, plan, page, &Entries::new(laid));
     }
-    if !page_plan.is_hit && !plan.dictionary.moves(page) {
+    if !page_plan.is_hit && !plan.dictionary.moves(page_plan) {
         return reword(page, &bytes, page_plan.statistics.as_deref());
     }
     let unpacked = page.unpack(&bytes, &mut codec, job.column)?;
@@ -60,17 +60,18 @@ pub(super) fn make(job: Job<'_>, plan: &Plan, at: usize) -> Result<Made> {
     remake(job.column, page, page_plan.rows, &bytes, codec, &remade)
 }
 
-/// Makes the dictionary page again, which held the values `laid`.
-pub(super) fn make_dictionary(job: Job<'_>, plan: &Plan, page: &Page, laid: &Laid) -> Result<Made> {
+/// Makes the dictionary page again, which held `entries`.
+pub(super) fn make_dictionary(job: Job<'_>, plan: &Plan, page: &Page, entries: &Entries) -> Result<Made> {
     let broken = |broken| malformed(page.offset, broken);
     let bytes = job.input.read_at(page.offset..page.offset + page.header as u64)?;
     let mut header = Struct::read(&bytes).map_err(broken)?.0;
     let empty = blank(job.column);
     let more = plan.dictionary.adds_blank.then_some(empty.as_slice());
-    let values = laid.select(|at| plan.dictionary.keeps(at), more);
+    let order = &plan.dictionary.order;
+    let values = if order.is_empty() { entries.laid.select(|_| true, more) } else { entries.arrange(order, more) };
     let mut inner = inner(&header, header::DICTIONARY).map_err(broken)?;
     inner.set_i32(dictionary::NUM_VALUES, fits(values.len())?);
-    if plan.dictionary.adds_blank {
+    if plan.dictionary.adds_blank || !order.is_sorted() {
         inner.remove(dictionary::IS_SORTED);
     }
     header.set_inner(header::DICTIONARY, &inner);

@@ -12,6 +12,7 @@ use parquet::schema::types::ColumnDescriptor;
 use rayon::prelude::*;
 use roaring::RoaringTreemap;
 
+use super::categories::categories;
 use super::chunk::{Action, Job, Made, Plan};
 use super::edit::Fate;
 use super::footer::{self, Footer, RowGroup, file_meta, malformed};
@@ -56,7 +57,8 @@ pub fn rewrite(
         return Err(Error::Unfaithful("a matched row lies behind the last row of the file".into()));
     }
     let fates = fates(&footer, change)?;
-    let source = Source { input, limits, footer: &footer, hits, fates };
+    let categories = categories(&footer).map_err(|broken| malformed(start, broken))?;
+    let source = Source { input, limits, footer: &footer, hits, fates, categories };
     let mut writer = Writer {
         source: &source,
         out,
@@ -112,6 +114,8 @@ struct Source<'a> {
     hits: &'a RoaringTreemap,
     /// What happens in each leaf column.
     fates: Vec<Option<Fate>>,
+    /// In which leaf columns the order of a dictionary's entries has to stay.
+    categories: Vec<bool>,
 }
 
 struct Writer<'a> {
@@ -179,7 +183,8 @@ impl Source<'_> {
         let held = if fits { Some(self.input.read_at(chunk.pages.clone())?) } else { None };
         let shelf = Shelf::new(self.input, chunk.pages.start, held.clone());
         let (limits, rows, column, ahead) = (self.limits, group.rows, &column, &room.ahead);
-        let job = Job { input: &shelf, limits, column, chunk, rows, hits, fate, ahead };
+        let keeps_order = self.categories[at];
+        let job = Job { input: &shelf, limits, column, chunk, rows, hits, fate, keeps_order, ahead };
         match plan(job) {
             Ok(plan) => Ok(Some(Plan { held, ..plan })),
             Err(error) => Err(placed(error, group, at, column)),
@@ -334,6 +339,7 @@ impl Writer<'_> {
             rows: old.rows,
             hits,
             fate,
+            keeps_order: source.categories[column],
             ahead: &AtomicU64::new(0),
         };
         let start = self.at;

@@ -2,12 +2,14 @@
 //!
 //! Nothing of what made the new file is believed: both footers are read, both files' pages are walked, and
 //! - a column chunk of a row group without a matched row has to be the same bytes;
-//! - so has a page without one, and the dictionary that it refers to. Equal bytes are equal levels and values;
+//! - so has a page without one; where its dictionary changed, that has the same values where the page refers to it;
 //! - of every other page both versions are unpacked and decoded. Levels and values of the old one, without those of matched
 //!   rows, and of the new one are hashed in their order (XXH3, 128 bits), and the hashes have to be the same.
 //!
 //! So all of a chunk is compared, although only what changed is decoded. Where a dictionary changed, entries of the old one are
 //! paired with entries of the new one by comparing their bytes; indices are hashed behind the new dictionary, in its terms.
+
+use std::collections::HashMap;
 
 use lacuna_scan::Limits;
 use parquet::basic::Encoding;
@@ -224,12 +226,16 @@ impl Comparison<'_> {
                 }
                 continue;
             }
-            let refers = walked.page.is_dictionary_encoded();
-            if is_same && !(refers && matches!(dictionaries, Dictionaries::Changed { .. })) {
-                if self.deletes && walked.span.is_hit(self.hits) {
-                    return Err(differs("a page would keep rows that have to leave"));
+            let is_hit = walked.span.is_hit(self.hits);
+            if is_same && is_hit && self.deletes {
+                return Err(differs("a page would keep rows that have to leave"));
+            }
+            // What became anonymous may have the same index as before, of another entry.
+            if is_same && !(is_hit && walked.page.is_dictionary_encoded()) {
+                match self.means_the_same(&walked.page, &dictionaries)? {
+                    true => continue,
+                    false => return Err(differs("values of other rows would change")),
                 }
-                continue;
             }
             self.decode(walked, twin, &dictionaries, &mut before, &mut after)?;
             is_decoded = true;
@@ -278,16 +284,22 @@ impl Comparison<'_> {
         Ok(matched(walked, &repetition, self.hits).len() == walked.page.count)
     }
 
+    /// Whether a page that has the same indices as before refers to the same values.
+    fn means_the_same(&self, page: &Page, dictionaries: &Dictionaries) -> Result<bool> {
+        let Dictionaries::Changed { old, new, moved } = dictionaries else { return Ok(true) };
+        if !page.is_dictionary_encoded() {
+            return Ok(true);
+        }
+        let is_same = |index: u32| {
+            let at = index as usize;
+            moved[at] == index || at < new.len() && old.get(at) == new.get(at)
+        };
+        Ok(indices(page, &self.old.unpack(page)?, old.len())?.into_iter().all(is_same))
+    }
+
     fn changed(&self, old: &Page, new: &Page) -> Result<Dictionaries> {
         let (old, new) = (self.old.dictionary(old)?, self.new.dictionary(new)?);
-        // Entries leave and keep their order, so each is looked for where the one before it was found.
-        let mut next = 0;
-        let mut moved = Vec::with_capacity(old.len());
-        for entry in old.laid.iter() {
-            let is_next = (next as usize) < new.len() && new.get(next as usize) == entry;
-            moved.push(if is_next { next } else { GONE });
-            next += u32::from(is_next);
-        }
+        let moved = moves(&old, &new);
         Ok(Dictionaries::Changed { old, new, moved })
     }
 
@@ -353,6 +365,30 @@ impl Comparison<'_> {
         }
         Ok(())
     }
+}
+
+/// Where each entry of the `old` dictionary is in the `new` one, or [`GONE`].
+fn moves(old: &Entries, new: &Entries) -> Vec<u32> {
+    let filled: Vec<usize> = (0..new.len()).filter(|&at| at >= old.len() || old.get(at) != new.get(at)).collect();
+    // As many places are filled as entries left, and one more where a value was added.
+    if filled.len() <= (old.len() + 2).saturating_sub(new.len()) {
+        let places: HashMap<&[u8], usize> = filled.iter().map(|&at| (new.get(at), at)).collect();
+        let mut filled = filled.iter().peekable();
+        let place = |at: usize| {
+            let stays = at < new.len() && filled.next_if_eq(&&at).is_none();
+            if stays { Some(at) } else { places.get(old.get(at)).copied() }
+        };
+        return (0..old.len()).map(place).map(|at| at.and_then(|at| u32::try_from(at).ok()).unwrap_or(GONE)).collect();
+    }
+    // Entries have left and kept their order, so each is looked for where the one before it was found.
+    let mut next = 0;
+    let place = |entry| {
+        let is_next = (next as usize) < new.len() && new.get(next as usize) == entry;
+        let place = if is_next { next } else { GONE };
+        next += u32::from(is_next);
+        place
+    };
+    old.laid.iter().map(place).collect()
 }
 
 /// The entries of a page that belong to matched rows.

@@ -144,6 +144,17 @@ impl<'a> Struct<'a> {
         }
     }
 
+    /// Bytes that live as long as those that the struct was read from; ones that were set since are an error.
+    pub(super) fn source_binary(&self, id: i16) -> Result<Option<&'a [u8]>> {
+        match self.find(id) {
+            None => Ok(None),
+            Some(Field { ty: ty::BINARY, raw: Cow::Borrowed(raw), .. }) => {
+                Ok(Some(Reader { bytes: raw, at: 0 }.binary()?))
+            }
+            Some(_) => Err(Broken::Wrong("a metadata field has another type than its format says")),
+        }
+    }
+
     /// Puts a field in, or in the place of the one there.
     fn set(&mut self, id: i16, ty: u8, raw: Vec<u8>) {
         let field = Field { id, ty, raw: Cow::Owned(raw) };

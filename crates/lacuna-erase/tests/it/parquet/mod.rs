@@ -8,6 +8,7 @@
 )]
 
 mod damaged;
+mod dictionary;
 mod loose;
 mod real;
 mod residue;
