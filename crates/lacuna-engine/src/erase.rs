@@ -66,11 +66,31 @@ pub(crate) struct Purged {
     pub(crate) is_again: bool,
     /// What was proved of the rows that stay.
     pub(crate) survivors: Option<ProvedSurvivors>,
-    /// What stays beside the logs until the receipts are written.
-    pub(crate) leftovers: Vec<BlobInfo>,
+    /// What stays beside the logs until the receipts are written: what hid the rows, and what was written down of the purge.
+    pub(crate) served: Option<BlobInfo>,
+    pub(crate) record: Option<BlobInfo>,
 }
 
 impl Purged {
+    /// Takes away what stayed beside the logs. What was written down of the purge comes last: as long as it is there, a tombstone of the
+    /// old version is no riddle.
+    pub(crate) async fn retire(&self, store: &dyn Store, keeps_rows: bool) -> Result<(), (String, ShardError)> {
+        if let Some(served) = &self.served {
+            let retired = hidden::retire(store, &self.tombstone, served, self.after(), keeps_rows).await;
+            retired.map_err(|error| (served.path.to_string(), error))?;
+        }
+        if let Some(record) = &self.record {
+            let dropped = commit::drop_record(store, record).await;
+            dropped.map_err(|error| (record.path.to_string(), ShardError::Store(error)))?;
+        }
+        Ok(())
+    }
+
+    /// The version that took the place of the one whose rows went.
+    fn after(&self) -> Option<ShardVersion> {
+        version_after(&self.tombstone, self.etag_after.as_ref(), self.rows_after)
+    }
+
     /// The line of a receipt for a request with `matched` of the rows.
     pub(crate) fn line(&self, matched: u64) -> ReceiptShard {
         let (mut state, old_versions) = match &self.old {
@@ -118,7 +138,7 @@ pub(crate) enum Erasure {
     /// The rows are hidden, in this version of the shard.
     Hidden(Target),
     /// The rows are out of the bytes. Whose they are, as the version that was rewritten had them.
-    Purged(Purged),
+    Purged(Box<Purged>),
     /// Another version took the shard's place, and nobody's rows are in it.
     NothingLeft,
 }
@@ -206,7 +226,7 @@ impl Eraser<'_> {
             match self.purger().shard(&target.info, &target.format, &held).await {
                 // It hides rows of somebody else, too, who is held: a purge takes all of them out later.
                 Err(ShardError::Held(_)) => {}
-                result => return result.map(Erasure::Purged),
+                result => return result.map(|purged| Erasure::Purged(Box::new(purged))),
             }
         }
         // Another writer may have replaced the shard just before: then the tombstone hides nothing.
@@ -276,14 +296,14 @@ impl Purge<'_> {
         self.check_names(shard)?;
         let before = self.fetch(shard).await?;
         let erased = Arc::new(self.erased(format, tombstone.hidden(), before.clone()).await?);
-        let matcher = if self.question.matcher.is_empty() { &erased } else { &self.question.matcher };
-        let written = self.rewrite(format, tombstone.hidden().clone(), matcher.clone(), before.clone()).await?;
-        // What is written is hashed, and is on its way to the disk, while it is checked.
-        let (survivors, hashes, ()) = futures::try_join!(
-            self.check(tombstone, format, &erased, &before, &written),
-            self.hashes(&before, &written.file),
-            self.settle(&written.file)
-        )?;
+        let checked = match self.write(tombstone, format, &erased, &before, false).await {
+            // Row groups without a hidden row are looked at only where that is not enough.
+            Err(ShardError::Residue { .. }) if matches!(format, ShardFormat::Parquet) => {
+                self.write(tombstone, format, &erased, &before, true).await?
+            }
+            written => written?,
+        };
+        let Checked { written, survivors, hashes } = checked;
         let unchanged = self.unchanged(&written, &before).await?;
         let Written { file, .. } = written;
 
@@ -303,6 +323,26 @@ impl Purge<'_> {
             false => Some(self.commit(shard, file, hashes, before, unchanged).await?.etag),
         };
         self.finish(Kept { record: intent, info: intended }, tombstone.clone(), etag_after).await
+    }
+
+    /// Writes the shard without its rows, and checks what was written. With `sweeps`, parts without a row that goes lose what nothing but
+    /// a row may hold, too.
+    async fn write(
+        &self,
+        tombstone: &Tombstone,
+        format: &ShardFormat,
+        erased: &Arc<Matcher>,
+        before: &FileAt,
+        sweeps: bool,
+    ) -> Result<Checked, ShardError> {
+        let written = self.rewrite(format, tombstone.hidden().clone(), erased, before.clone(), sweeps).await?;
+        // What is written is hashed, and is on its way to the disk, while it is checked.
+        let (survivors, hashes, ()) = futures::try_join!(
+            self.check(tombstone, format, erased, before, &written),
+            self.hashes(before, &written.file),
+            self.settle(&written.file)
+        )?;
+        Ok(Checked { written, survivors, hashes })
     }
 
     /// Refuses a shard whose old bytes would live on under another name, where nobody could find them afterwards.
@@ -326,11 +366,7 @@ impl Purge<'_> {
         etag_after: Option<Etag>,
     ) -> Result<Purged, ShardError> {
         let Kept { record: intent, info } = intent;
-        let after = etag_after.as_ref().map(|etag| ShardVersion {
-            shard: tombstone.version().shard.clone(),
-            etag: etag.to_string(),
-            rows: intent.rows_after,
-        });
+        let after = version_after(&tombstone, etag_after.as_ref(), intent.rows_after);
         let served = hidden::carry(self.store.as_ref(), &tombstone, after, self.source.on_erase.keeps_rows()).await?;
         Ok(self.clear(intent, Some(info), served, tombstone, etag_after).await)
     }
@@ -344,10 +380,10 @@ impl Purge<'_> {
         let there = journal::read::<Intent>(self.store.as_ref(), &path).await?;
         intent.copies = there.as_ref().and_then(|there| there.record.copies.clone());
         let record = there.map(|there| there.info);
-        let mut purged = self.clear(intent, record, Some(info.clone()), tombstone, None).await;
+        let mut purged = self.clear(intent, record, Some(info), tombstone, None).await;
         if matches!(purged.old, OldBytes::Left(_)) {
             // Whether anything of them is written down is not sure.
-            purged.leftovers.retain(|leftover| *leftover != info);
+            purged.served = None;
         }
         Ok(purged)
     }
@@ -378,7 +414,8 @@ impl Purge<'_> {
             rows_after,
             survivors,
             is_again,
-            leftovers: served.into_iter().chain(record).collect(),
+            served,
+            record,
             old,
         }
     }
@@ -531,8 +568,9 @@ impl Purge<'_> {
         &self,
         format: &ShardFormat,
         hits: RoaringTreemap,
-        matcher: Arc<Matcher>,
+        erased: &Arc<Matcher>,
         before: FileAt,
+        sweeps: bool,
     ) -> Result<Written, ShardError> {
         let staging = self.shop.staging(self.store.as_ref()).map_err(ShardError::Store)?;
         let file = NamedTempFile::new_in(staging).map_err(ShardError::Temp)?;
@@ -541,7 +579,9 @@ impl Purge<'_> {
             format: format.clone(),
             hits,
             anonymize: self.anonymized_columns(),
-            matcher,
+            erased: erased.clone(),
+            asked: self.question.matcher.clone(),
+            sweeps,
             poison_keep: self.source.poison == Poison::Keep,
             limits: self.shop.limits,
         };
@@ -618,6 +658,19 @@ impl Purge<'_> {
     }
 }
 
+/// The version of a shard that took the place of the one that `purged` is of.
+fn version_after(purged: &Tombstone, etag: Option<&Etag>, rows: u64) -> Option<ShardVersion> {
+    let shard = purged.version().shard.clone();
+    etag.map(|etag| ShardVersion { shard, etag: etag.to_string(), rows })
+}
+
+/// A shard's new bytes, and what is sure of them.
+struct Checked {
+    written: Written,
+    survivors: Survivors,
+    hashes: Hashes,
+}
+
 /// A shard's new bytes, not in its place yet.
 struct Written {
     file: NamedTempFile,
@@ -669,7 +722,11 @@ struct Rewrite {
     format: ShardFormat,
     hits: RoaringTreemap,
     anonymize: Option<Vec<ColumnPath>>,
-    matcher: Arc<Matcher>,
+    /// What the rows that go hold, and what was asked for.
+    erased: Arc<Matcher>,
+    asked: Arc<Matcher>,
+    /// Whether other parts of the shard lose that, too, where no row has it.
+    sweeps: bool,
     poison_keep: bool,
     limits: Limits,
 }
@@ -680,8 +737,15 @@ impl Rewrite {
         let mut out = BufWriter::with_capacity(64 << 10, out);
         let (hits, limits) = (&self.hits, &self.limits);
         let rewritten = match &self.format {
-            ShardFormat::Parquet => lacuna_erase::parquet::rewrite(before, hits, change, limits, &mut out)?,
-            ShardFormat::Arrow => lacuna_erase::ipc::rewrite(before, hits, change, &self.matcher, limits, &mut out)?,
+            ShardFormat::Parquet => {
+                let unwanted = [self.erased.as_ref(), self.asked.as_ref()];
+                let unwanted = if self.sweeps { &unwanted[..] } else { &[] };
+                lacuna_erase::parquet::rewrite(before, hits, change, unwanted, limits, &mut out)?
+            }
+            ShardFormat::Arrow => {
+                let unwanted = if self.asked.is_empty() { &self.erased } else { &self.asked };
+                lacuna_erase::ipc::rewrite(before, hits, change, unwanted, limits, &mut out)?
+            }
             ShardFormat::Text(format) => {
                 lacuna_erase::text::rewrite(before, format, hits, change, self.poison_keep, limits, &mut out)?
             }

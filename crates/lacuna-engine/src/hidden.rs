@@ -314,6 +314,30 @@ pub(crate) async fn carry(
     Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
 }
 
+/// Takes away the tombstone whose rows are out of the bytes, as [`carry`] answered with it; what others hid in the same version since then
+/// is carried over first.
+pub(crate) async fn retire(
+    store: &dyn Store,
+    purged: &Tombstone,
+    served: &BlobInfo,
+    after: Option<ShardVersion>,
+    keeps_rows: bool,
+) -> Result<(), ShardError> {
+    let mut served = served.clone();
+    for _ in 0..ATTEMPTS_MAX {
+        match commit::delete(store, &served).await {
+            Err(error) if error.kind == ErrorKind::Changed => {}
+            Err(error) if error.kind != ErrorKind::NotFound => return Err(ShardError::Store(error)),
+            _ => return Ok(()),
+        }
+        match carry(store, purged, after.clone(), keeps_rows).await? {
+            Some(info) => served = info,
+            None => return Ok(()),
+        }
+    }
+    Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
+}
+
 /// The [places](tombstone::places) of the tombstone of this version of a shard.
 fn places(shard: &str, etag: &str) -> Result<[BlobPath; 2], ShardError> {
     let [own, aside] = tombstone::places(shard, etag);

@@ -7,7 +7,7 @@ use ed25519_dalek::SigningKey;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use lacuna_erase::tombstone::Tombstone;
-use lacuna_store::{BlobInfo, ErrorKind, Store};
+use lacuna_store::{ErrorKind, Store};
 
 use crate::engine::location;
 use crate::erase::Purged;
@@ -99,11 +99,10 @@ impl Settlement<'_> {
         let served = purged
             .iter()
             .filter(|(_, purged)| !purged.tombstone.requests().any(|(request, _)| unsaid.contains(request)));
-        let leftovers: Vec<&BlobInfo> = served.flat_map(|(_, purged)| &purged.leftovers).collect();
-        let dropping = leftovers.iter().map(|leftover| commit::drop_record(self.store, leftover).boxed()).collect();
-        for (leftover, dropped) in leftovers.iter().zip(side_by_side(dropping).await) {
-            let problem = |error| ShardError::Store(error).into_problem(leftover.path.as_str());
-            problems.extend(dropped.map_err(problem).err());
+        let retire =
+            |(source, purged): &'p (&Source, Purged)| purged.retire(self.store, source.on_erase.keeps_rows()).boxed();
+        for retired in side_by_side(served.map(retire).collect()).await {
+            problems.extend(retired.map_err(|(place, error)| error.into_problem(&place)).err());
         }
         (requests, problems)
     }

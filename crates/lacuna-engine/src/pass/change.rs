@@ -266,7 +266,7 @@ impl Searched {
             }
             Ok(Erasure::Purged(purged)) => {
                 self.outcome.replaced.insert(target.info.path.to_string(), purged.etag_after.clone());
-                self.purged(purged, requests);
+                self.purged(*purged, requests);
             }
             Ok(Erasure::NothingLeft) => {
                 let why = "another writer replaced or removed it, and its new version holds none of the rows";

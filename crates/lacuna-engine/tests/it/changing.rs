@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use lacuna_engine::{Action, EraseMode, PurgeOptions, Reporter};
+use lacuna_erase::tombstone::Tombstone;
 use lacuna_store::{
     BlobInfo, BlobPath, Condition, Content, ErrorKind, Etag, MemoryStore, OldCopy, Removal, Result, Store, WriteOptions,
 };
+use tokio_util::sync::CancellationToken;
 
-use crate::world::{World, erase, find, mixed, ndjson, source};
+use crate::world::{World, erase, find, mixed, ndjson, request, source};
 
 /// A store in which another writer appends a row right before each of the first `changes` replacements.
 #[derive(Debug)]
@@ -19,7 +22,23 @@ struct Contended {
     changes: AtomicUsize,
     /// Whether there is no room for a replacement.
     full: bool,
+    /// Whose rows another run hides for `e2`, in the version that a purge has replaced, right before the purge writes `e1`'s receipt.
+    hides: Option<&'static str>,
 }
+
+impl Contended {
+    async fn hide(&self, user: &str) -> Result<()> {
+        let path = BlobPath::new(TOMBSTONE).unwrap();
+        let now = self.store.head(&path).await?;
+        let mut tombstone = Tombstone::decode(&self.store.read(&path, 0..now.size, &now.etag).await?).unwrap();
+        let rows = (0..).zip(mixed()).filter(|(_, row)| row.0 == "T" && row.1 == user).map(|(at, _)| at).collect();
+        tombstone.hide("e2", &rows).unwrap();
+        let content = Content::Bytes(tombstone.encode().unwrap().into());
+        self.store.write(&path, content, Condition::Matches(now.etag), WriteOptions::default()).await.map(drop)
+    }
+}
+
+const TOMBSTONE: &str = "_lacuna/tombstones/by-path/a.ndjson.puffin";
 
 const APPENDED: &str = "{\"TenantId\": \"T\", \"UserId\": \"u3\", \"Number\": 100}\n";
 
@@ -51,6 +70,9 @@ impl Store for Contended {
         if self.full && matches!(condition, Condition::Matches(_)) {
             return Err(lacuna_store::Error::new(ErrorKind::Full).at(path));
         }
+        if let Some(user) = self.hides.filter(|_| path.as_str() == "_lacuna/receipts/e1.2.jws") {
+            self.hide(user).await?;
+        }
         let left = self.changes.load(Ordering::Relaxed);
         let is_shard = !path.as_str().starts_with("_lacuna/");
         if left > 0 && is_shard && matches!(condition, Condition::Matches(_)) {
@@ -77,7 +99,11 @@ impl Store for Contended {
 }
 
 async fn contended(changes: usize, full: bool) -> World {
-    let store = Arc::new(Contended { store: MemoryStore::new(), changes: AtomicUsize::new(changes), full });
+    around(Contended { store: MemoryStore::new(), changes: AtomicUsize::new(changes), full, hides: None }).await
+}
+
+async fn around(store: Contended) -> World {
+    let store = Arc::new(store);
     let world = World { store, ..World::new() };
     world.put("a.ndjson", ndjson(&mixed())).await;
     world
@@ -111,4 +137,26 @@ async fn without_room_a_shard_stays_as_it_is() {
     assert!(!outcome.is_complete());
     assert!(outcome.sources[0].problems[0].reason.contains("no space left"), "{outcome:?}");
     assert_eq!(world.get("a.ndjson").await, ndjson(&mixed()).into_bytes());
+}
+
+#[tokio::test]
+async fn what_is_hidden_in_a_version_that_a_purge_has_just_replaced_is_no_riddle() {
+    for (user, left) in [("u3", 0), ("u4", 1)] {
+        let changes = AtomicUsize::new(0);
+        let store = Contended { store: MemoryStore::new(), changes, full: false, hides: Some(user) };
+        let (world, sources) = (around(store).await, [source("all", "*.ndjson")]);
+        let hide = request("e1", "u3", Action::Erase(EraseMode::Hide));
+        assert!(world.run(sources.to_vec(), vec![hide]).await.unwrap().is_complete());
+        let purge = async || {
+            let (reporter, cancel) = (Reporter::default(), CancellationToken::new());
+            world.engine().purge(&sources, PurgeOptions::default(), &reporter, &cancel).await.unwrap()
+        };
+        let purged = purge().await;
+        assert_eq!((purged.shards_purged, purged.problems.len()), (1, 0), "{purged:?}");
+        let purged = purge().await;
+        assert_eq!((purged.shards, purged.shards_purged, purged.problems.len()), (left, left, 0), "{purged:?}");
+        let survivors: Vec<_> =
+            mixed().into_iter().filter(|row| row.0 != "T" || row.1 != "u3" && row.1 != user).collect();
+        assert_eq!(String::from_utf8(world.get("a.ndjson").await).unwrap(), ndjson(&survivors));
+    }
 }

@@ -10,7 +10,7 @@ use lacuna_engine::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{World, blob, erase, export, find, get, key, mixed, ndjson, parquet, request, source};
+use crate::world::{World, blob, erase, export, field, find, get, key, mixed, ndjson, parquet, request, source};
 
 fn hide(id: &str, user: &str) -> lacuna_engine::Request {
     request(id, user, Action::Erase(EraseMode::Hide))
@@ -250,6 +250,25 @@ async fn a_purge_knows_from_the_hidden_rows_what_must_not_stay() {
         assert!(purged.problems[0].reason.contains("metadata"), "{purged:?}");
         assert!(!purged.problems[0].reason.contains("carol"), "{purged:?}");
         assert_eq!(world.get(name).await, before);
+    }
+}
+
+#[tokio::test]
+async fn a_shard_may_lack_columns_that_nobody_asked_for() {
+    for on_erase in [OnErase::Delete, OnErase::Anonymize] {
+        let world = World::new();
+        for name in ["a.parquet", "a.arrow"] {
+            world.put(name, named_in_metadata(name, "nobody")).await;
+        }
+        world.put("a.ndjson", ndjson(&[("T", "u3", 1), ("T", "u4-long", 2)])).await;
+        world.put("a.csv", "TenantId,UserId,Number\nT,u3,1\nT,u4-long,2\n").await;
+        let mut all = source("all", "*.*");
+        all.mapping.identifiers.push(field("Mail", "email"));
+        all.on_erase = on_erase;
+        let outcome = world.run(vec![all.clone()], vec![hide("e1", "u4-long")]).await.unwrap();
+        assert!(outcome.is_complete(), "{outcome:?}");
+        let purged = purge(&world, &[all]).await;
+        assert_eq!((purged.shards, purged.shards_purged, purged.problems.len()), (4, 4, 0), "{purged:?}");
     }
 }
 

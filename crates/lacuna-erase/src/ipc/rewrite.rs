@@ -8,7 +8,7 @@ use lacuna_scan::ipc::footer::{Block, Blocks};
 use lacuna_scan::ipc::frame::Message;
 use lacuna_scan::ipc::message::Batch;
 use lacuna_scan::ipc::reader::{DictionaryValues, Event, Rows};
-use lacuna_scan::ipc::resolve::{Enter, Path, resolve};
+use lacuna_scan::ipc::resolve::{Enter, Path, resolve, resolve_present};
 use lacuna_scan::ipc::schema::{Column, Table};
 use lacuna_scan::ipc::values;
 use lacuna_scan::{FieldTest, Limits, Matcher};
@@ -85,7 +85,8 @@ impl<'a> Selection<'a> {
     fn learn(&mut self, table: &Table) -> Result<()> {
         if let Change::Anonymize(columns) = self.change {
             for column in columns {
-                for path in resolve(column, table)? {
+                // A column that is not there has nothing to lose.
+                for path in resolve_present(column, table)? {
                     self.paths.entry(path.column).or_default().push(path.steps);
                 }
             }

@@ -14,7 +14,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use lacuna_scan::Limits;
 use lacuna_scan::ipc::frame::Message;
 use lacuna_scan::ipc::reader::{Event, Reader, Rows};
-use lacuna_scan::ipc::resolve::resolve;
+use lacuna_scan::ipc::resolve::resolve_present;
 use roaring::RoaringTreemap;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -145,7 +145,7 @@ impl Pair<'_> {
         let mut columns = BTreeSet::new();
         if let Change::Anonymize(paths) = self.change {
             for path in paths {
-                columns.extend(resolve(path, &self.old.table)?.into_iter().map(|path| path.column));
+                columns.extend(resolve_present(path, &self.old.table)?.into_iter().map(|path| path.column));
             }
         }
         Ok(columns)

@@ -9,7 +9,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use lacuna_scan::Limits;
+use lacuna_scan::{FieldTest, Limits};
 use parquet::schema::types::ColumnDescPtr;
 use rayon::prelude::*;
 
@@ -34,6 +34,8 @@ pub(super) struct Job<'a> {
     /// The matched rows, sorted, counted in the row group.
     pub(super) hits: &'a [u64],
     pub(super) fate: Fate,
+    /// Tests for values that nothing but a row may hold afterwards.
+    pub(super) unwanted: &'a [&'a FieldTest],
     /// Whether the order of the dictionary's entries has to stay.
     pub(super) keeps_order: bool,
     /// How many more bytes of pages may be made ahead of their turn.

@@ -87,6 +87,13 @@ pub(super) fn lay(
 }
 
 impl Laid {
+    /// These values of the column, which are given without their lengths.
+    pub(super) fn of<'v>(column: &ColumnDescriptor, values: impl IntoIterator<Item = &'v [u8]>) -> Self {
+        let mut laid = Laying::new(Layout::of(column), 0);
+        values.into_iter().for_each(|value| laid.push(value));
+        laid.finish()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.count
     }

@@ -4,6 +4,7 @@
 //! - A page with matched rows is unpacked, and its values are cut out ([`strike`](super::strike)).
 //! - When values of a dictionary left, the indices of all other pages tell whether their entries are used any more.
 //! - A page whose bounds may tell of a value that left another page is unpacked ([`loose`](super::loose)).
+//! - Where values are unwanted that no row may have, they leave the dictionary as if they had left a page.
 //! - When a bound of the chunk is gone with a value, or there is a Bloom filter, all values that stay are looked at.
 
 use std::collections::HashSet;
@@ -25,6 +26,7 @@ use super::loose::{Orphans, Tight, Tightened};
 use super::order::{Extremes, Order};
 use super::page::{Kind, Page, Pages};
 use super::remake::make_dictionary;
+use super::residue::{is_wanted, plain_needles};
 use super::statistics::{self, Claims, Delta};
 use super::strike::{Dictionary, Known, Left, Struck, indices, is_empty};
 use super::thrift::Struct;
@@ -39,6 +41,7 @@ pub(super) fn plan(job: Job<'_>) -> Result<Plan> {
     planner.walk()?;
     planner.load_dictionary(false)?;
     planner.strike()?;
+    planner.sweep()?;
     planner.finish()
 }
 
@@ -218,6 +221,24 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// Lets unwanted values leave that no row has.
+    fn sweep(&mut self) -> Result<()> {
+        let Job { unwanted, column, .. } = self.job;
+        if unwanted.is_empty() {
+            return Ok(());
+        }
+        self.load_dictionary(true)?;
+        if let Some(dictionary) = &self.dictionary {
+            let is_unwanted = |entry: &[u8]| unwanted.iter().any(|test| is_wanted(test, column, entry));
+            let entries = (0..).zip(dictionary.entries.laid.iter());
+            self.left.extend(entries.filter(|(_, entry)| is_unwanted(entry)).map(|(at, _)| at));
+        }
+        let values: Vec<Vec<u8>> = unwanted.iter().flat_map(|test| plain_needles(test, column)).collect();
+        values.iter().for_each(|value| self.claims.left(value));
+        self.left_values.push(Laid::of(column, values.iter().map(Vec::as_slice)));
+        Ok(())
+    }
+
     /// Notes what became of the `at`th page.
     fn note(&mut self, at: usize, struck: Option<Struck>) {
         let page = &mut self.pages[at];
@@ -384,7 +405,7 @@ impl<'a> Planner<'a> {
     fn finish(mut self) -> Result<Plan> {
         let broken = |broken| malformed(self.job.chunk.pages.start, broken);
         let bloom = Bloom::read(self.job.input, self.job.chunk, self.job.limits)?;
-        let has_left = self.delta.left > 0;
+        let has_left = self.delta.left > 0 || !self.job.unwanted.is_empty();
         if has_left {
             self.load_dictionary(true)?;
         }
@@ -405,7 +426,7 @@ impl<'a> Planner<'a> {
         let mut filter = bloom.as_ref().filter(|_| has_left).map(Bloom::empty);
         self.consider(&mut extremes, filter.as_mut())?;
         if let Some(statistics) = &mut self.statistics
-            && !self.delta.is_none()
+            && (has_left || !self.delta.is_none())
         {
             statistics::update(statistics, &self.claims, &extremes, &self.delta).map_err(broken)?;
         }

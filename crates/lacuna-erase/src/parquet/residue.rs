@@ -81,6 +81,23 @@ impl From<crate::Error> for Stop {
     }
 }
 
+/// Whether a column chunk holds a value that `test` wants and none of its rows has.
+pub(super) fn is_left_in(
+    input: &dyn ReadAt,
+    limits: &Limits,
+    test: &FieldTest,
+    column: &ColumnDescPtr,
+    chunk: &Chunk<'_>,
+) -> Result<bool> {
+    Ok(!Search { input, limits, test, column, chunk, place: String::new() }.run()?.is_empty())
+}
+
+/// Whether `test` wants a value of this column in plain encoding.
+pub(super) fn is_wanted(test: &FieldTest, column: &ColumnDescPtr, plain: &[u8]) -> bool {
+    let mut digits = [0; 8];
+    value_of(column, plain, &mut digits).is_some_and(|value| !test.owners(value).is_empty())
+}
+
 /// One column chunk.
 struct Search<'a> {
     input: &'a dyn ReadAt,
@@ -137,9 +154,7 @@ impl Search<'_> {
 
     /// Whether a value in plain encoding makes a row somebody's.
     fn is_wanted(&self, plain: &[u8]) -> bool {
-        let mut digits = [0; 8];
-        let value = value_of(self.column, plain, &mut digits);
-        value.is_some_and(|value| !self.test.owners(value).is_empty())
+        is_wanted(self.test, self.column, plain)
     }
 
     /// Chunk statistics and column index.
@@ -287,7 +302,7 @@ fn needles<'a>(test: &'a FieldTest, column: &ColumnDescPtr) -> impl Iterator<Ite
 }
 
 /// The wanted values as the column holds them in plain encoding, as far as they can be told.
-fn plain_needles(test: &FieldTest, column: &ColumnDescPtr) -> Vec<Vec<u8>> {
+pub(super) fn plain_needles(test: &FieldTest, column: &ColumnDescPtr) -> Vec<Vec<u8>> {
     let numbers = || test.texts().iter().filter_map(|text| unscaled(text, scale(column)));
     match column.physical_type() {
         Type::INT32 if is_unsigned(column) => {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use lacuna_scan::{Error as ScanError, Limits};
+use lacuna_scan::{Error as ScanError, FieldTest, Limits, Matcher};
 use parquet::basic::Repetition;
 use parquet::schema::types::ColumnDescriptor;
 use rayon::prelude::*;
@@ -21,6 +21,7 @@ use super::leaf;
 use super::metadata::{ChangedChunk, NewGroup, new_row_group};
 use super::plan::plan;
 use super::remake;
+use super::residue::is_left_in;
 use super::shelf::Shelf;
 use super::thrift::{ListWriter, ty};
 use crate::copied::Stretches;
@@ -34,20 +35,23 @@ const DECODED: u64 = 4;
 const HELD_CHUNK: u64 = 4 << 20;
 const HELD_GROUP: u64 = 16 << 20;
 
-/// Writes the Parquet file `input` to `out` with `change` made to the rows `hits`, which are ordinals over the whole file.
+/// Writes the Parquet file `input` to `out` with `change` made to the rows `hits`, which are ordinals over the whole file. Values that any
+/// of `unwanted` wants and no row has (a category that lost its last row, say) leave dictionaries, bounds and Bloom filters, too, in row
+/// groups without a matched row as well; without any of these matchers, such row groups are not looked at.
 ///
 /// Memory stays within a few times [`Limits::page_bytes_max`] and the file's metadata, however large a row group is. The
 /// columns of a row group are worked on in parallel on the current rayon pool. The bytes written are a whole file whenever
 /// the call succeeds; whether they hold what they should is for the caller to verify on what it has stored.
 ///
 /// # Errors
-/// [`Error::Scan`] when the file cannot be read (encrypted, damaged, over a limit) or has no column at a path of
-/// [`Change::Anonymize`]; [`Error::Unfaithful`] when something in a row group with matches has no way back, such as the codec
+/// [`Error::Scan`] when the file cannot be read (encrypted, damaged, over a limit) or has no column of
+/// `unwanted`; [`Error::Unfaithful`] when something in a row group with matches has no way back, such as the codec
 /// LZO. Nothing useful is in `out` then.
 pub fn rewrite(
     input: &dyn ReadAt,
     hits: &RoaringTreemap,
     change: Change<'_>,
+    unwanted: &[&Matcher],
     limits: &Limits,
     out: &mut (dyn Write + Send),
 ) -> Result<Rewritten> {
@@ -58,7 +62,10 @@ pub fn rewrite(
     }
     let fates = fates(&footer, change)?;
     let categories = categories(&footer).map_err(|broken| malformed(start, broken))?;
-    let source = Source { input, limits, footer: &footer, hits, fates, categories };
+    let unwanted = tests(&footer, unwanted)?;
+    let mut source =
+        Source { input, limits, footer: &footer, hits, fates, unwanted, swept: HashMap::new(), categories };
+    source.swept = source.to_sweep()?;
     let mut writer = Writer {
         source: &source,
         out,
@@ -82,13 +89,30 @@ pub(super) fn fates(footer: &Footer<'_>, change: Change<'_>) -> Result<Vec<Optio
         Change::Anonymize(paths) => {
             let mut fates = vec![None; columns];
             for path in paths {
-                for leaf in leaf::resolve(&footer.schema, path)? {
+                let leaves = match leaf::resolve(&footer.schema, path) {
+                    // A column that is not there has nothing to lose.
+                    Err(ScanError::MissingColumn { .. }) => Vec::new(),
+                    found => found?,
+                };
+                for leaf in leaves {
                     fates[leaf] = Some(if can_be_null(&footer.schema.column(leaf)) { Fate::Null } else { Fate::Blank });
                 }
             }
             Ok(fates)
         }
     }
+}
+
+/// By leaf, the tests for its values.
+fn tests<'a>(footer: &Footer<'_>, matchers: &[&'a Matcher]) -> Result<Vec<Vec<&'a FieldTest>>> {
+    let mut tests = vec![Vec::new(); footer.schema.num_columns()];
+    let fields = matchers.iter().flat_map(|matcher| matcher.fields()).filter(|test| test.is_wanted());
+    for test in fields {
+        for leaf in leaf::resolve(&footer.schema, test.column())? {
+            tests[leaf].push(test);
+        }
+    }
+    Ok(tests)
 }
 
 /// Whether the leaf itself can be null. A null parent would change the other columns below it.
@@ -114,6 +138,10 @@ struct Source<'a> {
     hits: &'a RoaringTreemap,
     /// What happens in each leaf column.
     fates: Vec<Option<Fate>>,
+    /// By leaf, tests for values that nothing but a row may hold.
+    unwanted: Vec<Vec<&'a FieldTest>>,
+    /// The row groups without a matched row that change because they hold such a value, with what happens in each leaf column.
+    swept: HashMap<usize, Vec<Option<Fate>>>,
     /// In which leaf columns the order of a dictionary's entries has to stay.
     categories: Vec<bool>,
 }
@@ -142,8 +170,40 @@ struct Room {
 }
 
 impl Source<'_> {
+    /// What happens in each leaf column of a row group that changes.
+    fn fates(&self, group: usize) -> &[Option<Fate>] {
+        self.swept.get(&group).unwrap_or(&self.fates)
+    }
+
+    fn has_hits(&self, group: &RowGroup<'_>) -> bool {
+        self.hits.range_cardinality(group.first_row..group.first_row + group.rows) > 0
+    }
+
+    /// The row groups without a matched row in which an unwanted value is no row's.
+    fn to_sweep(&self) -> Result<HashMap<usize, Vec<Option<Fate>>>> {
+        let leaves: Vec<usize> = (0..self.unwanted.len()).filter(|&leaf| !self.unwanted[leaf].is_empty()).collect();
+        let groups = self.footer.row_groups.iter().enumerate();
+        let groups: Vec<_> = groups.filter(|(_, group)| !leaves.is_empty() && !self.has_hits(group)).collect();
+        let look = |&(at, group): &(usize, &RowGroup<'_>)| -> Result<Option<(usize, Vec<Option<Fate>>)>> {
+            let mut fates = vec![None; self.fates.len()];
+            for &leaf in &leaves {
+                let (column, chunk) = (self.footer.schema.column(leaf), &group.chunks[leaf]);
+                for test in &self.unwanted[leaf] {
+                    if is_left_in(self.input, self.limits, test, &column, chunk)? {
+                        // Nothing but what no row has.
+                        fates[leaf] = Some(Fate::Delete);
+                    }
+                }
+            }
+            Ok(fates.iter().any(Option::is_some).then_some((at, fates)))
+        };
+        let swept: Vec<Result<_>> = groups.par_iter().with_max_len(1).map(look).collect();
+        swept.into_iter().filter_map(Result::transpose).collect()
+    }
+
     /// Looks through the chunks that change, as many at a time as fit in memory.
-    fn plan_group(&self, group: &RowGroup<'_>) -> Result<Planned> {
+    fn plan_group(&self, index: usize) -> Result<Planned> {
+        let group = &self.footer.row_groups[index];
         let mut iter = self.hits.iter();
         iter.advance_to(group.first_row);
         let hits = iter.map_while(|hit| hit.checked_sub(group.first_row).filter(|&row| row < group.rows));
@@ -165,7 +225,7 @@ impl Source<'_> {
             });
             let columns = first..first + fits.count();
             // Each is a task of its own: some columns cost many times what others do.
-            let planned = columns.into_par_iter().with_max_len(1).map(|at| self.plan_chunk(group, at, &hits, &room));
+            let planned = columns.into_par_iter().with_max_len(1).map(|at| self.plan_chunk(index, at, &hits, &room));
             for plan in planned.collect::<Vec<_>>() {
                 plans.push(plan?);
             }
@@ -173,8 +233,9 @@ impl Source<'_> {
         Ok((hits, plans))
     }
 
-    fn plan_chunk(&self, group: &RowGroup<'_>, at: usize, hits: &[u64], room: &Room) -> Result<Option<Plan>> {
-        let Some(fate) = self.fates[at] else { return Ok(None) };
+    fn plan_chunk(&self, group: usize, at: usize, hits: &[u64], room: &Room) -> Result<Option<Plan>> {
+        let Some(fate) = self.fates(group)[at] else { return Ok(None) };
+        let group = &self.footer.row_groups[group];
         let column = self.footer.schema.column(at);
         let chunk = &group.chunks[at];
         let length = chunk.pages.end - chunk.pages.start;
@@ -183,8 +244,8 @@ impl Source<'_> {
         let held = if fits { Some(self.input.read_at(chunk.pages.clone())?) } else { None };
         let shelf = Shelf::new(self.input, chunk.pages.start, held.clone());
         let (limits, rows, column, ahead) = (self.limits, group.rows, &column, &room.ahead);
-        let keeps_order = self.categories[at];
-        let job = Job { input: &shelf, limits, column, chunk, rows, hits, fate, keeps_order, ahead };
+        let (keeps_order, unwanted) = (self.categories[at], self.unwanted[at].as_slice());
+        let job = Job { input: &shelf, limits, column, chunk, rows, hits, fate, unwanted, keeps_order, ahead };
         match plan(job) {
             Ok(plan) => Ok(Some(Plan { held, ..plan })),
             Err(error) => Err(placed(error, group, at, column)),
@@ -208,10 +269,10 @@ impl Source<'_> {
 impl Writer<'_> {
     fn run(&mut self) -> Result<()> {
         self.write(b"PAR1")?;
-        for (new, old) in self.groups.iter_mut().zip(&self.source.footer.row_groups) {
+        for (at, (new, old)) in self.groups.iter_mut().zip(&self.source.footer.row_groups).enumerate() {
             let rows = old.first_row..old.first_row + old.rows;
             let matched = self.source.hits.range_cardinality(rows);
-            new.is_changed = matched > 0;
+            new.is_changed = matched > 0 || self.source.swept.contains_key(&at);
             new.is_gone = self.deletes && matched > 0 && matched == old.rows;
         }
         let parts = parts(self.source.footer)?;
@@ -229,7 +290,7 @@ impl Writer<'_> {
             let next = turns.next();
             let end = next.map_or(parts.len(), |(at, _)| at);
             let source = self.source;
-            let plan = || next.map(|(_, group)| source.plan_group(&source.footer.row_groups[group]));
+            let plan = || next.map(|(_, group)| source.plan_group(group));
             let (done, planned) = rayon::join(|| self.write_parts(&parts[written..end]), plan);
             done?;
             let (Some((_, group)), Some(planned)) = (next, planned) else { break };
@@ -246,7 +307,7 @@ impl Writer<'_> {
             if group.is_gone {
                 continue;
             }
-            if !group.is_changed || self.source.fates[part.column].is_none() {
+            if !group.is_changed || self.source.fates(part.group)[part.column].is_none() {
                 self.copy_part(part)?;
             } else if !part.is_bloom {
                 self.change_part(part)?;
@@ -291,14 +352,14 @@ impl Writer<'_> {
     fn change_part(&mut self, part: &Part) -> Result<()> {
         let (hits, mut plans) = match self.plans.remove(&part.group) {
             Some(planned) => planned,
-            None => self.source.plan_group(&self.source.footer.row_groups[part.group])?,
+            None => self.source.plan_group(part.group)?,
         };
         let old = &self.source.footer.row_groups[part.group];
         if let Some(plan) = plans[part.column].as_mut() {
             self.write_chunk(part.group, part.column, &hits, plan)?;
         }
         self.groups[part.group].written += 1;
-        let to_write = self.source.fates.iter().flatten().count();
+        let to_write = self.source.fates(part.group).iter().flatten().count();
         if self.groups[part.group].written < to_write {
             self.plans.insert(part.group, (hits, plans));
             return Ok(());
@@ -315,7 +376,7 @@ impl Writer<'_> {
 
     /// Writes the pages of a chunk: copied, or made again, several at a time.
     fn write_chunk(&mut self, group: usize, column: usize, hits: &[u64], plan: &mut Plan) -> Result<()> {
-        let Some(fate) = self.source.fates[column] else { return Ok(()) };
+        let Some(fate) = self.source.fates(group)[column] else { return Ok(()) };
         let old = &self.source.footer.row_groups[group];
         let descriptor = self.source.footer.schema.column(column);
         let mut new = ChangedChunk {
@@ -339,6 +400,7 @@ impl Writer<'_> {
             rows: old.rows,
             hits,
             fate,
+            unwanted: &source.unwanted[column],
             keeps_order: source.categories[column],
             ahead: &AtomicU64::new(0),
         };
@@ -483,9 +545,10 @@ impl Writer<'_> {
         let mut list = ListWriter::new(ty::STRUCT);
         let mut rows = 0;
         let mut ordinal = 0_i16;
-        for (old, new) in self.source.footer.row_groups.iter().zip(&self.groups).filter(|(_, new)| !new.is_gone) {
+        let groups = self.source.footer.row_groups.iter().zip(&self.groups).enumerate();
+        for (at, (old, new)) in groups.filter(|(_, (_, new))| !new.is_gone) {
             let broken = |broken| malformed(old.chunks.first().map_or(0, |chunk| chunk.pages.start), broken);
-            let (group, rows_left) = new_row_group(old, new, &self.source.fates, ordinal).map_err(broken)?;
+            let (group, rows_left) = new_row_group(old, new, self.source.fates(at), ordinal).map_err(broken)?;
             list.push_struct(&group);
             rows += rows_left;
             ordinal = ordinal.saturating_add(1);

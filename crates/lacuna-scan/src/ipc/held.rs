@@ -6,13 +6,14 @@ use roaring::RoaringTreemap;
 
 use super::reader::Event;
 use super::records::each_event;
-use super::resolve::{Path, resolve};
+use super::resolve::{Path, resolve_present};
 use super::values;
 use crate::{HeldValue, Limits, Mapping, Result};
 
-/// The values that `rows` of a shard hold in the columns of `mapping`, each with the index of its field in the mapping's order.
+/// The values that `rows` of a shard hold in the columns of `mapping`, each with the index of its field in the mapping's order. A column
+/// that the shard does not have holds none.
 ///
-/// Fails as a search of the shard would.
+/// Fails when the shard cannot be read, or a column cannot hold an identifier.
 pub fn held_values(
     input: &mut dyn Read,
     mapping: &Mapping,
@@ -26,7 +27,7 @@ pub fn held_values(
             Event::Schema(_, table) => {
                 let fields = mapping.identifiers.iter().flat_map(|rule| rule.fields());
                 for (index, field) in fields.enumerate() {
-                    paths.extend(resolve(&field.column, &table)?.into_iter().map(|path| (index, path)));
+                    paths.extend(resolve_present(&field.column, &table)?.into_iter().map(|path| (index, path)));
                 }
             }
             Event::Rows(_, batch) => {

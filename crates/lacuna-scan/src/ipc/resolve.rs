@@ -40,6 +40,14 @@ pub fn resolve(path: &ColumnPath, table: &Table) -> Result<Vec<Path>> {
     if found.is_empty() { Err(resolver.missing()) } else { Ok(found) }
 }
 
+/// The same; a column that is not there leads nowhere.
+pub fn resolve_present(path: &ColumnPath, table: &Table) -> Result<Vec<Path>> {
+    match resolve(path, table) {
+        Err(Error::MissingColumn { .. }) => Ok(Vec::new()),
+        found => found,
+    }
+}
+
 fn named<'a>(columns: &'a [Column], name: &str) -> impl Iterator<Item = (usize, &'a Column)> {
     columns.iter().enumerate().filter(move |(_, column)| column.field.name() == name)
 }

@@ -7,15 +7,20 @@ use super::leaf::{Leaf, LeafType, resolve};
 use super::taken::TakenRows;
 use crate::{Error, HeldValue, Mapping, Result, Value};
 
-/// The leaf columns of `mapping` in a file's schema, in the mapping's order, each behind the index of its field.
+/// The leaf columns of `mapping` in a file's schema, in the mapping's order, each behind the index of its field. A column that the file
+/// does not have holds no values.
 ///
-/// Fails as a search of the file would.
+/// Fails when a column cannot hold an identifier.
 pub fn mapped_leaves(metadata: &ParquetMetaData, mapping: &Mapping) -> Result<Vec<(usize, Leaf)>> {
     let schema = metadata.file_metadata().schema_descr();
     let fields = mapping.identifiers.iter().flat_map(|rule| rule.fields());
     let mut leaves = Vec::new();
     for (index, field) in fields.enumerate() {
-        leaves.extend(resolve(schema, &field.column)?.into_iter().map(|leaf| (index, leaf)));
+        let of_field = match resolve(schema, &field.column) {
+            Err(Error::MissingColumn { .. }) => Vec::new(),
+            found => found?,
+        };
+        leaves.extend(of_field.into_iter().map(|leaf| (index, leaf)));
     }
     Ok(leaves)
 }

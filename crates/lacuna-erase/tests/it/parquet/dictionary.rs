@@ -10,26 +10,39 @@ use ::parquet::file::reader::FileReader;
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use bytes::Bytes;
-use lacuna_erase::Change;
+use lacuna_erase::{Change, parquet};
+use lacuna_scan::{Limits, Matcher};
+use rstest::rstest;
 
+use super::residue::matcher;
 use super::shape::open;
 use super::survivors::survivors;
 use super::{assert_same, read, rewrite, without};
 
 /// Rows in pages of ten.
 fn write(column: ArrayRef) -> Bytes {
-    let is_ordered = matches!(column.data_type(), DataType::Dictionary(..));
-    let field = Field::new("word", column.data_type().clone(), false);
+    in_groups(&[column])
+}
+
+/// The same, each array as a row group.
+fn in_groups(columns: &[ArrayRef]) -> Bytes {
+    let of = columns[0].data_type().clone();
     #[expect(deprecated, reason = "how Arrow's schema says that categories are ordered")]
-    let field = if is_ordered { Field::new_dict("word", column.data_type().clone(), false, 0, true) } else { field };
-    let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![column]).unwrap();
+    let field = match of {
+        DataType::Dictionary(..) => Field::new_dict("word", of, false, 0, true),
+        _ => Field::new("word", of, false),
+    };
+    let schema = Arc::new(Schema::new(vec![field]));
     let properties = WriterProperties::builder()
         .set_compression(Compression::UNCOMPRESSED)
         .set_data_page_row_count_limit(10)
         .set_write_batch_size(10)
         .build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
-    writer.write(&batch).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).unwrap();
+    for column in columns {
+        writer.write(&RecordBatch::try_new(schema.clone(), vec![column.clone()]).unwrap()).unwrap();
+        writer.flush().unwrap();
+    }
     writer.into_inner().unwrap().into()
 }
 
@@ -95,4 +108,48 @@ fn the_order_of_categories_stays() {
     let categories = after.column(0).as_dictionary::<Int32Type>().values();
     let categories: Vec<&str> = categories.as_string::<i32>().iter().flatten().collect();
     assert_eq!(categories, ["small", "large", "huge"]);
+}
+
+/// Two row groups of eight rows, Ann's and Bob's in turn; in the second one Bob's are made Ann's, and what is said of it stays: as writers
+/// of categories do it, who give each row group all of them.
+fn haunted(is_category: bool) -> Bytes {
+    let names = StringArray::from(vec!["ann", "bob"]);
+    let keys = Int32Array::from_iter_values([0, 1].into_iter().cycle().take(8));
+    let words: ArrayRef = Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(names)));
+    let words = if is_category { words } else { arrow::compute::cast(&words, &DataType::Utf8).unwrap() };
+    let mut bytes = in_groups(&[words.clone(), words]).to_vec();
+    // The indices of a row group are one byte of bits: a run of one group, 0 and 1 in turn.
+    let at = bytes.windows(3).rposition(|window| window == [1, 0b11, 0b1010_1010]).unwrap();
+    bytes[at + 2] = 0;
+    bytes.into()
+}
+
+#[rstest]
+fn categories_without_rows_leave_every_row_group(#[values(true, false)] is_category: bool) {
+    let file = haunted(is_category);
+    let hits = BTreeSet::from([1, 3, 5, 7]);
+    let bob = matcher("word", "bob");
+    let places = |file: &Bytes| -> Vec<String> {
+        let residue = parquet::residue(file, &bob, &Limits::default()).unwrap();
+        residue.into_iter().map(|residue| residue.place.rsplit_once(": ").unwrap().1.to_owned()).collect()
+    };
+    let (out, _) = rewrite(&file, &hits, Change::Delete).unwrap();
+    assert_eq!(places(&out), ["column index", "dictionary", "statistics"]);
+
+    let sweep = |file: &Bytes, hits: &BTreeSet<u64>, unwanted: &Matcher| -> Bytes {
+        let (hits, mut out) = (hits.iter().collect(), Vec::new());
+        parquet::rewrite(file, &hits, Change::Delete, &[unwanted], &Limits::default(), &mut out).unwrap();
+        out.into()
+    };
+    let swept = sweep(&file, &hits, &bob);
+    assert!(places(&swept).is_empty() && !swept.windows(3).any(|bytes| bytes == b"bob"));
+    assert_same("rows", &without(&read(&file).unwrap(), &hits), &read(&swept).unwrap());
+    survivors(&file, &swept, &hits, Change::Delete).unwrap();
+    // What rows have stays.
+    assert_eq!(sweep(&file, &BTreeSet::new(), &matcher("word", "ann")), file);
+    assert_eq!(sweep(&swept, &BTreeSet::new(), &bob), swept);
+    // The proof notices when another category goes.
+    let at = swept.windows(7).rposition(|bytes| bytes == b"\x03\0\0\0ann").unwrap();
+    let corrupt = [&swept[..at + 4], b"eve", &swept[at + 7..]].concat().into();
+    assert!(survivors(&file, &corrupt, &hits, Change::Delete).is_err());
 }

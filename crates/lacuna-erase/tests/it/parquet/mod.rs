@@ -30,7 +30,7 @@ use roaring::RoaringTreemap;
 fn rewrite(file: &Bytes, hits: &BTreeSet<u64>, change: Change<'_>) -> Result<(Bytes, Rewritten)> {
     let hits: RoaringTreemap = hits.iter().collect();
     let mut out = Vec::new();
-    let done = lacuna_erase::parquet::rewrite(file, &hits, change, &Limits::default(), &mut out)?;
+    let done = lacuna_erase::parquet::rewrite(file, &hits, change, &[], &Limits::default(), &mut out)?;
     Ok((out.into(), done))
 }
 
