@@ -120,7 +120,7 @@ impl Ledger {
                     return Err(Refusal::Malformed("there is no identifier").into());
                 }
                 if subject.identifiers.iter().any(Identifier::is_blank) {
-                    return Err(Refusal::Malformed("an identifier has no value").into());
+                    return Err(Refusal::Malformed("an identifier has no visible value").into());
                 }
                 if tenant.as_ref().is_some_and(|tenant| !is_name(tenant)) {
                     return Err(Refusal::Malformed("a tenant is empty or too long").into());

@@ -19,10 +19,18 @@ impl Identifier {
         Self { kind: kind.into(), value: Secret::new(value) }
     }
 
-    /// Whether the value is empty or white space only.
+    /// Whether the value is empty, or white space and characters that nobody sees.
     pub fn is_blank(&self) -> bool {
-        self.value.expose().trim().is_empty()
+        self.value.expose().chars().all(is_unseen)
     }
+}
+
+/// Whether a character shows nothing: white space, control characters, soft hyphens, joiners, marks of direction and of byte order. The
+/// scan refuses the same.
+fn is_unseen(character: char) -> bool {
+    character.is_whitespace()
+        || character.is_control()
+        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A person, as the identifiers that are searched for.

@@ -195,7 +195,7 @@ fn check(new: &NewRequest, actor: &Actor) -> Result<(), Refusal> {
         (new.subject.identifiers.is_empty(), "there is no identifier"),
         (new.subject.identifiers.len() > IDENTIFIERS_MAX, "there are too many identifiers"),
         (new.subject.identifiers.iter().any(|one| !is_name(&one.kind)), "an identifier's kind is missing or too long"),
-        (new.subject.identifiers.iter().any(Identifier::is_blank), "an identifier has no value"),
+        (new.subject.identifiers.iter().any(Identifier::is_blank), "an identifier has no visible value"),
         (new.subject.encode().len() > SUBJECT_BYTES_MAX, "the identifiers are too long"),
     ];
     if let Some((_, why)) = malformed.into_iter().find(|(is, _)| *is) {

@@ -82,10 +82,18 @@ impl Identifier {
         }
     }
 
-    /// Whether the value is empty or white space only. Records without a value would be everybody's who has none.
+    /// Whether the value is empty, or white space and characters that nobody sees. Records without a value would be everybody's who has
+    /// none.
     pub fn is_blank(&self) -> bool {
-        self.value.expose().trim().is_empty()
+        self.value.expose().chars().all(is_unseen)
     }
+}
+
+/// Whether a character shows nothing: white space, control characters, soft hyphens, joiners, marks of direction and of byte order.
+fn is_unseen(character: char) -> bool {
+    character.is_whitespace()
+        || character.is_control()
+        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Why a text is no identifier, said of it; the text itself is not repeated.
@@ -94,8 +102,8 @@ pub enum NoIdentifier {
     /// There is no `=`, or nothing in front of it.
     #[error("is not KIND=VALUE")]
     Form,
-    /// There is nothing behind the `=`, or white space only.
-    #[error("has no value: it would stand for everybody whose records have none")]
+    /// There is nothing behind the `=`, or nothing that can be seen.
+    #[error("has no visible value: it would stand for everybody whose records have none")]
     Blank,
 }
 
@@ -108,4 +116,21 @@ pub struct Selector {
     pub tenant: Option<TenantId>,
     /// A row is the subject's when any of these matches a column mapped to its kind.
     pub identifiers: Vec<Identifier>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_sees_is_no_value() {
+        for unseen in
+            ["", " \t", "\0", "\u{a0}", "\u{ad}", "\u{200b}", "\u{200c}\u{200d} ", "\u{2060}", "\u{feff}\u{200b}"]
+        {
+            assert_eq!(Identifier::parse(&format!("id={unseen}")), Err(NoIdentifier::Blank), "{unseen:?}");
+        }
+        // What is seen beside it is a value, and stays as it was given.
+        let seen = Identifier::parse("id=\u{200b}a").unwrap();
+        assert_eq!(seen.value.expose(), "\u{200b}a");
+    }
 }

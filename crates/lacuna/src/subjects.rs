@@ -123,11 +123,11 @@ mod tests {
             (b"=alice", "error: line 1 of the subjects in x is not KIND=VALUE\n"),
             (
                 b"id=1\n# nobody\nemail=\n",
-                "error: line 3 of the subjects in x has no value: it would stand for everybody whose records have none\n",
+                "error: line 3 of the subjects in x has no visible value: it would stand for everybody whose records have none\n",
             ),
             (
                 b"email= \t\r\n",
-                "error: line 1 of the subjects in x has no value: it would stand for everybody whose records have none\n",
+                "error: line 1 of the subjects in x has no visible value: it would stand for everybody whose records have none\n",
             ),
             (b"id=\xff", "error: line 1 of the subjects in x is not UTF-8\n"),
         ] {

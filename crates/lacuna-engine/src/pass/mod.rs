@@ -66,7 +66,10 @@ impl Engine {
         let mut identifiers = job.requests.iter().flat_map(|request| &request.selector.identifiers);
         if let Some(blank) = identifiers.find(|identifier| identifier.is_blank()) {
             let why = "it would stand for everybody whose records have none";
-            return Err(Error::Configuration(format!("an identifier of kind `{}` has no value: {why}", blank.kind)));
+            return Err(Error::Configuration(format!(
+                "an identifier of kind `{}` has no visible value: {why}",
+                blank.kind
+            )));
         }
         let exports = job.requests.iter().any(|request| request.exports());
         let changes = job.requests.iter().any(|request| request.changes());

@@ -169,6 +169,7 @@ async fn what_is_malformed_is_refused(place: Place) {
         NewRequest { subject: Subject::new([]), ..ann() },
         NewRequest { subject: Subject::new([Identifier::new("", "x")]), ..ann() },
         NewRequest { subject: Subject::new([Identifier::new("id", "ann"), Identifier::new("email", " ")]), ..ann() },
+        NewRequest { subject: Subject::new([Identifier::new("id", "\u{feff}\u{200b}")]), ..ann() },
         NewRequest { options: [("a".to_owned(), "x".repeat(65_536).into())].into_iter().collect(), ..ann() },
         keyed("", ann()),
         keyed(&long, ann()),
