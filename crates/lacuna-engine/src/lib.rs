@@ -55,6 +55,7 @@ pub use job::{
 };
 pub use outcome::{Blocked, Outcome, Problem, RequestOutcome, RequestSource, Retained, SourceOutcome, Stopped};
 pub use pass::{Counts, Pass, SetFound, SetSize, ShardSet};
+pub use plan::OWN_FOLDER;
 pub use problem::chain;
 pub use progress::{Phase, Progress, Reporter};
 pub use purge::{PurgeOptions, PurgeOutcome, PurgedRequest};

@@ -7,6 +7,8 @@ use crate::glob::Glob;
 
 /// What Lacuna keeps beside the logs. No source ever lists it.
 pub(crate) const OWN_PREFIX: &str = "_lacuna/";
+/// Its folder.
+pub const OWN_FOLDER: &str = "_lacuna";
 
 /// The part of `pattern` before its first wildcard, cut at a folder: the prefix to list.
 pub(crate) fn prefix(pattern: &str) -> &str {

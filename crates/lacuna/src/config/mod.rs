@@ -18,7 +18,7 @@ mod worker;
 
 use std::path::{Path, PathBuf};
 
-use lacuna_engine::{EraseLimits, Source};
+use lacuna_engine::{EraseLimits, OWN_FOLDER, Source};
 use lacuna_scan::Limits;
 
 pub(crate) use document::Problem;
@@ -67,8 +67,15 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Refuses a place for packages where a source would take them for shards, and search and erase in them.
+    /// Refuses a place for packages where a source would take them for shards, and search and erase in them, and any among what Lacuna
+    /// keeps beside the logs of whatever store.
     pub(crate) fn check_apart(&self, export: &StoreConfig) -> Result<()> {
+        if export.is_within(OWN_FOLDER) {
+            return Err(Failure::usage(format!(
+                "packages would go into a folder `{OWN_FOLDER}`, which is for what Lacuna keeps beside the logs of a store"
+            ))
+            .advice("Export to another place."));
+        }
         let Some(folder) = export.folder_in(&self.store) else { return Ok(()) };
         match self.sources.iter().find(|source| source.reaches_into(&folder)) {
             Some(source) => {

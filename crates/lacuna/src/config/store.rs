@@ -75,6 +75,15 @@ impl StoreConfig {
             _ => None,
         }
     }
+
+    /// Whether a folder of this name is this place, or leads to it.
+    pub(crate) fn is_within(&self, folder: &str) -> bool {
+        match self {
+            Self::Local { root } => resolved(root).components().any(|part| part.as_os_str() == folder),
+            // A container is a whole store.
+            Self::Azure { .. } => false,
+        }
+    }
 }
 
 /// Where a path leads, as far as it is there.

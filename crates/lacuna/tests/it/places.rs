@@ -59,3 +59,20 @@ fn packages_go_nowhere_where_they_would_be_searched() {
     home.run(&[&export[..], &["--to", "logs/exports"]].concat()).ends(0);
     assert_eq!(home.run(&FIND).ends(0).json()["matched"], 4);
 }
+
+#[test]
+fn packages_go_nowhere_among_what_is_kept_beside_the_logs() {
+    let home = Home::with_logs();
+    let config = home.read("lacuna.toml");
+    let export = ["export", "--json", "--tenant", "contoso", "--subject", ALICE];
+    for place in ["logs/_lacuna", "logs/_lacuna/x", "./exports/a/../_lacuna/receipts", "elsewhere/_lacuna/x"] {
+        home.write("lacuna.toml", &config);
+        let to = home.run(&[&export[..], &["--to", place]].concat());
+        assert!(to.ends(2).stderr.contains("would go into a folder `_lacuna`"), "{to:?}");
+        assert!(!home.path(place).exists(), "{place}");
+        home.write("lacuna.toml", config.replace("url = \"exports\"", &format!("url = \"{place}\"")));
+        assert!(home.run(&["check"]).ends(2).stdout.contains("would go into a folder `_lacuna`"), "{place}");
+    }
+    home.write("lacuna.toml", &config);
+    home.run(&[&export[..], &["--to", "exports/lacuna"]].concat()).ends(0);
+}
