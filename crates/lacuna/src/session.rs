@@ -35,6 +35,17 @@ pub(crate) struct Session {
     shows_progress: bool,
 }
 
+/// What a session needs the signing key for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signs {
+    /// Something will be signed; the key is made where there is none.
+    Yes,
+    /// Nothing will be; what was signed before is looked up, if there is a key.
+    LooksUp,
+    /// Nothing is, and nothing was.
+    No,
+}
+
 /// What happened, and how long it took.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -46,12 +57,12 @@ pub(crate) struct Ran {
 
 impl Session {
     /// Checks arguments against the configuration, reads secrets, and opens stores. `export` is where packages go, for
-    /// commands that write some; `signs` is whether something will be signed.
+    /// commands that write some; `signs` is what the signing key is needed for.
     pub(crate) fn open(
         args: &RunArgs,
         config: &Config,
         export: impl FnOnce() -> Result<Option<Arc<dyn Store>>>,
-        signs: bool,
+        signs: Signs,
     ) -> Result<Self> {
         let sources = selection::sources(&config.sources, &args.scope.source)?;
         let others = selection::others(&config.sources, &sources);
@@ -60,7 +71,11 @@ impl Session {
         let selectors = selection::selectors(&sources, &args.who)?;
         let store = stores::open(&config.store, &environment)?;
         let export = export()?;
-        let signing_key = if signs { Some(signing::find_or_make(config, &environment)?) } else { None };
+        let signing_key = match signs {
+            Signs::Yes => Some(signing::find_or_make(config, &environment)?),
+            Signs::LooksUp => signing::find(config, &environment)?,
+            Signs::No => None,
+        };
         let mut settings = settings(config, &args.resources, store, epochs);
         settings.export = export;
         settings.signing_key = signing_key;
@@ -159,7 +174,8 @@ mod tests {
             yes: true,
             json: false,
         };
-        let session = Session::open(&args, &Config::load(&config).unwrap(), || Ok(None), true).unwrap().quiet(true);
+        let session =
+            Session::open(&args, &Config::load(&config).unwrap(), || Ok(None), Signs::Yes).unwrap().quiet(true);
         let cancel = CancellationToken::new();
         cancel.cancel();
         let ran = session.run(None, Action::Erase(lacuna_engine::EraseMode::Now), &cancel).await.unwrap();

@@ -15,8 +15,8 @@ use crate::{Error, Request, Source, commit, journal, statement};
 const AT_ONCE: usize = 16;
 
 impl Pass<'_> {
-    /// Refuses ids that erasures of somebody else had: their rows would be told of in one receipt. An id that cannot be looked up is left to
-    /// whoever writes the receipt.
+    /// Refuses ids that erasures of somebody else had: their rows would be told of in one receipt. A dry run refuses them, too, where it has
+    /// the key that tells whose they are. An id that cannot be looked up is left to whoever writes the receipt.
     pub(super) async fn check_ids(&self) -> Result<(), Error> {
         let (store, Some(key)) = (self.engine.settings.store.as_ref(), &self.engine.settings.signing_key) else {
             return Ok(());
@@ -28,7 +28,7 @@ impl Pass<'_> {
                 false => Ok(()),
             }
         };
-        let checks = self.job.requests.iter().filter(|request| request.changes()).map(check);
+        let checks = self.job.requests.iter().filter(|request| request.erases()).map(check);
         let checked = stream::iter(checks.collect::<Vec<_>>()).buffered(AT_ONCE);
         checked.try_for_each(async |()| Ok(())).await.map_err(Error::Configuration)
     }

@@ -101,8 +101,11 @@ async fn the_id_of_an_erasure_is_no_other_persons_and_in_no_other_tenant() {
     let mut elsewhere = hide("u3");
     elsewhere.selector.tenant = Some(TenantId::new("X"));
     for other in [hide("u4"), elsewhere] {
-        let refused = world.run(sources.clone(), vec![other]).await.unwrap_err().to_string();
-        assert!(refused.starts_with("r1 is the id of another erasure"), "{refused}");
+        let dry = Request { action: Action::Erase(EraseMode::DryRun), ..other.clone() };
+        for asked in [other, dry] {
+            let refused = world.run(sources.clone(), vec![asked]).await.unwrap_err().to_string();
+            assert!(refused.starts_with("r1 is the id of another erasure"), "{refused}");
+        }
     }
     assert_eq!(world.run(sources.clone(), vec![find("u4")]).await.unwrap().matched, 6, "nothing was hidden");
     let again = world.run(sources, vec![hide("u3")]).await.unwrap();

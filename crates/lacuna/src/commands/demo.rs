@@ -16,7 +16,7 @@ use crate::exit::ExitCode;
 use crate::failure::{Failure, Result};
 use crate::report::{Asked, Report, Table};
 use crate::samples::{self, Samples};
-use crate::session::{Ran, Session, environment};
+use crate::session::{Ran, Session, Signs, environment};
 use crate::units::{bytes, counted, duration};
 use crate::{interrupt, output, stores};
 
@@ -127,12 +127,12 @@ impl Demo<'_> {
             Some(export) => stores::create(export, &environment).map(Some),
             None => Ok(None),
         };
-        let all = Session::open(&run, &config, export, true)?.quiet(!self.shows_progress());
+        let all = Session::open(&run, &config, export, Signs::Yes)?.quiet(!self.shows_progress());
         if erasable.len() == config.sources.len() {
             return Ok((all, None));
         }
         run.scope.source = erasable;
-        let some = Session::open(&run, &config, || Ok(None), false)?.quiet(!self.shows_progress());
+        let some = Session::open(&run, &config, || Ok(None), Signs::No)?.quiet(!self.shows_progress());
         Ok((all, Some(some)))
     }
 

@@ -1,6 +1,6 @@
 //! `lacuna erase`: the records hidden, or gone from the bytes; and a receipt.
 
-use lacuna_engine::{Action, EraseMode};
+use lacuna_engine::{Action, EraseMode, RequestId};
 use lacuna_ledger::Kind;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +11,7 @@ use crate::exit::ExitCode;
 use crate::failure::{Failure, Result};
 use crate::filing::Wish;
 use crate::report::{Asked, Report};
-use crate::session::{Session, request_id};
+use crate::session::{Session, Signs, request_id};
 use crate::units::counted;
 use crate::{filing, interrupt, output, subjects};
 
@@ -29,13 +29,20 @@ pub(super) async fn run(args: &EraseArgs, context: Context) -> Result<ExitCode> 
     }
     let config = Config::load(&run.scope.config)?;
     let request = request_id(args.request_id.as_deref())?;
+    filing::check(config.ledger.is_some(), &args.following, request.as_ref())?;
     // A dry run changes nothing, and so needs no record.
     let records = config.ledger.is_some() && !args.dry_run;
-    filing::check(records, &args.following, request.as_ref())?;
-    let session = Session::open(run, &config, || Ok(None), !args.dry_run && !records)?.quiet(context.logs);
+    let signs = match (args.dry_run, &request) {
+        // Whose the id is, only the key tells.
+        (true, Some(_)) => Signs::LooksUp,
+        (true, None) => Signs::No,
+        (false, _) if records => Signs::No,
+        (false, _) => Signs::Yes,
+    };
+    let session = Session::open(run, &config, || Ok(None), signs)?.quiet(context.logs);
     let cancel = interrupt::watch();
     if !args.dry_run && !run.yes {
-        match confirm(&session, &cancel).await? {
+        match confirm(&session, request.as_ref(), &cancel).await? {
             Answer::Yes => {}
             Answer::No => {
                 output::note("Nothing was erased.");
@@ -65,8 +72,8 @@ enum Answer {
 }
 
 /// Shows what a search finds, and asks whether to go on.
-async fn confirm(session: &Session, cancel: &CancellationToken) -> Result<Answer> {
-    let ran = session.run(None, Action::Erase(EraseMode::DryRun), cancel).await?;
+async fn confirm(session: &Session, request: Option<&RequestId>, cancel: &CancellationToken) -> Result<Answer> {
+    let ran = session.run(request, Action::Erase(EraseMode::DryRun), cancel).await?;
     if ran.outcome.interrupted {
         return Ok(Answer::Interrupted);
     }

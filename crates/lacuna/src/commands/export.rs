@@ -10,7 +10,7 @@ use crate::exit::ExitCode;
 use crate::failure::{Failure, Result};
 use crate::filing::Wish;
 use crate::report::{Asked, Report};
-use crate::session::{Session, environment, request_id};
+use crate::session::{Session, Signs, environment, request_id};
 use crate::{filing, interrupt, selection, stores};
 
 pub(super) async fn run(args: &ExportArgs, context: Context) -> Result<ExitCode> {
@@ -22,7 +22,7 @@ pub(super) async fn run(args: &ExportArgs, context: Context) -> Result<ExitCode>
     }
     let destination = destination(args.to.as_deref(), &config)?;
     let export = || stores::create(&destination, &environment).map(Some);
-    let session = Session::open(&args.run, &config, export, true)?.quiet(context.logs);
+    let session = Session::open(&args.run, &config, export, Signs::Yes)?.quiet(context.logs);
     let action = Action::Export(ExportOptions { format: args.format.into() });
     let ran = session.run(request.as_ref(), action, &interrupt::watch()).await?;
     Report { asked: Asked::Export, ran: &ran, sources: &session.sources }.write(args.run.json)

@@ -14,7 +14,7 @@ use crate::args::{Resources, RunArgs, Scope, VerifyArgs};
 use crate::config::{Address, Config};
 use crate::exit::ExitCode;
 use crate::failure::{Failure, Result};
-use crate::session::{Ran, Session, environment, settings};
+use crate::session::{Ran, Session, Signs, environment, settings};
 use crate::units::counted;
 use crate::{interrupt, output, signing, stores};
 
@@ -87,7 +87,7 @@ async fn look_again(receipt: &Receipt, args: &VerifyArgs, config: &Config) -> Re
         yes: true,
         json: args.json,
     };
-    let session = Session::open(&run, config, || Ok(None), false)?.quiet(true);
+    let session = Session::open(&run, config, || Ok(None), Signs::No)?.quiet(true);
     session.run(None, Action::Discover, &interrupt::watch()).await
 }
 

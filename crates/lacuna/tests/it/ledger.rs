@@ -214,6 +214,7 @@ fn an_erasure_with_a_ledger_is_recorded_and_can_be_left_to_the_worker() {
     // A dry run needs no record.
     let dry = ["erase", "--dry-run", "--tenant", "contoso", "--subject", ALICE, "--json"];
     assert_eq!(home.run(&dry).ends(0).json()["dry_run"], true);
+    assert!(home.run(&[&dry[..], &["--request-id", "x"]].concat()).ends(2).stderr.contains("--idempotency-key"));
 }
 
 #[test]

@@ -273,6 +273,19 @@ fn a_receipt_of_another_key_is_not_believed() {
 }
 
 #[test]
+fn a_dry_run_refuses_the_id_of_another_erasure() {
+    let home = Home::with_logs();
+    let dry = ["erase", "--dry-run", "--tenant", "contoso", "--request-id", "r", "--subject"];
+    // Without a key nothing was signed, and none is made.
+    home.run(&[&dry[..], &[ALICE]].concat()).ends(0);
+    assert!(!home.path("lacuna-signing.pem").exists());
+    home.run(&with(&["erase", "--yes", "--request-id", "r"], &[])).ends(0);
+    home.run(&[&dry[..], &[ALICE]].concat()).ends(0);
+    let refused = home.run(&[&dry[..], &["email=bob@example.org"]].concat());
+    assert!(refused.ends(2).stderr.contains("r is the id of another erasure"), "{}", refused.stderr);
+}
+
+#[test]
 fn a_dry_run_changes_nothing() {
     let home = Home::with_logs();
     let before = home.read("logs/activity/1.ndjson");
