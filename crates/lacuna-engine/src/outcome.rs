@@ -180,6 +180,8 @@ pub struct RequestSource {
     pub hidden: u64,
     /// Rows that stay.
     pub kept: u64,
+    /// Of a request that only counts, each shard with any of its rows, and how many.
+    pub found: Vec<(String, u64)>,
 }
 
 /// Why an erasure did not begin.

@@ -125,7 +125,7 @@ impl ReceiptSource {
     }
 
     /// The last line of each shard.
-    fn newest(&self) -> impl Iterator<Item = &ReceiptShard> {
+    pub fn newest(&self) -> impl Iterator<Item = &ReceiptShard> {
         let newest: BTreeMap<&str, &ReceiptShard> =
             self.shards.iter().map(|line| (line.shard.as_str(), line)).collect();
         newest.into_values()

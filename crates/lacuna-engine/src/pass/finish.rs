@@ -5,7 +5,7 @@ use super::Pass;
 use super::gather::{Gathered, Searched};
 use crate::outcome::{RequestOutcome, RequestSource, SourceOutcome};
 use crate::receipt::{ReceiptShard, ShardState};
-use crate::{Error, Outcome, hidden};
+use crate::{Action, Error, Outcome, hidden};
 
 impl Pass<'_> {
     pub(super) async fn conclude(mut self, mut gathered: Gathered) -> Result<Outcome, Error> {
@@ -82,6 +82,10 @@ impl Pass<'_> {
         for (index, outcome) in outcomes.iter_mut().enumerate() {
             outcome.complete &= !interrupted && searched.iter().all(|searched| !searched.blocked[index]);
             outcome.sources = self.searched_for(index, searched).map(|searched| searched.of_request(index)).collect();
+            if matches!(self.job.requests[index].action, Action::Discover) {
+                let sources = outcome.sources.iter_mut().zip(self.searched_for(index, searched));
+                sources.for_each(|(source, searched)| source.found = searched.found(index));
+            }
             outcome.erased = outcome.sources.iter().map(|source| source.erased).sum();
             outcome.hidden = outcome.sources.iter().map(|source| source.hidden).sum();
             outcome.kept = outcome.sources.iter().map(|source| source.kept).sum();
@@ -103,6 +107,12 @@ impl Searched {
             erased: rows(ReceiptShard::is_replaced),
             hidden: rows(|line| line.state == ShardState::Hidden),
             kept: rows(|line| line.state == ShardState::Kept),
+            found: Vec::new(),
         }
+    }
+
+    /// The shards with rows of a request, and how many.
+    fn found(&self, index: usize) -> Vec<(String, u64)> {
+        self.shards[index].iter().map(|shard| (shard.shard.clone(), shard.matched)).collect()
     }
 }

@@ -1,20 +1,22 @@
 //! `lacuna verify`: whether a receipt or a package is what was signed.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
-use lacuna_engine::{Action, Engine, Receipt, ReceiptSource, ShardStanding, Standing, verify};
+use lacuna_engine::{Action, Engine, Receipt, ReceiptSource, ShardStanding, ShardState, Standing, verify};
 use lacuna_scan::Epochs;
 use lacuna_store::{BlobPath, Store};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{Resources, RunArgs, Scope, VerifyArgs};
 use crate::config::{Address, Config};
 use crate::exit::ExitCode;
 use crate::failure::{Failure, Result};
-use crate::session::{Ran, Session, Signs, environment, settings};
+use crate::session::{Session, Signs, environment, settings};
 use crate::units::counted;
 use crate::{interrupt, output, signing, stores};
 
@@ -48,62 +50,132 @@ async fn check_receipt(target: &Target, key: &VerifyingKey, args: &VerifyArgs) -
     let receipt = verify::receipt(text.trim(), key)
         .map_err(|error| Failure::other(format!("{} is no valid receipt: it {error}", args.what)))?;
     let asks = !args.who.subject.is_empty() || !args.who.subjects.is_empty();
-    let (standings, matched) = match &args.against {
+    let (standings, again) = match &args.against {
         None if asks => return Err(Failure::usage("identifiers are looked for with --against only")),
         None => (None, None),
         Some(url) => {
-            let config = Config::load(&args.config)?;
-            let place = if url.is_empty() { config.store.clone() } else { stores::named(url, Some(&config))?.0 };
-            let store = stores::open(&place, &environment)?;
+            let mut config = Config::load(&args.config)?;
+            if !url.is_empty() {
+                config.store = stores::named(url, Some(&config))?.0;
+            }
+            let store = stores::open(&config.store, &environment)?;
             let engine = Engine::new(settings(&config, &Resources::default(), store, Epochs::default()))?;
             let standings = engine.against(&receipt).await;
-            (Some(standings), if asks { Some(look_again(&receipt, args, &config).await?) } else { None })
+            let again = if asks { Some(look_again(&receipt, &standings, args, &config).await?) } else { None };
+            (Some(standings), again)
         }
     };
     if args.json {
         let mut document = json!({ "valid": true, "receipt": receipt });
         if let Some(standings) = &standings {
             document["shards"] = json!(standings);
-            document["matched"] = json!(matched.as_ref().map(|ran| ran.outcome.matched));
+            document["matched"] = json!(again.as_ref().map(|again| again.back));
+            document["searched"] = json!(again.as_ref().map(|again| &again.searched));
+            document["kept"] = json!(kept(&receipt));
         }
         output::print_json(&document)?;
     } else {
-        let since = standings.as_deref().map(|standings| since(standings, matched.as_ref())).unwrap_or_default();
+        let since = standings.as_deref().map(|standings| since(standings, &receipt, again.as_ref()));
+        let since = since.unwrap_or_default();
         output::print(&format!("The signature is valid. The receipt says:\n{}\n{since}", pretty(&receipt)))?;
     }
-    Ok(verdict(standings.as_deref().unwrap_or_default(), matched.as_ref()))
+    Ok(verdict(standings.as_deref().unwrap_or_default(), again.as_ref()))
 }
 
-/// Searches the receipt's sources for the person again.
-async fn look_again(receipt: &Receipt, args: &VerifyArgs, config: &Config) -> Result<Ran> {
-    let kept = |source: &&ReceiptSource| source.on_erase != "keep";
+/// What a search for the person came to now.
+#[derive(Debug, Default)]
+struct Again {
+    /// The sources that were searched.
+    searched: Vec<String>,
+    /// Those of them that erase and map none of the kinds that were given.
+    unmapped: Vec<String>,
+    /// Records that show, but for those that the receipt says are kept, in shards that are as it says.
+    back: u64,
+    /// Whether there are any of those.
+    keeps: bool,
+    /// What could not be searched.
+    problems: usize,
+    is_complete: bool,
+}
+
+/// Rows that an erasure left on purpose.
+#[derive(Debug, Serialize)]
+struct Kept<'r> {
+    source: &'r str,
+    shard: &'r str,
+    records: u64,
+    reason: Option<&'r str>,
+}
+
+/// What the receipt says was left on purpose, by its sources or by a hold.
+fn kept(receipt: &Receipt) -> Vec<Kept<'_>> {
+    let lines = receipt.sources.iter().flat_map(|source| source.newest().map(move |line| (source, line)));
+    let kept = lines.filter(|(_, line)| line.state == ShardState::Kept);
+    kept.map(|(source, line)| Kept {
+        source: &source.source,
+        shard: &line.shard,
+        records: line.matched,
+        reason: line.reason.as_deref(),
+    })
+    .collect()
+}
+
+/// Searches the receipt's sources for the person again, but for those that keep all they have.
+async fn look_again(
+    receipt: &Receipt,
+    standings: &[ShardStanding],
+    args: &VerifyArgs,
+    config: &Config,
+) -> Result<Again> {
+    let erases = |source: &&ReceiptSource| source.on_erase != "keep";
+    let sources: Vec<String> = receipt.sources.iter().filter(erases).map(|source| source.source.clone()).collect();
+    // Without a name all sources are searched, and those are not the receipt's.
+    if sources.is_empty() {
+        return Ok(Again { is_complete: true, ..Again::default() });
+    }
     let run = RunArgs {
-        scope: Scope {
-            config: args.config.clone(),
-            source: receipt.sources.iter().filter(kept).map(|source| source.source.clone()).collect(),
-        },
+        scope: Scope { config: args.config.clone(), source: sources },
         who: args.who.clone(),
         resources: Resources::default(),
         yes: true,
         json: args.json,
     };
     let session = Session::open(&run, config, || Ok(None), Signs::No)?.quiet(true);
-    session.run(None, Action::Discover, &interrupt::watch()).await
+    let ran = session.run(None, Action::Discover, &interrupt::watch()).await?;
+    let is_as_stated = |shard: &str| standings.iter().any(|standing| standing.shard == shard && is_as_stated(standing));
+    let kept: HashSet<_> = kept(receipt).iter().map(|kept| (kept.shard, kept.records)).collect();
+    let mut again = Again { is_complete: ran.outcome.is_complete(), ..Again::default() };
+    for source in &ran.outcome.sources {
+        let list = if source.searched { &mut again.searched } else { &mut again.unmapped };
+        list.push(source.source.clone());
+        again.problems += source.problems.len();
+    }
+    for (shard, records) in ran.outcome.requests.iter().flat_map(|request| &request.sources).flat_map(|own| &own.found)
+    {
+        match kept.contains(&(shard.as_str(), *records)) && is_as_stated(shard) {
+            true => again.keeps = true,
+            false => again.back += records,
+        }
+    }
+    Ok(again)
 }
 
-/// Done, when everything still is so or the person is found nowhere; failed, when they are found again.
-fn verdict(standings: &[ShardStanding], matched: Option<&Ran>) -> ExitCode {
-    let is_as_stated = |standing: &ShardStanding| matches!(standing.now, Standing::AsStated | Standing::SameBytes);
-    match matched {
-        Some(ran) if ran.outcome.matched > 0 => ExitCode::Failed,
-        Some(ran) if !ran.outcome.is_complete() => ExitCode::Incomplete,
+fn is_as_stated(standing: &ShardStanding) -> bool {
+    matches!(standing.now, Standing::AsStated | Standing::SameBytes)
+}
+
+/// Done, when everything still is so or the person is found nowhere but where they are kept; failed, when they are found again.
+fn verdict(standings: &[ShardStanding], again: Option<&Again>) -> ExitCode {
+    match again.filter(|again| !again.searched.is_empty()) {
+        Some(again) if again.back > 0 => ExitCode::Failed,
+        Some(again) if !again.is_complete => ExitCode::Incomplete,
         Some(_) => ExitCode::Done,
         None if standings.iter().all(is_as_stated) => ExitCode::Done,
         None => ExitCode::Incomplete,
     }
 }
 
-fn since(standings: &[ShardStanding], matched: Option<&Ran>) -> String {
+fn since(standings: &[ShardStanding], receipt: &Receipt, again: Option<&Again>) -> String {
     let mut text = "\nSince then:\n".to_owned();
     for standing in standings {
         let now = match standing.now {
@@ -124,14 +196,60 @@ fn since(standings: &[ShardStanding], matched: Option<&Ran>) -> String {
             None => writeln!(text),
         };
     }
-    match matched {
-        Some(ran) if ran.outcome.matched > 0 => {
-            let _ = writeln!(text, "\nThe person is in {} again.", counted(ran.outcome.matched, "record"));
-        }
-        Some(_) => text.push_str("\nThe person is in no record of these sources.\n"),
-        None => text.push_str("\nWhether the person is in any record again can be told with --subject.\n"),
+    text.push('\n');
+    match again {
+        Some(again) => text.push_str(&found(again, receipt)),
+        None => text.push_str("Whether the person is in any record again can be told with --subject.\n"),
     }
     text
+}
+
+/// What was searched for the person, what was found, and what is there on purpose.
+fn found(again: &Again, receipt: &Receipt) -> String {
+    let mut text = String::new();
+    if again.searched.is_empty() {
+        text.push_str("Nothing was searched for the person.\n");
+    } else {
+        let _ = writeln!(text, "Searched for the person: {}.", named(&again.searched));
+        let but = if again.keeps { ", but for those that are kept" } else { "" };
+        let _ = match again.back {
+            0 => writeln!(text, "The person is in no record that shows there{but}."),
+            back => writeln!(text, "The person is in {} there again.", counted(back, "record")),
+        };
+    }
+    if again.problems > 0 {
+        let problems = counted(again.problems as u64, "shard");
+        let _ = writeln!(text, "Not all of it could be searched: {problems} could not (`lacuna find` names each).");
+    }
+    if !again.unmapped.is_empty() {
+        let _ = writeln!(text, "Not searched, as no such identifier is mapped there: {}.", named(&again.unmapped));
+    }
+    let keeping = receipt.sources.iter().filter(|source| source.on_erase == "keep");
+    let keeping: Vec<String> = keeping.map(|source| source.source.clone()).collect();
+    if !keeping.is_empty() {
+        let _ = writeln!(text, "Not searched, as all is kept there: {}.", named(&keeping));
+    }
+    let lines = || receipt.sources.iter().flat_map(ReceiptSource::newest);
+    let hidden: u64 = lines().filter(|line| line.state == ShardState::Hidden).map(|line| line.matched).sum();
+    if hidden > 0 {
+        let records = counted(hidden, "record");
+        let _ = writeln!(text, "Hidden when the receipt was written, and in the bytes until a purge: {records}.");
+    }
+    let kept = kept(receipt);
+    if !kept.is_empty() {
+        text.push_str("Kept on purpose, as the receipt says:\n");
+    }
+    for Kept { source, shard, records, reason } in kept {
+        let (records, reason) = (counted(records, "record"), reason.unwrap_or("no reason is given"));
+        let _ = writeln!(text, "  {shard}, of source `{source}`: {records} ({reason})");
+    }
+    text
+}
+
+/// Sources by their names.
+fn named(sources: &[String]) -> String {
+    let names: Vec<String> = sources.iter().map(|source| format!("source `{source}`")).collect();
+    names.join(", ")
 }
 
 async fn check_package(target: &Target, folder: &str, key: &VerifyingKey, args: &VerifyArgs) -> Result<ExitCode> {

@@ -262,6 +262,46 @@ fn a_receipt_is_held_against_the_shards_of_today() {
 }
 
 #[test]
+fn a_search_against_a_receipt_says_what_was_searched_and_what_is_kept() {
+    let home = Home::with_logs();
+    let erase = |sources: &[&str]| {
+        let document = home.run(&with(&["erase", "--yes", "--json"], sources)).code;
+        assert!(matches!(document, Some(0 | 4)), "{document:?}");
+        let mut receipts = home.files("logs/_lacuna/receipts");
+        receipts.sort_by_key(|path| std::fs::metadata(path).unwrap().modified().unwrap());
+        receipts.pop().unwrap().display().to_string()
+    };
+    let both = erase(&[]);
+    let against =
+        |receipt: &str, args: &[&str]| home.run(&with(&[&["verify", receipt], args].concat(), &["--against"]));
+    let ran = against(&both, &[]);
+    let said = ran.ends(0).stdout.rsplit("\n\n").next().unwrap();
+    assert_eq!(
+        said,
+        "Searched for the person: source `activity`.\n\
+         The person is in no record that shows there.\n\
+         Not searched, as all is kept there: source `audit`.\n\
+         Hidden when the receipt was written, and in the bytes until a purge: 3 records.\n\
+         Kept on purpose, as the receipt says:\n  \
+           audit/1.ndjson, of source `audit`: 1 record (Needed to prove who did what.)\n"
+    );
+    let document = against(&both, &["--json"]).ends(0).json();
+    assert_eq!((&document["matched"], &document["searched"]), (&json!(0), &json!(["activity"])));
+    assert_eq!(document["kept"][0]["shard"], "audit/1.ndjson");
+    // Where all is kept, no other source is searched instead.
+    home.write("logs/activity/1.ndjson", "{\"TenantId\":\"contoso\",\"User\":\"alice@example.org\",\"N\":9}\n");
+    let ran = against(&erase(&["--source", "audit"]), &[]);
+    assert!(ran.ends(0).stdout.contains("\nNothing was searched for the person.\n"), "{}", ran.stdout);
+    assert!(against(&both, &[]).ends(1).stdout.contains("\nThe person is in 1 record there again.\n"));
+    // The place that is named is the one that is searched.
+    std::fs::rename(home.path("logs"), home.path("moved")).unwrap();
+    home.write("logs/activity/1.ndjson", "");
+    let receipt = both.replace("/logs/", "/moved/");
+    let ran = home.run(&with(&["verify", &receipt], &["--against", "moved", "--json"]));
+    assert_eq!(ran.ends(1).json()["matched"], 1);
+}
+
+#[test]
 fn a_receipt_of_another_key_is_not_believed() {
     let home = Home::with_logs();
     let receipt = home.run(&with(&["erase", "--now", "--yes", "--json"], &[])).ends(0).json()["receipt"].clone();
