@@ -192,7 +192,7 @@ impl Run<'_> {
         let erases = self.question.sees_hidden.contains(&true);
         let search = if erases { search.noting_unused() } else { search };
         let (mut matches, mut effort, mut known) = (Matches::default(), Effort::default(), Known::new());
-        let mut unused = Vec::new();
+        let (mut unused, mut torn) = (Vec::new(), Vec::new());
         let mut groups = futures::stream::iter(0..search.row_groups())
             .map(async |index| {
                 Ok::<_, ShardError>((index, self.row_group(&search, index, &tail, near.as_ref()).await?))
@@ -203,6 +203,7 @@ impl Run<'_> {
             effort += group.effort;
             known.insert(index, group.known);
             unused.extend(group.unused);
+            torn.extend(group.torn);
         }
         drop(groups);
         let leftover = self.leftover(&unused, &matches);
@@ -220,8 +221,8 @@ impl Run<'_> {
             poisoned: 0,
             first_poison: None,
             leftover,
-            torn: 0,
-            first_torn: None,
+            torn: torn.len() as u64,
+            first_torn: torn.iter().min().map(|row| format!("record {}", row + 1)),
         })
     }
 

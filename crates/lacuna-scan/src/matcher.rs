@@ -204,19 +204,33 @@ impl Matcher {
         self.rules.iter().any(|rule| matches!(rule, Rule::One(one) if *one == field))
     }
 
-    /// The candidates, sorted by row, whose row's tenant is the selector's own; `tenants` are what was found for [`Matcher::tenant`].
-    pub fn within_tenant(&self, candidates: &[Hit], mut tenants: Vec<Hit>) -> Vec<Hit> {
+    /// The candidates, sorted by row, whose row's tenant is the selector's own, and the rows that are only nobody's because they name another
+    /// tenant beside it. `tenants` are what was found for [`Matcher::tenant`], each value's; where a row may have several, `values` are how
+    /// many it has, by row.
+    pub fn within_tenant(
+        &self,
+        candidates: &[Hit],
+        mut tenants: Vec<Hit>,
+        values: Option<&[(u64, usize)]>,
+    ) -> (Vec<Hit>, Vec<u64>) {
         tenants.sort_unstable();
         let mut tenants = &tenants[..];
-        let is_own = |hit: &&Hit| {
-            let passed = tenants.iter().take_while(|tenant| tenant.row < hit.row).count();
-            tenants = &tenants[passed..];
-            tenants
-                .iter()
-                .take_while(|tenant| tenant.row == hit.row)
-                .any(|tenant| self.acts_for(hit.selector, &[tenant.selector]))
-        };
-        candidates.iter().filter(is_own).copied().collect()
+        let (mut own, mut torn) = (Vec::new(), Vec::new());
+        for hits in candidates.chunk_by(|a, b| a.row == b.row) {
+            let Some(row) = hits.first().map(|hit| hit.row) else { continue };
+            tenants = &tenants[tenants.iter().take_while(|tenant| tenant.row < row).count()..];
+            let named = &tenants[..tenants.iter().take_while(|tenant| tenant.row == row).count()];
+            let count = values.map(|values| values.binary_search_by_key(&row, |&(row, _)| row).map(|at| values[at].1));
+            let is_whole = |one: &[Hit]| count.is_none_or(|count| count == Ok(one.len()));
+            let is_one = named.chunk_by(|a, b| a.selector == b.selector).all(is_whole);
+            let acts = |hit: &&Hit| named.iter().any(|tenant| self.acts_for(hit.selector, &[tenant.selector]));
+            let mut mine = hits.iter().filter(acts).peekable();
+            match is_one {
+                true => own.extend(mine),
+                false => torn.extend(mine.peek().map(|hit| hit.row)),
+            }
+        }
+        (own, torn)
     }
 
     /// Whether `selector` acts for one of `tenants`.

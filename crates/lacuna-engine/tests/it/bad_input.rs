@@ -1,8 +1,15 @@
+use std::io::Write as _;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, ListBuilder, StringArray, StringBuilder};
+use arrow::ipc::writer::FileWriter;
+use arrow::record_batch::RecordBatch;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use std::io::Write as _;
+use lacuna_scan::TenantRule;
+use parquet::arrow::ArrowWriter;
 
-use crate::world::{World, find, mixed, ndjson, parquet, source};
+use crate::world::{World, erase, find, mixed, ndjson, parquet, source};
 
 /// The reason why the one shard `path` with these bytes cannot be searched.
 async fn reason(path: &str, bytes: &[u8]) -> String {
@@ -66,6 +73,40 @@ async fn a_record_that_names_two_tenants_is_nobodys_and_is_told() {
     assert_eq!((outcome.matched, outcome.is_complete()), (1, false));
     let reasons: Vec<_> = outcome.sources[0].problems.iter().map(|problem| problem.reason.as_str()).collect();
     assert_eq!(reasons, ["1 record names two tenants (line 1), so it is nobody's"]);
+}
+
+#[tokio::test]
+async fn a_record_that_lists_two_tenants_is_nobodys_in_every_format() {
+    let lists: [&[&str]; 4] = [&["T"], &["X", "T"], &["X", "Y"], &["T", "T"]];
+    let mut tenants = ListBuilder::new(StringBuilder::new());
+    lists.iter().for_each(|list| tenants.append_value(list.iter().map(|tenant| Some(*tenant))));
+    let users: ArrayRef = Arc::new(StringArray::from(vec!["u3"; lists.len()]));
+    let batch =
+        RecordBatch::try_from_iter([("TenantId", Arc::new(tenants.finish()) as ArrayRef), ("UserId", users)]).unwrap();
+    let mut parquet = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    parquet.write(&batch).unwrap();
+    let mut arrow = FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    arrow.write(&batch).unwrap();
+    let text = lists.map(|list| format!("{{\"TenantId\": {list:?}, \"UserId\": \"u3\"}}\n")).concat();
+    for (path, bytes, place) in [
+        ("a.parquet", parquet.into_inner().unwrap(), "record 2"),
+        ("a.arrow", arrow.into_inner().unwrap(), "record 2"),
+        ("a.ndjson", text.into_bytes(), "line 2"),
+    ] {
+        let world = World::new();
+        world.put(path, bytes).await;
+        let mut source = source("all", "*");
+        source.mapping.tenant = TenantRule::Column("TenantId[]".parse().unwrap());
+        for request in [find("u3"), erase("e", "u3")] {
+            let outcome = world.run(vec![source.clone()], vec![request]).await.unwrap();
+            assert_eq!((outcome.matched, outcome.is_complete()), (2, false), "{path}");
+            let reasons: Vec<_> = outcome.sources[0].problems.iter().map(|problem| problem.reason.clone()).collect();
+            assert_eq!(reasons, [format!("1 record names two tenants ({place}), so it is nobody's")], "{path}");
+        }
+        // What is left is the other tenants', and nobody's.
+        let outcome = world.run(vec![source], vec![find("u3")]).await.unwrap();
+        assert_eq!((outcome.matched, outcome.sources[0].rows_scanned), (0, 2), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -32,7 +32,26 @@ pub struct IpcSearch {
     plan: Option<Plan>,
     rows: u64,
     matches: Matches,
+    torn: Torn,
     effort: Effort,
+}
+
+/// Rows that name two tenants.
+#[derive(Debug, Default)]
+struct Torn {
+    rows: u64,
+    /// Where the first of them lies.
+    first: Option<String>,
+}
+
+impl Torn {
+    /// Notes those of a part. `first` is the ordinal of the batch's first row.
+    fn note(&mut self, part: &Part, first: u64) {
+        self.rows += part.torn.len() as u64;
+        if let (None, Some(row)) = (&self.first, part.torn.first()) {
+            self.first = Some(format!("record {}", first + row + 1));
+        }
+    }
 }
 
 /// Where the mapped columns lie in this shard.
@@ -59,10 +78,12 @@ struct Task {
     fields: Vec<Vec<Place>>,
 }
 
-/// The rows of a part of a batch that matched: `hits` by row in the batch, and one record for each row among them.
+/// The rows of a part of a batch that matched: `hits` by row in the batch, and one record for each row among them. Rows that are `torn`
+/// would be there, if they did not name two tenants.
 struct Part {
     hits: Vec<Hit>,
     records: RecordBatch,
+    torn: Vec<u64>,
 }
 
 impl Part {
@@ -82,6 +103,7 @@ impl IpcSearch {
             plan: None,
             rows: 0,
             matches: Matches::default(),
+            torn: Torn::default(),
             effort: Effort::default(),
         }
     }
@@ -128,6 +150,7 @@ impl IpcSearch {
             for (task, found) in tasks.iter().zip(found) {
                 let (part, bytes) = found?;
                 self.effort += part.effort(bytes);
+                self.torn.note(&part, self.rows);
                 emit(&part, self.rows, &mut self.matches, sink)?;
                 self.rows += task.rows.batch.rows as u64;
             }
@@ -139,6 +162,7 @@ impl IpcSearch {
             for first in (0..total).step_by(ROWS) {
                 let part = columns.search(first, ROWS.min(total - first), matcher, &plan.tenant)?;
                 self.effort += part.effort(0);
+                self.torn.note(&part, self.rows);
                 emit(&part, self.rows, &mut self.matches, sink)?;
             }
             self.effort.bytes_decompressed += columns.bytes();
@@ -158,7 +182,8 @@ impl StreamSearch for IpcSearch {
         self.drain(sink)?;
         self.reader.finish()?;
         let matches = std::mem::take(&mut self.matches);
-        Ok(Summary { rows: self.rows, matches, effort: self.effort, ..Summary::default() })
+        let Torn { rows: torn, first: first_torn } = std::mem::take(&mut self.torn);
+        Ok(Summary { rows: self.rows, matches, torn, first_torn, effort: self.effort, ..Summary::default() })
     }
 }
 
@@ -246,9 +271,9 @@ impl<'a> Columns<'a> {
                 }
             }
         }
-        let mut hits = matcher.candidates(hits);
+        let (mut hits, mut torn) = (matcher.candidates(hits), Vec::new());
         if let Some(test) = matcher.tenant() {
-            hits = self.own(hits, matcher, test, tenant);
+            (hits, torn) = self.own(hits, matcher, test, tenant);
         }
         let mut rows: Vec<u32> = Vec::new();
         for hit in &hits {
@@ -258,16 +283,18 @@ impl<'a> Columns<'a> {
                 rows.push(row);
             }
         }
-        Ok(Part { hits, records: self.records(rows)? })
+        Ok(Part { hits, records: self.records(rows)?, torn })
     }
 
-    /// The candidates whose row names their selector's tenant, and no other tenant.
-    fn own(&self, candidates: Vec<Hit>, matcher: &Matcher, test: &FieldTest, paths: &[Path]) -> Vec<Hit> {
+    /// The candidates whose row names their selector's tenant, and no other tenant; and the rows that name another one beside it.
+    fn own(&self, candidates: Vec<Hit>, matcher: &Matcher, test: &FieldTest, paths: &[Path]) -> (Vec<Hit>, Vec<u64>) {
         // Each row of the candidates, under its number among them.
         let of_rows = || candidates.chunk_by(|a, b| a.row == b.row);
         let rows = of_rows().filter_map(|hits| usize::try_from(hits.first()?.row).ok());
         let spots: Vec<(usize, usize)> = rows.enumerate().collect();
         let mut seen = vec![Seen::Nothing; spots.len()];
+        // All tenants of the rows that name several.
+        let mut several: HashMap<usize, Vec<TenantIndex>, FixedState> = HashMap::default();
         for path in paths {
             let Some(column) = self.decoded.get(&path.column) else { continue };
             values::for_each_at(column, &path.steps, Spots::These(&spots), &mut |number, value| {
@@ -275,17 +302,31 @@ impl<'a> Columns<'a> {
                 seen[number] = match seen[number] {
                     Seen::Nothing => Seen::Of(tenants),
                     Seen::Of(before) if before == tenants => Seen::Of(before),
-                    Seen::Of(_) | Seen::Conflict => Seen::Conflict,
+                    Seen::Of(before) => {
+                        several.insert(number, [before, tenants].concat());
+                        Seen::Conflict
+                    }
+                    Seen::Conflict => {
+                        several.entry(number).or_default().extend(tenants);
+                        Seen::Conflict
+                    }
                 };
             });
         }
-        let mut own = Vec::new();
-        for (hits, seen) in of_rows().zip(&seen) {
-            if let Seen::Of(tenants) = seen {
-                own.extend(hits.iter().filter(|hit| matcher.acts_for(hit.selector, tenants)));
+        let (mut own, mut torn) = (Vec::new(), Vec::new());
+        for (number, (hits, seen)) in of_rows().zip(&seen).enumerate() {
+            let named = match seen {
+                Seen::Nothing => &[][..],
+                Seen::Of(tenants) => tenants,
+                Seen::Conflict => several.get(&number).map_or(&[][..], Vec::as_slice),
+            };
+            let mut mine = hits.iter().filter(|hit| matcher.acts_for(hit.selector, named));
+            match seen {
+                Seen::Conflict => torn.extend(mine.next().map(|hit| hit.row)),
+                Seen::Nothing | Seen::Of(_) => own.extend(mine),
             }
         }
-        own
+        (own, torn)
     }
 
     /// The matched rows with all their columns; only one column at a time is decoded for it.

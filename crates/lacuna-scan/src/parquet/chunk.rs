@@ -22,6 +22,8 @@ pub(super) struct Searched {
     pub(super) known: Option<KnownColumn>,
     /// Whose values the dictionary holds, and no row has.
     pub(super) unused: Vec<SelectorIndex>,
+    /// How many values each row has that was asked for and has any, if they were counted.
+    pub(super) counts: Option<Vec<(u64, usize)>>,
     pub(super) effort: Effort,
 }
 
@@ -39,6 +41,8 @@ struct State {
     hits: Vec<Hit>,
     /// The values of the hits, if they are to be kept.
     knowing: Option<Knowing>,
+    /// How many values each row has that is asked for and has any, if they are to be counted.
+    counts: Option<Vec<(u64, usize)>>,
 }
 
 /// The slots of a page that are looked at.
@@ -99,6 +103,12 @@ impl ChunkSearch {
         Ok(Self { pages: Pages::new(chunk, limits)?, state: State { knowing, ..State::default() } })
     }
 
+    /// The same, and counts the values of rows that may have several.
+    pub(super) fn counting(chunk: Chunk, limits: Limits) -> Result<Self> {
+        let counts = (chunk.column.descriptor.max_rep_level() > 0).then(Vec::new);
+        Ok(Self { pages: Pages::new(chunk, limits)?, state: State { counts, ..State::default() } })
+    }
+
     /// The next bytes to hand over, `window` of them at most. `None` when the chunk is done.
     pub(super) fn need(&self, window: u64) -> Option<Range<u64>> {
         let chunk = &self.pages.chunk;
@@ -128,7 +138,8 @@ impl ChunkSearch {
         }
         let unused = if notes_unused { self.state.unused() } else { Vec::new() };
         let known = self.state.knowing.and_then(Knowing::finish);
-        Ok(Searched { hits: self.state.hits, known, unused, effort: self.pages.effort })
+        let (hits, counts) = (self.state.hits, self.state.counts);
+        Ok(Searched { hits, known, unused, counts, effort: self.pages.effort })
     }
 }
 
@@ -164,6 +175,10 @@ impl Visitor for Search<'_> {
             && !page.touches(only, |hit| hit.row)
         {
             return false;
+        }
+        // Of a row that goes on in another page, all values count.
+        if self.state.counts.is_some() {
+            return true;
         }
         // No entry is wanted, so no row of the page is. The first such page of a chunk is decoded all the same: a chunk that is
         // not what it says shows there.
@@ -201,6 +216,7 @@ impl Visitor for Search<'_> {
         }
         let noted = self.state.hits.len();
         self.note_rows(page)?;
+        self.count_values(page)?;
         let State { knowing, indices, found, hits, .. } = &mut *self.state;
         if let Some(known) = knowing.as_mut().filter(|_| !found.is_empty()) {
             known.page(column, page, indices, found, &hits[noted..])?;
@@ -360,6 +376,24 @@ impl Search<'_> {
             }
             if found.peek().is_none() {
                 break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the values of the rows that are asked for, if that is wanted.
+    fn count_values(&mut self, page: &DataPage<'_>) -> Result<(), Unreadable> {
+        let State { counts: Some(counts), def, .. } = &mut *self.state else { return Ok(()) };
+        page.def.decode(def).ok_or(Unreadable::Malformed("a page's levels cannot be read"))?;
+        let (mut among, mut begun) = (Among { hits: self.only.unwrap_or_default() }, page.first_row);
+        for slot in 0..page.slots {
+            begun += u64::from(page.rep.get(slot).is_none_or(|&level| level == 0));
+            let row = begun.saturating_sub(1);
+            if (def.is_empty() || def[slot] == page.def.max) && among.holds(row) {
+                match counts.last_mut() {
+                    Some((last, count)) if *last == row => *count += 1,
+                    _ => counts.push((row, 1)),
+                }
             }
         }
         Ok(())

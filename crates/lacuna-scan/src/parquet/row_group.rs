@@ -41,6 +41,8 @@ pub struct RowGroupMatches {
     /// Identifiers that a dictionary on the way holds, and no row of the column has: whose, and in which field. Told only where it
     /// was asked for.
     pub unused: Vec<(SelectorIndex, usize)>,
+    /// The rows that hold a wanted identifier, and name the selector's tenant and another one: they are nobody's.
+    pub torn: Vec<u64>,
     /// What it took to find them.
     pub effort: Effort,
 }
@@ -130,6 +132,7 @@ pub struct RowGroupSearch {
     known: Vec<KnownColumn>,
     notes_unused: bool,
     unused: Vec<(SelectorIndex, usize)>,
+    torn: Vec<u64>,
     effort: Effort,
 }
 
@@ -227,6 +230,7 @@ impl RowGroupSearch {
             known: Vec::new(),
             notes_unused: search.notes_unused,
             unused: Vec::new(),
+            torn: Vec::new(),
             effort: Effort::default(),
         };
         this.next_stage()?;
@@ -269,7 +273,14 @@ impl RowGroupSearch {
         if let Stage::Done(hits) = self.stage {
             matches.extend(&hits, self.first_row);
         }
-        RowGroupMatches { rows: self.rows, matches, known: self.known, unused: self.unused, effort: self.effort }
+        RowGroupMatches {
+            rows: self.rows,
+            matches,
+            known: self.known,
+            unused: self.unused,
+            torn: self.torn.iter().map(|row| self.first_row + row).collect(),
+            effort: self.effort,
+        }
     }
 
     /// Ends the stage that has all its bytes, and enters the next one that needs any.
@@ -280,7 +291,7 @@ impl RowGroupSearch {
                 Stage::Index(candidate, bounds, locations) => self.after_index(candidate, &bounds, &locations)?,
                 Stage::Field(field, chunk) => {
                     let notes_unused = self.notes_unused && self.matcher.identifies(field);
-                    let Searched { hits, known, unused, effort } = chunk.finish(notes_unused)?;
+                    let Searched { hits, known, unused, effort, .. } = chunk.finish(notes_unused)?;
                     self.effort += effort;
                     self.hits[field].extend(hits);
                     self.known.extend(known);
@@ -288,9 +299,10 @@ impl RowGroupSearch {
                     None
                 }
                 Stage::Tenant(candidates, chunk) => {
-                    let Searched { hits, effort, .. } = chunk.finish(false)?;
+                    let Searched { hits, counts, effort, .. } = chunk.finish(false)?;
                     self.effort += effort;
-                    self.stage = Stage::Done(self.matcher.within_tenant(&candidates, hits));
+                    let (own, torn) = self.matcher.within_tenant(&candidates, hits, counts.as_deref());
+                    (self.stage, self.torn) = (Stage::Done(own), torn);
                     return Ok(());
                 }
                 Stage::Done(_) => None,
@@ -315,7 +327,7 @@ impl RowGroupSearch {
         let candidates = self.matcher.candidates(std::mem::take(&mut self.hits));
         match self.tenant.take() {
             Some(chunk) if !candidates.is_empty() => {
-                Ok(Stage::Tenant(candidates, ChunkSearch::new(chunk, self.limits)?))
+                Ok(Stage::Tenant(candidates, ChunkSearch::counting(chunk, self.limits)?))
             }
             _ => Ok(Stage::Done(candidates)),
         }

@@ -48,6 +48,11 @@ fn matcher(column: &str, values: &[&str], tenant: Option<&str>) -> Arc<Matcher> 
 }
 
 fn search(file: &Bytes, matcher: Arc<Matcher>, window: u64) -> Result<(u64, Matches), Error> {
+    search_telling(file, matcher, window).map(|(rows, matches, _)| (rows, matches))
+}
+
+/// The same, with the rows that name two tenants.
+fn search_telling(file: &Bytes, matcher: Arc<Matcher>, window: u64) -> Result<(u64, Matches, Vec<u64>), Error> {
     let limits = Limits::default();
     let size = file.len() as u64;
     let tail = |from: u64| file.slice(from as usize..);
@@ -60,7 +65,7 @@ fn search(file: &Bytes, matcher: Arc<Matcher>, window: u64) -> Result<(u64, Matc
     };
     let search = ParquetSearch::new(metadata, size, matcher, limits)?;
     let mut all = Matches::default();
-    let mut rows = 0;
+    let (mut rows, mut torn) = (0, Vec::new());
     for index in 0..search.row_groups() {
         let mut group = search.row_group(index, false)?;
         while let Some(range) = group.need(window) {
@@ -69,9 +74,10 @@ fn search(file: &Bytes, matcher: Arc<Matcher>, window: u64) -> Result<(u64, Matc
         let found = group.finish();
         rows += found.rows;
         all.merge(found.matches);
+        torn.extend(found.torn);
     }
     assert_eq!(rows, search.rows());
-    Ok((rows, all))
+    Ok((rows, all, torn))
 }
 
 fn rows(matches: &Matches, selector: u32) -> Vec<u64> {
@@ -221,6 +227,26 @@ fn tenants_bound_the_matches() {
     let file = write(vec![("u", Arc::new(users) as ArrayRef), ("t", Arc::new(tenants))], properties());
     let (_, found) = search(&file, matcher("u", &["a"], Some("t")), 10).unwrap();
     assert_eq!(rows(&found, 0), [0]);
+}
+
+#[test]
+fn a_row_that_names_two_tenants_is_nobodys() {
+    let lists = |lists: &[&[&str]]| {
+        let mut builder = ListBuilder::new(StringBuilder::new());
+        lists.iter().for_each(|list| builder.append_value(list.iter().map(|tenant| Some(*tenant))));
+        Arc::new(builder.finish()) as ArrayRef
+    };
+    let named = lists(&[&["T"], &["T", "X"], &["T", "T"], &[], &["X", "T"], &["X", "Y"]]);
+    let users: ArrayRef = Arc::new(StringArray::from(vec!["a", "a", "a", "a", "a", "a"]));
+    let columns = || vec![("u", users.clone()), ("t", named.clone())];
+    let plain = properties().set_dictionary_enabled(false);
+    let small = properties().set_data_page_row_count_limit(1).set_write_batch_size(1);
+    let second = properties().set_writer_version(WriterVersion::PARQUET_2_0);
+    for how in [properties(), plain, small, second] {
+        let file = write(columns(), how);
+        let (_, found, torn) = search_telling(&file, matcher("u", &["a"], Some("t[]")), 100).unwrap();
+        assert_eq!((rows(&found, 0), torn), (vec![0, 2], vec![1, 4]));
+    }
 }
 
 #[test]

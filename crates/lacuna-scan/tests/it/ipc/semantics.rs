@@ -107,6 +107,10 @@ fn a_row_that_names_two_tenants_is_nobodys() {
     let bytes = file(&batch(vec![("user", texts(&[Some("ann"); 4])), ("tenant", Arc::new(tenants))]));
     let (summary, _) = search(&bytes, &tenant_matcher("user", "ann", "tenant[]", &["a"])).unwrap();
     assert_eq!(summary.matches.rows().iter().collect::<Vec<_>>(), [0, 2]);
+    // It is told to those whose tenant it names, too.
+    assert_eq!((summary.torn, summary.first_torn.as_deref()), (1, Some("record 2")));
+    let (summary, _) = search(&bytes, &tenant_matcher("user", "ann", "tenant[]", &["c"])).unwrap();
+    assert_eq!((summary.matches.is_empty(), summary.torn), (true, 0));
 }
 
 #[test]
