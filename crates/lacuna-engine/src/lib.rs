@@ -48,7 +48,7 @@ pub use cat::Shown;
 pub use check::SourceCheck;
 pub use engine::{Engine, Error, Settings};
 pub use expiry::PackageEnd;
-pub use holds::{Holds, HoldsError, NoHolds};
+pub use holds::{Holds, HoldsError, NoHolds, NoLedger};
 pub use job::{
     Action, EmptyShards, EraseLimits, EraseMode, ExportOptions, FormatChoice, Job, OnErase, Poison, Reach, Request,
     RequestId, Source, TextOptions,

@@ -190,6 +190,8 @@ async fn carry(
     if earlier.subject != receipt.subject {
         return Ok(number);
     }
+    // A ledger's request stays one, whoever runs it again.
+    receipt.chain_head = receipt.chain_head.take().or(earlier.chain_head);
     for source in &mut receipt.sources {
         for known in earlier.sources.iter().filter(|known| known.source == source.source) {
             let told = by_shard(&known.shards);

@@ -52,7 +52,7 @@ pub use list::{Cursor, Due, Filter, Page};
 pub use outbox::{Notice, NoticeId};
 pub use overview::Overview;
 pub use pass::{Fence, Pass, PassClaim, PassId, PassRequest, Phase, Work};
-pub use policy::{LedgerConfig, Policy};
+pub use policy::{LedgerConfig, Policy, sqlite_file};
 pub use request::{Kind, Lane, NewRequest, Request, RequestId};
 pub use seal::{Keys, Secret};
 pub use set::{NewSet, PassProgress, SetClaim, SetId, SetResult, SetState, SetStatus, Shard};

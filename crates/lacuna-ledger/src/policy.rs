@@ -1,5 +1,7 @@
 //! What a ledger is told when it is opened.
 
+use std::path::Path;
+
 use time::Duration;
 
 use crate::Keys;
@@ -13,6 +15,12 @@ pub struct LedgerConfig {
     pub keys: Keys,
     /// What requests are bound to.
     pub policy: Policy,
+}
+
+/// The SQLite file that a ledger's `url` names; none, when it is the address of a PostgreSQL database.
+pub fn sqlite_file(url: &str) -> Option<&Path> {
+    let is_server = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    (!is_server).then(|| Path::new(url.strip_prefix("sqlite://").unwrap_or(url)))
 }
 
 /// What requests are bound to.

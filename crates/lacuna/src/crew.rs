@@ -38,7 +38,7 @@ fn engines(config: &Config, resources: &Resources, ledger: &Ledger) -> Result<En
         let mut settings = settings(config, resources, store.clone(), epochs);
         settings.export = export.clone();
         settings.signing_key = Some(key.clone());
-        settings.holds = desk::holds(Some(ledger));
+        settings.holds = desk::holds(ledger);
         Ok(settings)
     };
     let (mut batch, mut on_demand) = (one()?, one()?);

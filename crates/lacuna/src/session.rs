@@ -78,6 +78,9 @@ impl Session {
         };
         let mut settings = settings(config, &args.resources, store, epochs);
         settings.export = export;
+        if let (None, Some(key)) = (&config.ledger, &signing_key) {
+            settings.holds = desk::holds_without_ledger(&settings.store, key);
+        }
         settings.signing_key = signing_key;
         let limits = config.erase_limits;
         Ok(Self { engine: Engine::new(settings)?, sources, others, selectors, limits, shows_progress: true })

@@ -149,11 +149,14 @@ impl Pass<'_> {
             requests.filter(|(index, request)| request.changes() && outcomes[*index].stopped.is_none())
         {
             let path = journal::request_path(request.id.as_str());
-            let receipt = self.statement.receipt(request, false, &self.sources_of(index, searched), key);
+            let mut receipt = self.statement.receipt(request, false, &self.sources_of(index, searched), key);
             let there = journal::read::<Receipt>(store, &path).await?;
             if there.as_ref().is_some_and(|there| !statement::is_of(&there.record, request, key)) {
                 return Err(ShardError::Refused(statement::anothers(&request.id)));
             }
+            // A ledger's request stays one, whoever runs it again.
+            let known = there.as_ref().and_then(|there| there.record.chain_head.clone());
+            receipt.chain_head = receipt.chain_head.or(known);
             let written = journal::write(store, &path, &receipt, there.as_ref().map(|kept| &kept.info)).await;
             written.map_err(ShardError::Store)?;
         }

@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool};
 
 use super::{Tries, Tx};
-use crate::{Error, Result};
+use crate::{Error, Result, policy};
 
 /// The tables, step by step. A step that was released never changes.
 const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "ledger", include_str!("../../migrations/0001_ledger.sql"))];
@@ -45,10 +45,9 @@ impl Db {
     }
 
     async fn open_once(url: &str) -> Result<Self> {
-        let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Self::postgres(url).await?
-        } else {
-            Self::sqlite(Path::new(url.strip_prefix("sqlite://").unwrap_or(url))).await?
+        let db = match policy::sqlite_file(url) {
+            Some(path) => Self::sqlite(path).await?,
+            None => Self::postgres(url).await?,
         };
         db.migrate().await?;
         Ok(db)

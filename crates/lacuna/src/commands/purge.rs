@@ -20,12 +20,16 @@ pub(super) async fn run(args: &PurgeArgs) -> Result<ExitCode> {
     let epochs = config.keys.epochs(&environment)?;
     let store = stores::open(&config.store, &environment)?;
     let mut settings = settings(&config, &args.resources, store, epochs);
-    settings.signing_key = Some(signing::find_or_make(&config, &environment)?);
+    let key = signing::find_or_make(&config, &environment)?;
     let ledger = match config.ledger {
-        Some(_) => Some(desk::open(&config).await?.0),
+        Some(_) => Some(desk::open_existing(&config).await?.0),
         None => None,
     };
-    settings.holds = desk::holds(ledger.as_ref());
+    settings.holds = match &ledger {
+        Some(ledger) => desk::holds(ledger),
+        None => desk::holds_without_ledger(&settings.store, &key),
+    };
+    settings.signing_key = Some(key);
     let chain_head = match &ledger {
         Some(ledger) => Some(ledger.chain_head().await?.to_string()),
         None => None,

@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
-use lacuna_engine::{Holds, HoldsError, NoHolds};
+use ed25519_dalek::SigningKey;
+use lacuna_engine::{Holds, HoldsError, NoHolds, NoLedger};
 use lacuna_ledger::Ledger;
+use lacuna_store::Store;
 use lacuna_worker::LedgerHolds;
 
 use crate::config::Config;
 
-/// The ledger's holds; none, where there is no ledger.
-pub(crate) fn holds(ledger: Option<&Ledger>) -> Arc<dyn Holds> {
-    match ledger {
-        Some(ledger) => Arc::new(LedgerHolds::of(ledger.clone())),
-        None => Arc::new(NoHolds),
-    }
+/// The ledger's holds.
+pub(crate) fn holds(ledger: &Ledger) -> Arc<dyn Holds> {
+    Arc::new(LedgerHolds::of(ledger.clone()))
+}
+
+/// Without a ledger: what one hid in `store` before stays.
+pub(crate) fn holds_without_ledger(store: &Arc<dyn Store>, key: &SigningKey) -> Arc<dyn Holds> {
+    Arc::new(NoLedger::new(store.clone(), key.clone()))
 }
 
 /// For what takes nothing out of the bytes, and so opens no ledger. Where there is one, it could not.

@@ -6,11 +6,11 @@
 mod holds;
 mod keys;
 
-pub(crate) use holds::{holds, unasked_holds};
+pub(crate) use holds::{holds, holds_without_ledger, unasked_holds};
 
 use lacuna_ledger::{Actor, Ledger, LedgerConfig, Role};
 
-use crate::config::{self, Config, Environment, LedgerUrl, Roles};
+use crate::config::{Config, Environment, LedgerUrl, Roles};
 use crate::failure::{Failure, Result};
 use crate::session::environment;
 
@@ -24,14 +24,15 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// Opens the ledger of `config` for the account `name`; for the system's user when absent.
-    pub(crate) async fn open(config: &Config, name: Option<&str>) -> Result<Self> {
+    /// Opens the ledger of `config` for the account `name`; for the system's user when absent. What erases does not
+    /// make a ledger.
+    pub(crate) async fn open(config: &Config, name: Option<&str>, makes: bool) -> Result<Self> {
         let name = match name {
             Some(name) if name.trim().is_empty() => return Err(Failure::usage("--as gives no name")),
             Some(name) => name.to_owned(),
             None => system_user(&environment)?,
         };
-        let (ledger, roles) = open(config).await?;
+        let (ledger, roles) = open_or_make(config, makes).await?;
         Ok(Self { ledger, name, roles })
     }
 
@@ -49,23 +50,40 @@ impl Desk {
     }
 }
 
-/// Opens the ledger of `config`; with it, who may act.
+/// Opens the ledger of `config`, and makes it where there is none; with it, who may act.
 pub(crate) async fn open(config: &Config) -> Result<(Ledger, Option<Roles>)> {
+    open_or_make(config, true).await
+}
+
+/// The same where records will leave the bytes: a ledger that was just made knows no hold, and which others there were is lost.
+pub(crate) async fn open_existing(config: &Config) -> Result<(Ledger, Option<Roles>)> {
+    open_or_make(config, false).await
+}
+
+async fn open_or_make(config: &Config, makes: bool) -> Result<(Ledger, Option<Roles>)> {
     let Some(settings) = &config.ledger else {
         return Err(Failure::usage(format!("{} has no `[ledger]`, so no request is recorded", config.path.display()))
             .advice("Add a line `[ledger]`; everything in it has a default."));
     };
-    let ledger = Ledger::open(&ledger_config(config, settings, &environment)?).await?;
-    Ok((ledger, settings.roles.clone()))
-}
-
-fn ledger_config(config: &Config, settings: &config::Ledger, environment: Environment<'_>) -> Result<LedgerConfig> {
     let url = match &settings.url {
         LedgerUrl::Plain(url) => url.clone(),
-        LedgerUrl::Secret(secret) => secret.resolve_text(environment)?.expose().clone(),
+        LedgerUrl::Secret(secret) => secret.resolve_text(&environment)?.expose().clone(),
     };
-    let keys = keys::read(config, settings, &url, environment)?;
-    Ok(LedgerConfig { url, keys, policy: settings.policy.clone() })
+    let missing = lacuna_ledger::sqlite_file(&url).filter(|file| !file.exists());
+    if let (Some(file), false) = (missing, makes) {
+        return Err(Failure::usage(format!(
+            "there is no ledger at {}, and an empty one knows no hold",
+            file.display()
+        ))
+        .advice(
+            "Put it back, or say in `[ledger] url` where it is. If there never was one, `lacuna check` makes it.",
+        ));
+    }
+    let keys = keys::read(config, settings, &url, &environment)?;
+    let made = missing.map(|file| format!("Made a ledger, as there was none: {}.", file.display()));
+    let ledger = Ledger::open(&LedgerConfig { url, keys, policy: settings.policy.clone() }).await?;
+    made.inspect(|made| crate::output::note(made));
+    Ok((ledger, settings.roles.clone()))
 }
 
 /// The name that the system knows whoever runs this by.

@@ -195,6 +195,7 @@ fn holds_are_set_listed_and_lifted() {
 #[test]
 fn an_erasure_with_a_ledger_is_recorded_and_can_be_left_to_the_worker() {
     let home = Home::with_ledger("");
+    home.run(&["check"]).ends(0);
     let before = home.read("logs/activity/1.ndjson");
     let args = ["erase", "--yes", "--detach", "--tenant", "contoso", "--subject", ALICE, "--json"];
     let ran = home.run(&args);
@@ -322,4 +323,45 @@ fn a_purge_leaves_what_is_held_since_it_was_hidden() {
         home.run(&["hold", "lift", &hold, "--reason", "it is settled"]).ends(0);
     }
     assert_eq!(home.run(&["purge", "--json"]).ends(0).json()["rows_purged"], 3);
+}
+
+#[test]
+fn nothing_that_a_ledger_hid_leaves_the_bytes_where_the_ledger_is_not_asked() {
+    let home = Home::with_ledger("cancel_window_hours = 0\n");
+    id(&submit(&home, "erase", &[]));
+    home.run(&["worker", "--once", "--only", "requests"]).ends(0);
+    let before = [home.read("logs/activity/1.ndjson"), home.read("logs/activity/2.ndjson")];
+    let config = home.read("lacuna.toml");
+    home.write("lacuna.toml", config.replace("[ledger]\ncancel_window_hours = 0\n", ""));
+    let purged = home.run(&["purge"]);
+    let held = "activity/1.ndjson: requests of a ledger are in it, and no ledger is configured";
+    assert!(purged.ends(0).stdout.contains(held), "{}", purged.stdout);
+    // What somebody else has in the same shard stays with it; elsewhere it goes.
+    let bob = ["erase", "--now", "--yes", "--json", "--tenant", "contoso", "--subject", "email=bob@example.org"];
+    home.run(&bob).ends(0);
+    assert!(!home.read("logs/activity/3.ndjson").contains("bob@"));
+    let document = home.run(&["purge", "--json"]).ends(0).json();
+    assert_eq!((&document["shards_held"], &document["rows_purged"]), (&2.into(), &0.into()));
+    assert_eq!([home.read("logs/activity/1.ndjson"), home.read("logs/activity/2.ndjson")], before);
+
+    home.write("lacuna.toml", &config);
+    assert_eq!(home.run(&["purge", "--json"]).ends(0).json()["rows_purged"], 4);
+}
+
+#[test]
+fn a_ledger_that_is_lost_is_not_taken_for_one_without_holds() {
+    let home = Home::with_ledger("");
+    let erase = ["erase", "--yes", "--tenant", "contoso", "--subject", ALICE];
+    for args in [&["purge"][..], &erase] {
+        let ran = home.run(args);
+        assert!(ran.ends(2).stderr.contains("lacuna-ledger.db, and an empty one knows no hold"), "{}", ran.stderr);
+        assert!(!home.path("lacuna-ledger.db").exists(), "{args:?}");
+    }
+    let made = home.run(&["check"]);
+    assert!(made.ends(0).stderr.contains("Made a ledger, as there was none"), "{}", made.stderr);
+    let purged = home.run(&["purge"]);
+    assert_eq!(
+        (purged.ends(0).stdout.as_str(), purged.stderr.contains("Made a ledger")),
+        ("Nothing is hidden.\n", false)
+    );
 }
