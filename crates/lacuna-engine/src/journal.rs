@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::commit;
-use crate::plan::OWN_PREFIX;
 use crate::problem::ShardError;
 use crate::receipt::ProvedSurvivors;
 use crate::seal::hex;
@@ -103,9 +102,12 @@ pub(crate) struct Kept<T> {
 /// Where all intents are kept.
 pub(crate) const INTENTS: &str = "_lacuna/operations/shards/";
 
+/// Where all requests are kept that have no receipt yet.
+pub(crate) const REQUESTS: &str = "_lacuna/operations/requests/";
+
 /// Where a request that has no receipt yet is kept.
 pub(crate) fn request_path(request: &str) -> String {
-    format!("{OWN_PREFIX}operations/requests/{request}.json")
+    format!("{REQUESTS}{request}.json")
 }
 
 /// Where the intent on this version of a shard is kept.

@@ -24,7 +24,7 @@ use crate::problem::{ShardError, chain};
 use crate::search::{Question, Reading};
 use crate::settle::{Blocked, Settlement};
 use crate::statement;
-use crate::{Engine, Error, Phase, Reporter, Source, commit};
+use crate::{Engine, Error, Phase, Receipt, Reporter, Source, commit};
 
 /// What is said of a shard that is another version by now than the one whose rows are hidden.
 const SUPERSEDED: &str = "another writer replaced it since its rows were hidden, and its new version may show them: that must be searched \
@@ -32,6 +32,9 @@ const SUPERSEDED: &str = "another writer replaced it since its rows were hidden,
 
 /// Days that the law gives an erasure (GDPR, article 12 paragraph 3, taken as days).
 const DUE_DAYS: i64 = 30;
+
+/// Days after which nobody works any more on what was begun, and has hidden nothing.
+const LEFT_DAYS: i64 = 1;
 
 /// What a problem is called that is about what killed runs left half written.
 pub(crate) const LEFTOVERS: &str = "what killed runs left behind";
@@ -73,7 +76,7 @@ pub struct PurgeOutcome {
     /// Shards whose old bytes are deleted, and kept for a while all the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retained: Vec<Retained>,
-    /// Each request that had any rows in these shards, and the receipt that tells of them.
+    /// Each request that had any rows in these shards, or was begun and left, and the receipt that tells of it.
     pub requests: Vec<PurgedRequest>,
     /// Shards that could not be purged, and those whose old bytes could not be removed.
     pub problems: Vec<Problem>,
@@ -282,7 +285,44 @@ impl Run<'_> {
         let (requests, problems) = settlement.settle(&purged, &blocked, |_| true).await;
         outcome.requests = requests;
         outcome.problems.extend(problems);
+        let (left, problems) = self.left_begun().await?;
+        outcome.problems.extend(problems);
+        let (requests, problems) = settlement.settle_begun(&left).await;
+        outcome.requests.extend(requests);
+        outcome.problems.extend(problems);
         Ok(outcome)
+    }
+
+    /// Requests that were begun so long ago that they were left, and of which nothing is hidden: a run that was killed before its first
+    /// shard leaves its record. Also what could not be read.
+    async fn left_begun(&self) -> Result<(Vec<String>, Vec<Problem>), Error> {
+        let (mut left, mut problems) = (Vec::new(), Vec::new());
+        if self.cancel.is_cancelled() {
+            return Ok((left, problems));
+        }
+        let store = self.store().as_ref();
+        let records: Vec<BlobInfo> =
+            store.list(journal::REQUESTS).try_collect().await.map_err(Error::hidden_unlisted)?;
+        let mut reads = futures::stream::iter(records)
+            .map(|info| async move { (journal::read::<Receipt>(store, info.path.as_str()).await, info) })
+            .buffered(self.engine.shop.requests);
+        while let Some((read, info)) = reads.next().await {
+            match read {
+                Ok(Some(begun)) if statement::is_due(&begun.record.started, LEFT_DAYS, Duration::ZERO) => {
+                    left.push(begun.record.request);
+                }
+                Ok(_) => {}
+                Err(error) => problems.push(error.into_problem(info.path.as_str())),
+            }
+        }
+        if !left.is_empty() {
+            match self.engine.hiding().await {
+                Ok(hiding) => left.retain(|request| !hiding.contains(request)),
+                // Of what cannot be read it was told which.
+                Err(_) => left.clear(),
+            }
+        }
+        Ok((left, problems))
     }
 
     fn store(&self) -> &Arc<dyn Store> {

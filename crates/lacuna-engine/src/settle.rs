@@ -107,6 +107,17 @@ impl Settlement<'_> {
         (requests, problems)
     }
 
+    /// Has receipts tell that these requests were begun, which so far only records do.
+    pub(crate) async fn settle_begun(&self, requests: &[String]) -> (Vec<PurgedRequest>, Vec<Problem>) {
+        let account = |request| Account { request, rows: 0, lines: Vec::new() };
+        let accounts: Vec<Account<'_>> = requests.iter().map(|request| account(request.as_str())).collect();
+        let (mut requests, mut problems) = (Vec::with_capacity(accounts.len()), Vec::new());
+        for accounts in accounts.chunks(RECEIPTS_AT_ONCE) {
+            self.state(accounts, &mut requests, &mut problems).await;
+        }
+        (requests, problems)
+    }
+
     async fn draft(&self, account: &Account<'_>) -> Result<Next, ShardError> {
         let Account { request, lines, .. } = account;
         let news = News { lines, unread: self.unread, chain_head: self.chain_head };

@@ -77,7 +77,9 @@ impl Pass<'_> {
         let is_other = |request: &str| self.job.requests.iter().all(|own| own.id.as_str() != request);
         let chain_head = self.job.requests.iter().find_map(|request| request.chain_head.as_deref());
         let (_, problems) = Settlement { store, key, chain_head, unread: &[] }.settle(&purged, &[], is_other).await;
-        for request in self.job.requests.iter().filter(|request| request.changes()) {
+        // Without a receipt, the record is all that tells of the request.
+        let told = self.job.requests.iter().zip(outcomes).filter(|(_, outcome)| outcome.receipt.is_some());
+        for (request, _) in told.filter(|(request, _)| request.changes()) {
             let begun = journal::read::<Receipt>(store, &journal::request_path(request.id.as_str())).await;
             if let Ok(Some(begun)) = begun
                 && let Err(error) = commit::drop_record(store, &begun.info).await

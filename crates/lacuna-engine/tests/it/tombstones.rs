@@ -306,6 +306,45 @@ async fn a_purge_of_what_is_due_leaves_the_rest() {
 }
 
 #[tokio::test]
+async fn what_was_begun_and_left_is_told_in_a_receipt_and_leaves_no_record() {
+    let (world, other) = (World::new(), World::new());
+    let sources = vec![source("all", "*.*")];
+    let now = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap();
+    for world in [&world, &other] {
+        world.put("a.ndjson", ndjson(&mixed())).await;
+    }
+    // As runs leave them that are killed before their first shard, one just now and one long ago.
+    for (id, user, started) in [("left", "u3", "2020-01-02T03:04:05Z"), ("young", "u4", &now)] {
+        other.run(sources.clone(), vec![hide(id, user)]).await.unwrap();
+        let mut begun = receipt(&other, &format!("_lacuna/receipts/{id}.jws")).await;
+        (begun.started, begun.complete) = (started.to_owned(), false);
+        begun.sources.iter_mut().for_each(|source| source.shards.clear());
+        world.put(&format!("_lacuna/operations/requests/{id}.json"), serde_json::to_vec(&begun).unwrap()).await;
+    }
+    // This one hid its rows, and waits for its time.
+    world.run(sources.clone(), vec![hide("hidden", "u5")]).await.unwrap();
+    let mut begun = receipt(&world, "_lacuna/receipts/hidden.jws").await;
+    begun.started = "2020-01-02T03:04:05Z".into();
+    world.put("_lacuna/operations/requests/hidden.json", serde_json::to_vec(&begun).unwrap()).await;
+
+    let options = PurgeOptions { due_within: Some(std::time::Duration::from_secs(1)), ..PurgeOptions::default() };
+    let purged = purge_with(&world, &sources, options.clone()).await;
+    assert_eq!((purged.shards_not_due, purged.problems.len()), (1, 0), "{purged:?}");
+    let [left] = purged.requests.as_slice() else { unreachable!("{purged:?}") };
+    assert_eq!((left.request.as_str(), left.rows), ("left", 0));
+    let told = receipt(&world, "_lacuna/receipts/left.jws").await;
+    assert_eq!((told.complete, told.started.as_str()), (false, "2020-01-02T03:04:05Z"));
+    let records = records(&world).await;
+    let begun: Vec<_> = records.iter().filter(|path| path.contains("operations/requests")).collect();
+    assert_eq!(begun, ["_lacuna/operations/requests/hidden.json", "_lacuna/operations/requests/young.json"]);
+    // The id stays its person's.
+    let refused = world.run(sources.clone(), vec![hide("left", "u4")]).await.unwrap_err().to_string();
+    assert!(refused.starts_with("left is the id of another erasure"), "{refused}");
+    assert!(world.run(sources.clone(), vec![hide("left", "u3")]).await.unwrap().is_complete());
+    assert!(purge_with(&world, &sources, options).await.requests.is_empty());
+}
+
+#[tokio::test]
 async fn a_table_and_broken_lines_are_not_even_hidden() {
     let world = World::new();
     world.put("t/a.ndjson", ndjson(&mixed())).await;
