@@ -8,11 +8,13 @@ mod keys;
 
 pub(crate) use holds::{holds, holds_without_ledger, unasked_holds};
 
+use futures::TryStreamExt as _;
 use lacuna_ledger::{Actor, Ledger, LedgerConfig, Role};
 
 use crate::config::{Config, Environment, LedgerUrl, Roles};
 use crate::failure::{Failure, Result};
 use crate::session::environment;
+use crate::stores;
 
 /// An open ledger, and the account that acts.
 #[derive(Debug)]
@@ -24,8 +26,8 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// Opens the ledger of `config` for the account `name`; for the system's user when absent. What erases does not
-    /// make a ledger.
+    /// Opens the ledger of `config` for the account `name`; for the system's user when absent. What erases does not make a ledger in the
+    /// place of one that was lost.
     pub(crate) async fn open(config: &Config, name: Option<&str>, makes: bool) -> Result<Self> {
         let name = match name {
             Some(name) if name.trim().is_empty() => return Err(Failure::usage("--as gives no name")),
@@ -50,12 +52,16 @@ impl Desk {
     }
 }
 
+/// Where receipts lie in a store.
+const RECEIPTS: &str = "_lacuna/receipts/";
+
 /// Opens the ledger of `config`, and makes it where there is none; with it, who may act.
 pub(crate) async fn open(config: &Config) -> Result<(Ledger, Option<Roles>)> {
     open_or_make(config, true).await
 }
 
-/// The same where records will leave the bytes: a ledger that was just made knows no hold, and which others there were is lost.
+/// The same where records will leave the bytes: a ledger that was just made knows no hold, and where there are receipts already, what the
+/// one before knew is lost.
 pub(crate) async fn open_existing(config: &Config) -> Result<(Ledger, Option<Roles>)> {
     open_or_make(config, false).await
 }
@@ -70,7 +76,10 @@ async fn open_or_make(config: &Config, makes: bool) -> Result<(Ledger, Option<Ro
         LedgerUrl::Secret(secret) => secret.resolve_text(&environment)?.expose().clone(),
     };
     let missing = lacuna_ledger::sqlite_file(&url).filter(|file| !file.exists());
-    if let (Some(file), false) = (missing, makes) {
+    // Beside logs that nobody erased from before, there never was one.
+    if let (Some(file), false) = (missing, makes)
+        && has_receipts(config).await?
+    {
         return Err(Failure::usage(format!(
             "there is no ledger at {}, and an empty one knows no hold",
             file.display()
@@ -84,6 +93,14 @@ async fn open_or_make(config: &Config, makes: bool) -> Result<(Ledger, Option<Ro
     let ledger = Ledger::open(&LedgerConfig { url, keys, policy: settings.policy.clone() }).await?;
     made.inspect(|made| crate::output::note(made));
     Ok((ledger, settings.roles.clone()))
+}
+
+/// Whether anything was erased or exported from the store before.
+async fn has_receipts(config: &Config) -> Result<bool> {
+    let store = stores::open(&config.store, &environment)?;
+    let first = store.list(RECEIPTS).try_next().await;
+    let failed = |error| Failure::other("the receipts beside the logs cannot be listed").because(&error);
+    Ok(first.map_err(failed)?.is_some())
 }
 
 /// The name that the system knows whoever runs this by.

@@ -195,7 +195,6 @@ fn holds_are_set_listed_and_lifted() {
 #[test]
 fn an_erasure_with_a_ledger_is_recorded_and_can_be_left_to_the_worker() {
     let home = Home::with_ledger("");
-    home.run(&["check"]).ends(0);
     let before = home.read("logs/activity/1.ndjson");
     let args = ["erase", "--yes", "--detach", "--tenant", "contoso", "--subject", ALICE, "--json"];
     let ran = home.run(&args);
@@ -350,8 +349,12 @@ fn nothing_that_a_ledger_hid_leaves_the_bytes_where_the_ledger_is_not_asked() {
 
 #[test]
 fn a_ledger_that_is_lost_is_not_taken_for_one_without_holds() {
-    let home = Home::with_ledger("");
-    let erase = ["erase", "--yes", "--tenant", "contoso", "--subject", ALICE];
+    let home = Home::with_ledger("cancel_window_hours = 0\n");
+    let erase = ["erase", "--yes", "--detach", "--tenant", "contoso", "--subject", ALICE];
+    let first = home.run(&erase);
+    assert!(first.ends(0).stderr.contains("Made a ledger, as there was none"), "{}", first.stderr);
+    home.run(&["worker", "--once"]).ends(0);
+    std::fs::remove_file(home.path("lacuna-ledger.db")).unwrap();
     for args in [&["purge"][..], &erase] {
         let ran = home.run(args);
         assert!(ran.ends(2).stderr.contains("lacuna-ledger.db, and an empty one knows no hold"), "{}", ran.stderr);
