@@ -6,7 +6,7 @@
 //! `case = "insensitive"`.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
 
 use foldhash::fast::FixedState;
@@ -19,7 +19,7 @@ use crate::number::Number;
 use crate::pseudonym::Epochs;
 use crate::rare::Rare;
 use crate::subject::{Kind, Selector};
-use crate::{ColumnPath, SelectorIndex, uuid};
+use crate::{ColumnPath, SelectorIndex, pseudonym, uuid};
 
 /// Values up to this length are lowered on the stack: no email address is longer.
 const SHORT_BYTES: usize = 254;
@@ -291,6 +291,8 @@ pub struct FieldTest {
     trim: bool,
     json_type: JsonType,
     is_optional: bool,
+    /// Whether the column holds pseudonyms.
+    is_pseudonym: bool,
     wanted: Wanted,
     /// Made of what is wanted when a column of their sort is first met: of a crowd, each of them takes its time and its memory.
     texts: OnceLock<Needles>,
@@ -307,6 +309,7 @@ impl FieldTest {
             trim: field.trim,
             json_type: field.json_type,
             is_optional: field.optional,
+            is_pseudonym: field.pseudonym.is_some(),
             wanted: Wanted::default(),
             texts: OnceLock::new(),
             bytes: OnceLock::new(),
@@ -318,16 +321,17 @@ impl FieldTest {
                 None => test.add(value, selector),
                 Some(_) if epochs.is_empty() => return Err(MatcherError::KeysNeeded { column: field.column.clone() }),
                 Some(form) => {
-                    let normal = test.normalise_identifier(value);
-                    for pseudonym in epochs.pseudonyms(&field.kind, &normal) {
-                        // Case and trimming were for the identifier; its pseudonym is compared as it is.
-                        form.texts(&pseudonym).iter().for_each(|text| test.wanted.add(text, selector, Sort::Text));
-                        form.bytes(&pseudonym).iter().for_each(|bytes| test.wanted.add(bytes, selector, Sort::Bytes));
+                    for hashed in test.hashed_forms(value) {
+                        for pseudonym in epochs.pseudonyms(&field.kind, &hashed) {
+                            form.texts(&pseudonym).iter().for_each(|text| test.wanted.add(text, selector, Sort::Both));
+                            form.raw(&pseudonym).iter().for_each(|raw| test.wanted.add(raw, selector, Sort::Bytes));
+                        }
                     }
                 }
             }
         }
         if field.pseudonym.is_some() {
+            // Case and trimming were for the identifier; its pseudonym is compared as it is.
             test.case = Case::Sensitive;
             test.trim = false;
         }
@@ -343,6 +347,7 @@ impl FieldTest {
             trim: false,
             json_type: field.json_type,
             is_optional: field.optional,
+            is_pseudonym: false,
             wanted: Wanted::default(),
             texts: OnceLock::new(),
             bytes: OnceLock::new(),
@@ -382,6 +387,19 @@ impl FieldTest {
             }
             self.numbers.entry(number).or_default().push(selector);
         }
+    }
+
+    /// What may have been hashed in place of an identifier: each text that a column without pseudonyms is searched for, and of a whole
+    /// number its digits, which stand for every notation of it.
+    fn hashed_forms(&self, value: &str) -> BTreeSet<Vec<u8>> {
+        let text = self.normalise_identifier(value);
+        let mut forms = BTreeSet::from([text.as_bytes().to_vec()]);
+        if let Some(uuid) = uuid::parse(text.trim().as_bytes()) {
+            uuid::for_each_form(&uuid, true, &mut |form| _ = forms.insert(form.to_vec()));
+        }
+        let number = Number::parse(value.trim().as_bytes());
+        forms.extend(number.and_then(|number| number.to_i128()).map(|int| int.to_string().into_bytes()));
+        forms
     }
 
     fn forget(&mut self) {
@@ -428,6 +446,11 @@ impl FieldTest {
     /// The wanted values of a text column, normalised.
     pub fn texts(&self) -> &Needles {
         self.texts.get_or_init(|| self.wanted.needles(Sort::Text))
+    }
+
+    /// A beginning of `text`, one of the [texts](Self::texts), that its other forms share.
+    pub(crate) fn stem<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        if self.is_pseudonym { pseudonym::stem(text) } else { uuid::stem(text).unwrap_or(text) }
     }
 
     /// The wanted values of a binary column.

@@ -33,8 +33,8 @@ impl Epochs {
     }
 
     /// The pseudonym of `value` under every epoch: HMAC-SHA-256 over `kind ‖ 0x00 ‖ value`.
-    pub(crate) fn pseudonyms<'a>(&'a self, kind: &'a Kind, value: &'a str) -> impl Iterator<Item = [u8; 32]> + 'a {
-        self.0.iter().map(move |epoch| hmac(epoch.key.expose(), &[kind.as_str().as_bytes(), &[0], value.as_bytes()]))
+    pub(crate) fn pseudonyms<'a>(&'a self, kind: &'a Kind, value: &'a [u8]) -> impl Iterator<Item = [u8; 32]> + 'a {
+        self.0.iter().map(move |epoch| hmac(epoch.key.expose(), &[kind.as_str().as_bytes(), &[0], value]))
     }
 }
 
@@ -50,7 +50,7 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 }
 
 impl PseudonymForm {
-    /// The byte strings that may stand for `pseudonym` in a text column.
+    /// The texts that may stand for `pseudonym`, in a text column or in a binary one.
     pub(crate) fn texts(self, pseudonym: &[u8; 32]) -> Vec<Vec<u8>> {
         let mut texts = Vec::new();
         for bytes in self.cuts(pseudonym) {
@@ -67,14 +67,12 @@ impl PseudonymForm {
         texts
     }
 
-    /// The byte strings that may stand for `pseudonym` in a binary column: the bytes themselves, or text that was stored
-    /// without a text type.
-    pub(crate) fn bytes(self, pseudonym: &[u8; 32]) -> Vec<Vec<u8>> {
-        let mut all = self.texts(pseudonym);
-        if matches!(self.encoding, PseudonymEncoding::Any | PseudonymEncoding::Raw) {
-            all.extend(self.cuts(pseudonym).into_iter().map(<[u8]>::to_vec));
+    /// The bytes that may stand for `pseudonym` in a binary column.
+    pub(crate) fn raw(self, pseudonym: &[u8; 32]) -> Vec<&[u8]> {
+        match self.encoding {
+            PseudonymEncoding::Any | PseudonymEncoding::Raw => self.cuts(pseudonym),
+            PseudonymEncoding::Hex | PseudonymEncoding::Base64 => Vec::new(),
         }
-        all
     }
 
     fn cuts(self, pseudonym: &[u8; 32]) -> Vec<&[u8]> {
@@ -84,6 +82,12 @@ impl PseudonymForm {
             PseudonymLength::Bytes32 => vec![&pseudonym[..]],
         }
     }
+}
+
+/// What the texts of a pseudonym have in common whether it was cut or not, by encoding and alphabet: their beginning. Base64 writes three
+/// bytes at a time, so that of the shorter cut's text only the end differs.
+pub(crate) fn stem(text: &[u8]) -> &[u8] {
+    &text[..text.len().min(16)]
 }
 
 fn hex(bytes: &[u8], digits: &[u8; 16]) -> Vec<u8> {
@@ -108,7 +112,11 @@ mod tests {
         assert_eq!(form.texts(&pseudonym), [b"fb".repeat(16), b"FB".repeat(16)]);
         let raw = PseudonymForm { encoding: PseudonymEncoding::Raw, length: PseudonymLength::Bytes32 };
         assert_eq!(raw.texts(&pseudonym), Vec::<Vec<u8>>::new());
-        assert_eq!(raw.bytes(&pseudonym), [[0xfb; 32].to_vec()]);
-        assert!(PseudonymForm::default().texts(&pseudonym).contains(&b"-_v7-_v7-_v7-_v7-_v7-w".to_vec()));
+        assert_eq!(raw.raw(&pseudonym), [[0xfb; 32]]);
+        assert_eq!(form.raw(&pseudonym), Vec::<&[u8]>::new());
+        let texts = PseudonymForm::default().texts(&pseudonym);
+        assert!(texts.contains(&b"-_v7-_v7-_v7-_v7-_v7-w".to_vec()));
+        let stems: std::collections::BTreeSet<&[u8]> = texts.iter().map(|text| stem(text)).collect();
+        assert_eq!((texts.len(), stems.len()), (12, 4));
     }
 }

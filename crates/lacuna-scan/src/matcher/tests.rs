@@ -120,7 +120,7 @@ fn pseudonyms_of_every_epoch() {
     let matcher = Matcher::new(&mapping, &selectors, &epochs).unwrap();
     let test = &matcher.fields()[0];
     let kind = Kind::new("email");
-    for pseudonym in epochs.pseudonyms(&kind, "ann@x.org") {
+    for pseudonym in epochs.pseudonyms(&kind, b"ann@x.org") {
         assert_eq!(test.owners(Value::Bytes(&pseudonym)), [0]);
         assert_eq!(test.owners(Value::Bytes(&pseudonym[..16])), [0]);
         for text in PseudonymForm::default().texts(&pseudonym) {
@@ -132,6 +132,48 @@ fn pseudonyms_of_every_epoch() {
         Matcher::new(&mapping, &selectors, &Epochs::default()).unwrap_err(),
         MatcherError::KeysNeeded { column: "u".parse().unwrap() }
     );
+}
+
+#[test]
+fn pseudonyms_are_of_every_form_of_an_identifier() {
+    let epochs = Epochs::new(vec![Epoch { id: "1".into(), key: Secret::new(b"one".to_vec()) }]);
+    let kind = Kind::new("id");
+    let matches = |case, given: &str, hashed: &str| {
+        let field = Field { case, pseudonym: Some(PseudonymForm::default()), ..field("u", "id") };
+        let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
+        let selector = Selector { tenant: None, identifiers: vec![Identifier::new("id", given)] };
+        let matcher = Matcher::new(&mapping, &[selector], &epochs).unwrap();
+        let pseudonym = epochs.pseudonyms(&kind, hashed.as_bytes()).next().unwrap();
+        matcher.fields()[0].owners(Value::Bytes(&pseudonym)) == [0]
+    };
+    let lower = [
+        "6f9619ff-8b86-d011-b42d-00cf4fc964ff",
+        "6f9619ff8b86d011b42d00cf4fc964ff",
+        "{6f9619ff-8b86-d011-b42d-00cf4fc964ff}",
+    ];
+    let upper = lower.map(str::to_uppercase);
+    let forms: Vec<&str> = lower.iter().copied().chain(upper.iter().map(String::as_str)).collect();
+    let mixed = "6f9619FF-8b86-D011-B42d-00cf4fc964ff";
+    for given in forms.iter().copied().chain([mixed]) {
+        for form in &forms {
+            assert!(matches(Case::Sensitive, given, form), "{given} {form}");
+            assert!(matches(Case::Insensitive, given, form), "{given} {form}");
+        }
+        assert_eq!(matches(Case::Sensitive, given, mixed), given == mixed);
+    }
+    for (given, hashed, expected) in [
+        ("007", "007", true),
+        ("007", "7", true),
+        ("1e5", "100000", true),
+        ("12345.0", "12345", true),
+        ("-0", "0", true),
+        ("7", "007", false),
+        ("1.50", "1.5", false),
+        ("Ann", "Ann", true),
+        ("Ann", "ann", false),
+    ] {
+        assert_eq!(matches(Case::Sensitive, given, hashed), expected, "{given} {hashed}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use memchr::memmem;
 
 use super::{Piece, PieceKind};
 use crate::mapping::{Case, JsonType};
-use crate::{FieldTest, Matcher, uuid};
+use crate::{FieldTest, Matcher};
 
 /// A shard's first lines are parsed whatever they hold: most that is wrong with a shard shows there.
 const FIRST_LINES: u64 = 256;
@@ -57,9 +57,7 @@ impl Prefilter {
         let ignores_case = fields.iter().any(|field| field.case() == Case::Insensitive);
         let mut texts: BTreeSet<Cow<'_, [u8]>> = BTreeSet::new();
         let of_strings = fields.iter().filter(|field| field.json_type() != JsonType::Number);
-        for text in of_strings.flat_map(|field| field.texts().iter()) {
-            // All forms of a UUID begin with the same digits.
-            let text = uuid::stem(text).unwrap_or(text);
+        for text in of_strings.flat_map(|field| field.texts().iter().map(|text| field.stem(text))) {
             texts.insert(if ignores_case { text.to_ascii_lowercase().into() } else { text.into() });
             if texts.len() > NEEDLES_MAX {
                 return None;

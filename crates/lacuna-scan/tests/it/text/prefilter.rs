@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use lacuna_scan::text::{TextFormat, TextSearch};
 use lacuna_scan::{
-    Case, Epochs, Error, Field, Identifier, IdentifierRule, JsonType, Kind, Limits, Mapping, Matcher, Selector,
-    StreamSearch, Summary, TenantRule,
+    Case, Epoch, Epochs, Error, Field, Identifier, IdentifierRule, JsonType, Kind, Limits, Mapping, Matcher,
+    PseudonymForm, Secret, Selector, StreamSearch, Summary, TenantRule,
 };
 use proptest::prelude::*;
 
@@ -174,6 +174,21 @@ fn every_form_of_a_uuid_is_read() {
         let [(exact, _), (filtered, read)] = both(&matcher(&[("id", given)]), &many);
         assert_eq!((exact.found.len(), &filtered, read), (6, &exact, BEGIN as u64 + 6), "{given}");
     }
+}
+
+#[test]
+fn pseudonyms_are_few_enough_to_tell_lines_by() {
+    let field = Field { pseudonym: Some(PseudonymForm::default()), ..Field::new(path("id"), Kind::new("id")) };
+    let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
+    let selector = Selector { tenant: None, identifiers: vec![Identifier::new("id", UUID)] };
+    let epoch = |id: &str| Epoch { id: id.into(), key: Secret::new(id.as_bytes().to_vec()) };
+    let epochs = Epochs::new(vec![epoch("one"), epoch("two")]);
+    let matcher = Arc::new(Matcher::new(&mapping, &[selector], &epochs).unwrap());
+    // Of the lower-case form under the second key: base64 of its first 16 bytes, and hex of all.
+    let own = ["bm16C0QP7bs3m4Dw2cNDGw==", "6e6d7a0b440fedbb379b80f0d9c3431b4014f4c44c98956c4896b7bcec7e8dc3"]
+        .map(|pseudonym| format!(r#"{{"id":"{pseudonym}"}}"#));
+    let [(exact, _), (filtered, read)] = both(&matcher, &[own.to_vec(), lines([r#"{"id":"some"}"#; 500])].concat());
+    assert_eq!((exact.found.len(), &filtered, read), (2, &exact, BEGIN as u64 + 2));
 }
 
 #[test]
