@@ -6,7 +6,7 @@
 //! `case = "insensitive"`.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::OnceLock;
 
 use foldhash::fast::FixedState;
@@ -65,6 +65,8 @@ pub enum MatcherError {
 pub struct Matcher {
     fields: Vec<FieldTest>,
     rules: Vec<Rule>,
+    /// Indices into `rules`: for each selector those that it can match by, each list once.
+    asked: Vec<Vec<usize>>,
     tenant: Option<FieldTest>,
     /// By selector, the number of its tenant; of sources whose rows name one.
     tenant_of: Vec<TenantIndex>,
@@ -138,24 +140,44 @@ impl Matcher {
             }
             TenantRule::Fixed(_) | TenantRule::Single => (None, Vec::new()),
         };
-        Ok(Self { fields, rules, tenant, tenant_of, selectors: selectors.len() })
+        let asked = asked(&mapping.identifiers, &admitted);
+        Ok(Self { fields, rules, asked, tenant, tenant_of, selectors: selectors.len() })
     }
 
     /// A matcher for these very values of the mapped columns, whoever's and in whatever tenant: each with the index of its field in
     /// the mapping's order. For one selector.
     pub fn of_values(mapping: &Mapping, values: &[(usize, HeldValue)]) -> Self {
         let fields: Vec<&Field> = mapping.identifiers.iter().flat_map(IdentifierRule::fields).collect();
-        let tests = fields.iter().enumerate().map(|(index, field)| {
-            let own = values.iter().filter(|(of, _)| *of == index).map(|(_, value)| value);
-            FieldTest::of_values(field, own)
-        });
-        let rules = (0..fields.len()).map(Rule::One).collect();
-        Self { fields: tests.collect(), rules, tenant: None, tenant_of: Vec::new(), selectors: 1 }
+        let tests: Vec<_> = fields
+            .iter()
+            .enumerate()
+            .map(|(index, field)| {
+                let own = values.iter().filter(|(of, _)| *of == index).map(|(_, value)| value);
+                FieldTest::of_values(field, own)
+            })
+            .collect();
+        let rules = (0..tests.len()).map(Rule::One).collect();
+        let asked = (0..tests.len()).filter(|&index| tests[index].is_wanted()).collect();
+        Self { fields: tests, rules, asked: vec![asked], tenant: None, tenant_of: Vec::new(), selectors: 1 }
     }
 
     /// The columns to look at, in the mapping's order. Those that are not [wanted](FieldTest::is_wanted) need no look.
     pub fn fields(&self) -> &[FieldTest] {
         &self.fields
+    }
+
+    /// For each selector the rules that it can match by, each list once.
+    pub(crate) fn asked(&self) -> &[Vec<usize>] {
+        &self.asked
+    }
+
+    /// The columns of one of these rules.
+    pub(crate) fn fields_of(&self, rule: usize) -> impl Iterator<Item = &FieldTest> {
+        let fields = match &self.rules[rule] {
+            Rule::One(field) => std::slice::from_ref(field),
+            Rule::AllOf(parts) => parts,
+        };
+        fields.iter().map(|&field| &self.fields[field])
     }
 
     /// The column that names a row's tenant. The owners of its values are numbers of tenants: however many people of one are looked for,
@@ -269,6 +291,17 @@ fn numbered<'a>(tenants: impl Iterator<Item = &'a str>) -> (Vec<(TenantIndex, &'
     };
     let of = tenants.map(number).collect();
     (different, of)
+}
+
+/// For each set of kinds that a selector gives identifiers of, the rules that need no others.
+fn asked<'a>(rules: &[IdentifierRule], selectors: &[(SelectorIndex, &'a Selector)]) -> Vec<Vec<usize>> {
+    let kinds = |selector: &'a Selector| selector.identifiers.iter().map(|identifier| &identifier.kind).collect();
+    let different: HashSet<BTreeSet<&Kind>> = selectors.iter().map(|(_, selector)| kinds(selector)).collect();
+    let by = |kinds: &BTreeSet<&Kind>| {
+        let is_of = |rule: &IdentifierRule| rule.fields().iter().all(|field| kinds.contains(&field.kind));
+        (0..rules.len()).filter(|&rule| is_of(&rules[rule])).collect::<Vec<_>>()
+    };
+    different.iter().map(by).collect::<BTreeSet<_>>().into_iter().filter(|rules| !rules.is_empty()).collect()
 }
 
 fn identifiers_by_kind<'a>(

@@ -1,8 +1,8 @@
 //! Whether a shard's records have the mapped columns at all. One record may lack a key, and records of one kind may all lack one of several
-//! identifiers; where no record has any of them, or none the tenant, the mapping is spelt otherwise than the records, and a search that
-//! finds nobody there has not looked.
+//! identifiers; where no record has any of those that somebody is looked for by, or none the tenant, the mapping is spelt otherwise than
+//! the records, and a search that finds nobody there has not looked.
 //!
-//! Records are looked at until an identifier and the tenant have been seen once, which mostly is the first record.
+//! Records are looked at until an identifier of each such person and the tenant have been seen once, which mostly is the first record.
 
 use super::json::scan::{self, Stop, skip_blanks};
 use crate::{ColumnPath, Error, Result, Step};
@@ -10,18 +10,17 @@ use crate::{ColumnPath, Error, Result, Step};
 /// What a shard's records showed of the mapped columns so far.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
-    /// Those of identifiers, and the tenant's behind them.
     columns: Vec<ColumnPath>,
+    needs: Vec<Need>,
     sights: Sights,
 }
 
-/// For each column, the most that was seen of it.
+/// Lists of columns, by their numbers. All columns of one list must be in some record.
+type Need = Vec<Vec<usize>>;
+
+/// For each column, the most that was seen of it. Empty where nothing is left to look for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sights {
-    seen: Vec<Sight>,
-    /// How many of the columns are identifiers', of which one is enough.
-    identifiers: usize,
-}
+pub(super) struct Sights(Vec<Sight>);
 
 /// What was seen of one column; of two, the later in this order counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,27 +48,39 @@ enum Found {
 }
 
 impl Presence {
-    pub(super) fn new<'c>(
-        identifiers: impl Iterator<Item = &'c ColumnPath>,
-        tenant: impl Iterator<Item = &'c ColumnPath>,
-    ) -> Self {
-        let mut columns: Vec<_> = identifiers.cloned().collect();
-        let identifiers = columns.len();
-        columns.extend(tenant.cloned());
-        let sights = Sights { seen: vec![Sight::default(); columns.len()], identifiers };
-        Self { columns, sights }
+    /// Of each of these `needs`, all columns of one list must be there.
+    pub(super) fn new(needs: &[Vec<Vec<&ColumnPath>>]) -> Self {
+        let mut columns: Vec<ColumnPath> = Vec::new();
+        let mut number = |column: &ColumnPath| {
+            columns.iter().position(|known| known == column).unwrap_or_else(|| {
+                columns.push(column.clone());
+                columns.len() - 1
+            })
+        };
+        let mut need = |lists: &Vec<Vec<&ColumnPath>>| -> Need {
+            lists.iter().map(|list| list.iter().map(|column| number(column)).collect()).collect()
+        };
+        let needs = needs.iter().map(&mut need).collect();
+        let sights = Sights(vec![Sight::default(); columns.len()]);
+        Self { columns, needs, sights }
     }
 
     /// What is known so far, for a task to go on with.
     pub(super) fn sights(&self) -> Sights {
-        if self.sights.are_complete() { Sights::default() } else { self.sights.clone() }
+        if self.is_met_by(&self.sights) { Sights::default() } else { self.sights.clone() }
     }
 
     /// Takes what a task has seen.
     pub(super) fn add(&mut self, seen: &Sights) {
-        for (sight, seen) in self.sights.seen.iter_mut().zip(&seen.seen) {
+        for (sight, seen) in self.sights.0.iter_mut().zip(&seen.0) {
             *sight = (*sight).max(*seen);
         }
+    }
+
+    /// Whether there is nothing left to look for.
+    pub(super) fn is_met_by(&self, sights: &Sights) -> bool {
+        let is_there = |column: &usize| sights.0.get(*column) == Some(&Sight::Value);
+        sights.0.is_empty() || self.needs.iter().all(|need| need.iter().any(|list| list.iter().all(is_there)))
     }
 
     /// Looks at a valid record for the columns that were not seen yet.
@@ -83,7 +94,7 @@ impl Presence {
     }
 
     fn note(&self, record: &[u8], sights: &mut Sights, counts: impl Fn(Sight) -> bool) {
-        for (column, sight) in self.columns.iter().zip(&mut sights.seen).filter(|(_, sight)| **sight != Sight::Value) {
+        for (column, sight) in self.columns.iter().zip(&mut sights.0).filter(|(_, sight)| **sight != Sight::Value) {
             if let Ok((seen, _)) = look(record, skip_blanks(record, 0), column.steps())
                 && counts(seen)
             {
@@ -92,13 +103,14 @@ impl Presence {
         }
     }
 
-    /// Fails when no record of the whole shard has any of the identifiers, or none the tenant.
+    /// Fails when something that is needed is in no record of the whole shard.
     pub(super) fn check(&self) -> Result<()> {
-        let mut verdicts = self.columns.iter().zip(&self.sights.seen).map(|(column, sight)| sight.of(column));
-        let identifiers = verdicts.by_ref().take(self.sights.identifiers);
-        let any = identifiers.reduce(|one, other| one.or_else(|first| other.map_err(|_| first)));
-        any.unwrap_or(Ok(()))?;
-        verdicts.collect()
+        let of_column = |column: &usize| self.sights.0[*column].of(&self.columns[*column]);
+        let of_list = |list: &Vec<usize>| list.iter().try_for_each(of_column);
+        self.needs.iter().try_for_each(|need| {
+            let any = need.iter().map(of_list).reduce(|one, other| one.or_else(|first| other.map_err(|_| first)));
+            any.unwrap_or(Ok(()))
+        })
     }
 }
 
@@ -124,15 +136,6 @@ impl Sight {
             }
             Self::Obstacle(Found::Scalar) => wrong("in no record: on the way lies a value that holds no others"),
         })
-    }
-}
-
-impl Sights {
-    /// Whether there is nothing left to look for.
-    pub(super) fn are_complete(&self) -> bool {
-        let is_there = |sight: &Sight| *sight == Sight::Value;
-        let (identifiers, tenant) = self.seen.split_at(self.identifiers);
-        (identifiers.is_empty() || identifiers.iter().any(is_there)) && tenant.iter().all(is_there)
     }
 }
 
@@ -203,7 +206,7 @@ mod tests {
     /// What a search of these records for `column` ends with.
     fn seen(column: &str, records: &[&str]) -> String {
         let column: ColumnPath = column.parse().unwrap();
-        let mut presence = Presence::new([&column].into_iter(), std::iter::empty());
+        let mut presence = Presence::new(&[vec![vec![&column]]]);
         for record in records {
             let mut sights = presence.sights();
             presence.look(record.as_bytes(), &mut sights);
@@ -234,10 +237,33 @@ mod tests {
             (r#"{"tenant":"T"}"#, Some("id")),
             (r#"{"id":1,"mail":"a"}"#, Some("tenant")),
         ] {
-            let mut presence = Presence::new([&id, &mail].into_iter(), [&tenant].into_iter());
+            let mut presence = Presence::new(&[vec![vec![&id], vec![&mail]], vec![vec![&tenant]]]);
             let mut sights = presence.sights();
             presence.look(record.as_bytes(), &mut sights);
-            assert!(!lacks.is_some_and(|_| sights.are_complete()), "{record}");
+            assert!(!lacks.is_some_and(|_| presence.is_met_by(&sights)), "{record}");
+            presence.add(&sights);
+            match presence.check() {
+                Err(Error::MissingKey { column }) => assert_eq!(Some(&*column), lacks, "{record}"),
+                other => assert!(other.is_ok() && lacks.is_none(), "{record}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn everybody_is_to_be_found_by_something() {
+        let [id, mail, first, born] = ["id", "mail", "first", "born"].map(|path| path.parse::<ColumnPath>().unwrap());
+        let needs = [vec![vec![&id], vec![&mail]], vec![vec![&mail], vec![&first, &born]]];
+        for (record, lacks) in [
+            (r#"{"mail":"a"}"#, None),
+            (r#"{"id":1,"first":"a","born":1}"#, None),
+            (r#"{"id":1}"#, Some("mail")),
+            (r#"{"id":1,"first":"a"}"#, Some("mail")),
+            (r#"{"first":"a","born":1}"#, Some("id")),
+        ] {
+            let mut presence = Presence::new(&needs);
+            let mut sights = presence.sights();
+            presence.look(record.as_bytes(), &mut sights);
+            assert_eq!(presence.is_met_by(&sights), lacks.is_none(), "{record}");
             presence.add(&sights);
             match presence.check() {
                 Err(Error::MissingKey { column }) => assert_eq!(Some(&*column), lacks, "{record}"),

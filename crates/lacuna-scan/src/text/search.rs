@@ -45,15 +45,7 @@ impl TextSearch {
         let (paths, presence) = match format {
             TextFormat::Csv(_) => (Paths::new([]), Presence::default()),
             TextFormat::Ndjson | TextFormat::Document { .. } => {
-                let required = |is_tenant: bool| {
-                    let required = targets(&matcher).filter(|target| !target.is_optional);
-                    let fields = matcher.fields().len();
-                    required.filter(move |target| (target.index == fields) == is_tenant).map(|target| target.path)
-                };
-                (
-                    Paths::new(targets(&matcher).map(|target| (target.index, target.path))),
-                    Presence::new(required(false), required(true)),
-                )
+                (Paths::new(targets(&matcher).map(|target| (target.index, target.path))), presence(&matcher))
             }
         };
         Ok(Self {
@@ -186,6 +178,18 @@ fn targets<'m>(matcher: &'m Matcher) -> impl Iterator<Item = Target<'m>> {
     fields.chain(tenant).map(target)
 }
 
+/// What records must have: of the columns that a selector is looked for in, one that is not optional, or all of a composite; and the tenant.
+fn presence(matcher: &Matcher) -> Presence {
+    let required = |rule: &usize| {
+        let fields = matcher.fields_of(*rule).filter(|field| !field.is_optional());
+        fields.map(FieldTest::column).collect::<Vec<_>>()
+    };
+    let lists = |rules: &Vec<usize>| rules.iter().map(required).filter(|list| !list.is_empty()).collect::<Vec<_>>();
+    let mut needs: Vec<_> = matcher.asked().iter().map(lists).filter(|lists| !lists.is_empty()).collect();
+    needs.extend(matcher.tenant().map(|tenant| vec![vec![tenant.column()]]));
+    Presence::new(&needs)
+}
+
 /// What tasks share.
 #[derive(Debug)]
 struct Scan {
@@ -299,12 +303,12 @@ impl Scan {
     /// Whether the records among `pieces` have the columns that none before had: if not, each must be read to know.
     fn has_all_columns(&self, block: &Block, pieces: &[Piece], sights: &mut Sights) -> bool {
         for piece in pieces.iter().filter(|piece| matches!(piece.kind, PieceKind::Record { .. })) {
-            if sights.are_complete() {
+            if self.presence.is_met_by(sights) {
                 break;
             }
             self.presence.glance(block.bytes(piece), sights);
         }
-        sights.are_complete()
+        self.presence.is_met_by(sights)
     }
 
     /// Parses the records among `pieces`, which lie close together.
@@ -312,7 +316,7 @@ impl Scan {
         let mut verdict = Verdict::new(&self.matcher);
         let mut walker = Walker::new(&self.paths, self.nesting_max);
         let tenant = self.matcher.fields().len();
-        let mut is_looking = !part.sights.are_complete();
+        let mut is_looking = !self.presence.is_met_by(&part.sights);
         let span = span(pieces).unwrap_or_default();
         let start = span.start;
         // One check for all of them is cheaper than one for each; where it fails, they are checked one by one.
@@ -354,7 +358,7 @@ impl Scan {
             part.rows += 1;
             if is_looking {
                 self.presence.look(block.bytes(piece), &mut part.sights);
-                is_looking = !part.sights.are_complete();
+                is_looking = !self.presence.is_met_by(&part.sights);
             }
             let selectors = verdict.selectors();
             if !selectors.is_empty() {

@@ -1,8 +1,14 @@
 //! NDJSON: what is a line, what is a record, and which values count.
 
-use lacuna_scan::{Error, Limits};
+use std::sync::Arc;
 
-use super::Query;
+use lacuna_scan::text::{TextFormat, TextSearch};
+use lacuna_scan::{
+    Epochs, Error, Field, Identifier, IdentifierRule, Ignore, Kind, Limits, Mapping, Matcher, Selector,
+    StreamSearch as _, TenantRule,
+};
+
+use super::{Query, path};
 
 fn rows(text: &str, wanted: &str) -> Vec<u64> {
     let answer = Query::ndjson("id", &[wanted]).run(text.as_bytes()).unwrap();
@@ -130,6 +136,39 @@ fn a_column_that_no_record_has_is_an_error() {
     query.wanted.clear();
     query.tenant = None;
     assert_eq!(missing(&query, "{}"), None);
+}
+
+#[test]
+fn each_person_is_looked_for_in_a_column_that_is_there() {
+    let field = |column, kind| Field::new(path(column), Kind::new(kind));
+    let mapping = Mapping {
+        identifiers: vec![
+            IdentifierRule::One(field("oid", "object_id")),
+            IdentifierRule::One(field("email", "email")),
+            IdentifierRule::One(Field { optional: true, ..field("upn", "upn") }),
+            IdentifierRule::AllOf(vec![field("name", "name"), field("born", "born")]),
+        ],
+        tenant: TenantRule::Single,
+    };
+    let missing = |people: &[&[&str]]| {
+        let identifiers = |kinds: &&[&str]| kinds.iter().map(|kind| Identifier::new(*kind, "x")).collect();
+        let selector = |kinds| Selector { tenant: None, identifiers: identifiers(kinds) };
+        let selectors: Vec<_> = people.iter().map(selector).collect();
+        let matcher = Arc::new(Matcher::new(&mapping, &selectors, &Epochs::default()).unwrap());
+        let mut search = TextSearch::new(TextFormat::Ndjson, matcher, Limits::default()).unwrap();
+        search.feed("{\"oid\":\"a\"}\n{\"oid\":\"b\",\"name\":\"Ann\"}".into(), &mut Ignore).unwrap();
+        match search.finish(&mut Ignore) {
+            Err(Error::MissingKey { column }) => Some(column),
+            other => other.map(|_| None).unwrap(),
+        }
+    };
+    assert_eq!(missing(&[&["object_id"]]), None);
+    assert_eq!(missing(&[&["object_id", "email"]]), None);
+    assert_eq!(missing(&[&["email"]]), Some("email".into()));
+    assert_eq!(missing(&[&["object_id"], &["email", "upn"]]), Some("email".into()));
+    assert_eq!(missing(&[&["upn"]]), None);
+    assert_eq!(missing(&[&["name", "born"]]), Some("born".into()));
+    assert_eq!(missing(&[&["name", "born", "object_id"], &["name"]]), None);
 }
 
 #[test]
