@@ -5,7 +5,7 @@ use lacuna_scan::text::{CsvLayout, PieceKind, Splitter, TextFormat};
 use lacuna_scan::{Error, Limits};
 use proptest::prelude::*;
 
-use super::Query;
+use super::{Query, gzip};
 
 fn rows(text: &str, wanted: &str) -> Vec<u64> {
     let answer = Query::csv("id", &[wanted]).run(text.as_bytes()).unwrap();
@@ -95,9 +95,23 @@ fn other_encodings_are_named() {
 
 #[test]
 fn an_open_quote_is_a_truncation() {
-    for text in ["id,x\na,1\n\"b,2\n", "\"id", ""] {
+    for text in ["id,x\na,1\n\"b,2\n", "\"id"] {
         let result = Query::csv("id", &["a"]).run(text.as_bytes());
         assert!(matches!(result, Err(Error::Truncated { .. })), "{text}: {result:?}");
+    }
+}
+
+#[test]
+fn a_shard_without_rows_is_searched() {
+    for text in ["", "\u{feff}", "\n", "id", "x,\"id\"", "\u{feff}id\r\n"] {
+        for stored in [text.as_bytes().to_vec(), gzip(text.as_bytes())] {
+            let answer = Query::csv("id", &["a"]).run(&stored).unwrap();
+            assert_eq!((answer.rows, answer.poisoned), (0, 0), "{text:?}");
+        }
+    }
+    for text in ["i", "ID,x", "x\n"] {
+        let result = Query::csv("id", &["a"]).run(text.as_bytes());
+        assert!(matches!(result, Err(Error::MissingColumn { .. })), "{text}: {result:?}");
     }
 }
 
