@@ -2,7 +2,7 @@
 //!
 //! What isn't touched is the same text, byte for byte. Members whose text stays as it is are copied as they are stored; the others
 //! are made anew, with the same text in each except for what went, at about the level that they were made at. A member may be
-//! left empty. Skippable frames go, as they may describe the bytes that were replaced.
+//! left empty. Skippable frames go, as they may describe the bytes that were replaced, and so does padding.
 
 mod change;
 mod level;

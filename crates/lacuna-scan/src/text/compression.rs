@@ -2,7 +2,7 @@
 //! gzip member, zstd frame or lz4 frame begins and ends. What a file is compressed with is found by its content alone.
 //!
 //! A file may hold any number of members, of different kinds too; between and after them only zstd's and lz4's skippable frames
-//! may lie, which readers ignore by their specifications. Checksums and lengths are verified, and a file that ends inside a
+//! may lie, which readers ignore by their specifications, and behind a last gzip member zeros, which gunzip takes for padding. Checksums and lengths are verified, and a file that ends inside a
 //! member is [`Error::Truncated`].
 
 mod feed;
@@ -94,12 +94,16 @@ pub struct Decompressor {
 enum State {
     /// Before a member, or after the last one.
     Boundary,
+    /// The same, behind a gzip member.
+    GzipBoundary,
     Plain,
     Gzip(Box<gzip::Gzip>),
     Zstd(Box<zstd::Zstd>),
     /// After the magic number of a skippable frame: the length, then so many bytes.
     Skip(Option<u32>),
     Lz4(Box<lz4::Lz4>),
+    /// In the zeros behind the last gzip member.
+    Padding,
     Done,
 }
 
@@ -168,7 +172,11 @@ impl Decompressor {
             Step::Data => self.check_expansion()?,
             Step::End => {
                 self.joint_at = self.feed.bytes_read();
-                self.state = if matches!(self.state, State::Plain) { State::Done } else { State::Boundary };
+                self.state = match self.state {
+                    State::Plain => State::Done,
+                    State::Gzip(_) => State::GzipBoundary,
+                    _ => State::Boundary,
+                };
             }
             _ => {}
         }
@@ -178,7 +186,7 @@ impl Decompressor {
     fn step(&mut self, room: &mut Room<'_>) -> Result<Step> {
         loop {
             return match &mut self.state {
-                State::Boundary => match self.boundary()? {
+                State::Boundary | State::GzipBoundary => match self.boundary()? {
                     Some(step) => Ok(step),
                     None => continue,
                 },
@@ -209,6 +217,7 @@ impl Decompressor {
                         Ok(Step::Hungry)
                     }
                 },
+                State::Padding => self.padding(),
                 State::Done => Ok(Step::Done),
             };
         }
@@ -223,7 +232,7 @@ impl Decompressor {
                 return Ok(Some(Step::Hungry));
             }
             let rest = self.feed.gathered();
-            if rest.is_empty() && !first {
+            if !first && (rest.is_empty() || is_padding(&self.state, rest)) {
                 self.state = State::Done;
                 return Ok(None);
             }
@@ -242,6 +251,10 @@ impl Decompressor {
                 // A file of nothing but skippable frames is an empty text.
                 self.members = self.members.max(1);
                 State::Skip(None)
+            }
+            _ if is_padding(&self.state, magic) => {
+                self.feed.clear();
+                State::Padding
             }
             [0x02, 0x21, 0x4c, 0x18] => {
                 return Err(Error::Unsupported {
@@ -264,6 +277,16 @@ impl Decompressor {
         Ok(matches!(self.state, State::Plain).then_some(Step::Begin(Member::Plain)))
     }
 
+    /// Reads zeros to the file's end.
+    fn padding(&mut self) -> Result<Step> {
+        let piece = self.feed.piece();
+        if piece.iter().any(|&byte| byte != 0) {
+            return Err(self.garbage());
+        }
+        self.feed.advance(piece.len());
+        Ok(if self.feed.has_ended() { Step::Done } else { Step::Hungry })
+    }
+
     fn garbage(&self) -> Error {
         Error::malformed(self.text_bytes, "bytes that are no compressed member follow the last one")
     }
@@ -282,9 +305,14 @@ impl Decompressor {
             State::Zstd(_) => "inside a zstd frame",
             State::Lz4(_) => "inside an lz4 frame",
             State::Skip(_) => "inside a skippable frame",
-            State::Boundary | State::Plain | State::Done => "before its end",
+            _ => "before its end",
         }
     }
+}
+
+/// Whether what follows a member begins as padding does.
+fn is_padding(state: &State, bytes: &[u8]) -> bool {
+    matches!(state, State::GzipBoundary) && bytes.iter().all(|&byte| byte == 0)
 }
 
 /// Whether a file of one to three bytes is the beginning of a compressed one.

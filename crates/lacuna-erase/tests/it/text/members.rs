@@ -8,7 +8,7 @@ use lacuna_scan::text::{Compression, Decompressor, Member, sniff};
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::{delete, gzip, lz4, lz4_bare, members, rewrite, zstd_streamed, zstd_whole};
+use super::{delete, gzip, lz4, lz4_bare, members, rewrite, unpack, zstd_streamed, zstd_whole};
 
 fn lines(count: usize, from: usize) -> Vec<String> {
     (from..from + count).map(|n| format!("{{\"n\":{n},\"word\":\"lorem ipsum {}\"}}\n", n * 7919 % 1000)).collect()
@@ -84,6 +84,15 @@ fn other_readers_read_it() {
         lz4_flex::frame::FrameDecoder::new(&packed[..]).read_to_string(&mut read).unwrap();
         assert!(read == expected);
     }
+}
+
+#[test]
+fn padding_goes_and_the_records_before_it_stay() {
+    let text = lines(50, 0).concat();
+    let (first, last) = (gzip(text.as_bytes()), gzip(b"{}\n"));
+    let stored = [&first[..], &last, &[0; 700]].concat();
+    assert_eq!(delete(&stored, &Ndjson, &[50]).unwrap(), [&first[..], &gzip(b"")].concat());
+    assert_eq!(unpack(&delete(&stored, &Ndjson, &[0]).unwrap()), (lines(49, 1).concat() + "{}\n").as_bytes());
 }
 
 #[test]

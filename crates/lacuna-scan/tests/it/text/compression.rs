@@ -165,9 +165,25 @@ fn every_flipped_byte_is_noticed_or_harmless() {
 #[test]
 fn garbage_behind_the_last_member_is_refused() {
     for pack in [gzip as fn(&[u8]) -> Vec<u8>, zstd, lz4] {
-        for garbage in [&b"garbage"[..], b"g", b"\0\0\0\0", b"\n"] {
-            let result = decompress(&[&pack(b"text"), garbage].concat(), usize::MAX);
-            assert!(matches!(result, Err(Error::Malformed { .. })), "{result:?}");
+        for garbage in [&b"garbage"[..], b"g", b"\0\0\0\0g", b"\0\0\0\0\x1f\x8b\x08", b"\n"] {
+            for piece in [1, usize::MAX] {
+                let result = decompress(&[&pack(b"text"), garbage].concat(), piece);
+                assert!(matches!(result, Err(Error::Malformed { .. })), "{result:?}");
+            }
+        }
+    }
+    for stored in [zstd(b"text"), lz4(b"text"), [gzip(b""), zstd(b"text")].concat()] {
+        let result = decompress(&[&stored[..], &[0; 4]].concat(), usize::MAX);
+        assert!(matches!(result, Err(Error::Malformed { .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn zeros_behind_the_last_gzip_member_are_padding() {
+    for zeros in [1, 3, 4, 5, 100_000] {
+        let stored = [gzip(b"one"), gzip(b"two"), vec![0; zeros]].concat();
+        for piece in [1, 4096, usize::MAX] {
+            assert_eq!(decompress(&stored, piece).unwrap().0, b"onetwo", "{zeros} in pieces of {piece}");
         }
     }
 }
