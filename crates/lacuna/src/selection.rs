@@ -51,8 +51,9 @@ fn selector(sources: &[Source], tenant: Option<&str>, identifiers: Vec<Identifie
     for identifier in &identifiers {
         let kind = identifier.kind.as_str();
         if !known.contains(kind) {
+            // What stands in a kind's place may be an identifier, as in `ann@contoso.com=email`.
             let hint = hint(kind, known.iter().copied());
-            return Err(Failure::usage(format!("no source maps identifiers of the kind `{kind}`; {hint}")));
+            return Err(Failure::usage(format!("no source maps identifiers of a kind that is asked for; {hint}")));
         }
     }
     let tenant = tenant.map(TenantId::new);

@@ -64,12 +64,8 @@ impl Engine {
             return wrong("a request names no identifier");
         }
         let mut identifiers = job.requests.iter().flat_map(|request| &request.selector.identifiers);
-        if let Some(blank) = identifiers.find(|identifier| identifier.is_blank()) {
-            let why = "it would stand for everybody whose records have none";
-            return Err(Error::Configuration(format!(
-                "an identifier of kind `{}` has no visible value: {why}",
-                blank.kind
-            )));
+        if identifiers.any(lacuna_scan::Identifier::is_blank) {
+            return wrong("an identifier has no visible value: it would stand for everybody whose records have none");
         }
         let exports = job.requests.iter().any(|request| request.exports());
         let changes = job.requests.iter().any(|request| request.changes());

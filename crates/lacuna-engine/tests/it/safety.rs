@@ -87,7 +87,7 @@ async fn an_identifier_without_a_value_is_nobodys() {
     world.put("a.ndjson", ndjson(&[("T", "", 1), ("T", " ", 2), ("T", "u1", 3)])).await;
     for blank in ["", " \t", "\u{200b}"] {
         let refused = world.run(vec![source("all", "*.ndjson")], vec![erase("e", blank)]).await.unwrap_err();
-        assert!(lacuna_engine::chain(&refused).contains("kind `id` has no visible value"), "{refused:?}");
+        assert!(lacuna_engine::chain(&refused).contains("an identifier has no visible value"), "{refused:?}");
     }
     assert_eq!(world.packages().await.len(), 0);
 }

@@ -13,8 +13,9 @@ use crate::home::{ALICE, Home};
 #[case::unknown_kind(&["find", "--tenant", "contoso", "--subject", "emial=x"], "did you mean `email`?")]
 #[case::kind_of_another_source(
     &["find", "--tenant", "contoso", "--source", "activity", "--subject", "event=8"],
-    "no source maps identifiers of the kind `event`"
+    "no source maps identifiers of a kind that is asked for; there are "
 )]
+#[case::swapped(&["find", "--tenant", "contoso", "--subject", "alice@example.org=email"], "a kind that is asked for; there are ")]
 #[case::fixed_tenant(
     &["find", "--tenant", "contso", "--source", "audit", "--subject", ALICE],
     "no source belongs to the tenant `contso`; did you mean `contoso`?"
