@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lacuna_scan::{ColumnPath, Kind, Mapping, Selector};
+use lacuna_scan::{ColumnPath, IdentifierRule, Kind, Mapping, Selector};
 
 use crate::glob::Glob;
 
@@ -182,9 +182,13 @@ impl Request {
 
     /// Whether it is about this source, and the source maps what it asks by: for a composite, all of its parts.
     pub fn is_answerable_from(&self, source: &Source) -> bool {
-        let named = |kind: &Kind| self.selector.identifiers.iter().any(|identifier| identifier.kind == *kind);
-        self.is_about(source)
-            && source.mapping.identifiers.iter().any(|rule| rule.fields().iter().all(|field| named(&field.kind)))
+        let is_named = |rule: &IdentifierRule| rule.fields().iter().all(|field| self.names(&field.kind));
+        self.is_about(source) && source.mapping.identifiers.iter().any(is_named)
+    }
+
+    /// Whether it gives an identifier of this kind.
+    pub(crate) fn names(&self, kind: &Kind) -> bool {
+        self.selector.identifiers.iter().any(|identifier| identifier.kind == *kind)
     }
 
     /// Whether it is about this source.

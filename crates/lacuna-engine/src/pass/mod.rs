@@ -17,6 +17,7 @@ mod wire;
 use std::collections::HashSet;
 
 use futures::StreamExt as _;
+use lacuna_scan::{Field, Identifier, IdentifierRule};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +30,7 @@ use self::prepared::Prepared;
 use crate::hidden::Tombstones;
 use crate::package::Press;
 use crate::statement::Statement;
-use crate::{Engine, Error, Job, Outcome, Phase, Reporter};
+use crate::{Engine, Error, Job, Outcome, Phase, Reporter, Request, Source};
 
 /// A job under way.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Engine {
             return wrong("a request names no identifier");
         }
         let mut identifiers = job.requests.iter().flat_map(|request| &request.selector.identifiers);
-        if identifiers.any(lacuna_scan::Identifier::is_blank) {
+        if identifiers.any(Identifier::is_blank) {
             return wrong("an identifier has no visible value: it would stand for everybody whose records have none");
         }
         let exports = job.requests.iter().any(|request| request.exports());
@@ -84,14 +85,33 @@ impl Engine {
         let sources = sources.collect::<Result<Vec<_>, _>>()?;
         for (index, request) in job.requests.iter().enumerate() {
             if !sources.iter().any(|source| source.searchable[index]) {
-                return Err(Error::Configuration(format!(
-                    "no source maps a kind of identifier that request {} names",
-                    request.id
-                )));
+                return Err(Error::Configuration(unanswerable(request, &job.sources)));
             }
         }
         let (statement, tombstones) = (Statement::begin(), OnceCell::new());
         Ok(Pass { engine: self, job, sources, reporter, cancel, statement, tombstones, is_partial: false })
+    }
+}
+
+/// Why `request` can be asked of none of these sources.
+fn unanswerable(request: &Request, sources: &[Source]) -> String {
+    let sources = sources.iter().filter(|source| request.is_about(source));
+    let mut composites = sources.flat_map(|source| &source.mapping.identifiers).map(IdentifierRule::fields);
+    let is_named = |field: &&Field| request.names(&field.kind);
+    match composites.find(|fields| fields.iter().any(|field| is_named(&field))) {
+        Some(fields) => {
+            let (named, lacking): (Vec<_>, Vec<_>) = fields.iter().partition(is_named);
+            let list = |fields: Vec<&Field>| {
+                fields.iter().map(|field| format!("`{}`", field.kind)).collect::<Vec<_>>().join(", ")
+            };
+            format!(
+                "{} is mapped only in an `all_of` together with {}, which request {} does not name",
+                list(named),
+                list(lacking),
+                request.id
+            )
+        }
+        None => format!("no source maps a kind of identifier that request {} names", request.id),
     }
 }
 

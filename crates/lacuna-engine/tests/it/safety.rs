@@ -1,7 +1,7 @@
 //! What stops an erasure, or holds it back: limits on how far it reaches, and holds on its subject.
 
 use lacuna_engine::{Action, EraseLimits, EraseMode, Reach, Request, ShardState, Stopped};
-use lacuna_scan::TenantId;
+use lacuna_scan::{Field, Identifier, IdentifierRule, Kind, TenantId};
 
 use crate::world::{World, erase, export, find, mixed, ndjson, parquet, receipt, request, source};
 
@@ -90,6 +90,22 @@ async fn an_identifier_without_a_value_is_nobodys() {
         assert!(lacuna_engine::chain(&refused).contains("an identifier has no visible value"), "{refused:?}");
     }
     assert_eq!(world.packages().await.len(), 0);
+}
+
+#[tokio::test]
+async fn what_a_composite_lacks_is_said() {
+    let world = world().await;
+    let field = |column: &str, kind: &str| Field::new(column.parse().unwrap(), Kind::new(kind));
+    let mut composite = source("all", "*.*");
+    composite.mapping.identifiers =
+        vec![IdentifierRule::AllOf(vec![field("a", "device"), field("UserId", "id"), field("b", "day")])];
+    let refused = world.run(vec![composite.clone()], vec![find("u3")]).await.unwrap_err();
+    let expected = "`id` is mapped only in an `all_of` together with `device`, `day`, which request ";
+    assert!(lacuna_engine::chain(&refused).contains(expected), "{refused:?}");
+    let mut stranger = find("u3");
+    stranger.selector.identifiers = vec![Identifier::new("phone", "555")];
+    let refused = world.run(vec![composite], vec![stranger]).await.unwrap_err();
+    assert!(lacuna_engine::chain(&refused).contains("no source maps a kind"), "{refused:?}");
 }
 
 #[tokio::test]
