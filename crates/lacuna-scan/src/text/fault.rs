@@ -43,19 +43,19 @@ impl fmt::Display for Fault {
             Self::NotObject => f.write_str("is not a JSON object"),
             Self::NotUtf8 => f.write_str("is not UTF-8"),
             Self::Fields { found, expected } => write!(f, "has {found} fields where the header has {expected}"),
-            Self::Nesting { limit } => write!(f, "nests deeper than {limit}"),
+            Self::Nesting { limit } => write!(f, "nests deeper than {limit} (`nesting_max`)"),
         }
     }
 }
 
 impl Fault {
     /// Names a record that is poisoned: alone unreadable, while the others can be searched. An error where the fault is the
-    /// whole shard's: it goes over a limit, isn't in UTF-8, or is one document that is broken.
+    /// whole shard's: it isn't in UTF-8, or is one document that is broken or goes over a limit.
     ///
     /// `row` and `line` (from 1) say which record it is, `offset` where in the text it begins.
     pub fn poison(self, format: &TextFormat, row: u64, line: u64, offset: u64) -> Result<String> {
         match (self, format) {
-            (Self::Nesting { limit }, _) => Err(Error::Limit {
+            (Self::Nesting { limit }, TextFormat::Document { .. }) => Err(Error::Limit {
                 what: "the nesting",
                 value: limit as u64 + 1,
                 limit: limit as u64,

@@ -38,5 +38,14 @@ pub(super) fn check(text: &[u8], format: &TextFormat) -> Result<()> {
     if head.len() >= 2 && (zeros(0) != zeros(1)) {
         return wrong("it is UTF-16 text without a byte order mark");
     }
+    if *format == TextFormat::Ndjson && is_lines_else(head) {
+        return Ok(());
+    }
     wrong("it holds zero bytes, so it is no text")
+}
+
+/// Whether, zero bytes aside, it looks like lines of JSON: zeros break the lines that they stand in, and no others.
+fn is_lines_else(head: &[u8]) -> bool {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    text.starts_with(b"{") && text.iter().all(|byte| matches!(byte, 0 | b'\t' | b'\n' | b'\r' | b' '..))
 }

@@ -213,6 +213,8 @@ fn broken_lines_poison_only_themselves() {
         ("{\"x\":\"\\x\"}", "escape"),
         ("{\"x\":\"\\u12g4\"}", "hexadecimal"),
         ("{\"x\":\"a\tb\"}", "control"),
+        ("{\"id\":\"a\",\"x\":\"a\0b\"}", "control"),
+        ("\0\0\0\0", "value"),
         ("{'x':1}", "key"),
         ("{\"x\":1}\u{2028}", "follows"),
         ("[{\"id\":\"a\"}]", "object"),
@@ -255,11 +257,13 @@ fn utf16_and_binary_are_named() {
         "{\"id\":\"a\"}\n".encode_utf16().for_each(|unit| bytes.extend(unit.to_le_bytes()));
         bytes
     };
-    let cases: [(Vec<u8>, &str); 4] = [
+    let cases: [(Vec<u8>, &str); 6] = [
         (utf16(true), "UTF-16"),
         (utf16(false), "UTF-16"),
         (b"PAR1\x15\x04\x00\x00 and so on".to_vec(), "Parquet"),
         (b"some\0bytes".to_vec(), "no text"),
+        (b"{\"id\":\0\x01\x02}\n".to_vec(), "no text"),
+        (b"\0{\"id\":1}\n".to_vec(), "no text"),
     ];
     for (bytes, reason) in cases {
         match Query::ndjson("id", &["a"]).run(&bytes) {
@@ -271,7 +275,7 @@ fn utf16_and_binary_are_named() {
 
 #[test]
 fn limits_refuse_with_their_name() {
-    let limits = Limits { record_bytes_max: 2 << 20, nesting_max: 4, ..Limits::default() };
+    let limits = Limits { record_bytes_max: 2 << 20, ..Limits::default() };
     let refused = |text: String| {
         let mut query = Query::ndjson("id", &["a"]);
         query.limits = limits;
@@ -282,11 +286,18 @@ fn limits_refuse_with_their_name() {
     };
     assert_eq!(refused(format!("{{\"id\":\"{}\"}}\n", "a".repeat(2 << 20))), "record_bytes_max");
     assert_eq!(refused(format!("{{\"id\":\"{}", "a".repeat(9 << 20))), "record_bytes_max");
-    assert_eq!(refused("{\"a\":[[[[1]]]]}".to_owned()), "nesting_max");
-    assert_eq!(refused("{\"a\":{\"b\":{\"c\":{\"d\":[]}}}}".to_owned()), "nesting_max");
-    let mut query = Query::ndjson("a.b.c.d.e", &["1"]);
-    query.limits = limits;
-    assert!(matches!(query.run(b"{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":1}}}}}"), Err(Error::Limit { .. })));
+}
+
+#[test]
+fn a_record_that_nests_too_deep_poisons_only_itself() {
+    let mut query = Query::ndjson("id", &["a"]);
+    query.limits = Limits { nesting_max: 4, ..Limits::default() };
+    for deep in [r#"{"a":[[[[1]]]]}"#, r#"{"a":{"b":{"c":{"d":[]}}}}"#, r#"{"a":{"b":{"c":{"d":{"id":"a"}}}}}"#] {
+        query.columns = vec!["id", "a.b.c.d.id"];
+        let answer = query.run(format!("{{\"id\":\"a\"}}\n{deep}\n{{\"id\":\"a\"}}").as_bytes()).unwrap();
+        assert_eq!((answer.rows, answer.found_rows()), (2, vec![0, 2]), "{deep}");
+        assert_eq!(answer.first_poison.as_deref(), Some("line 2: nests deeper than 4 (`nesting_max`)"));
+    }
     query.columns = vec!["a[][][]"];
     assert_eq!(query.run(b"{\"a\":[[[1]]]}").unwrap().rows, 1);
 }
