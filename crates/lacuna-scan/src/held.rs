@@ -24,7 +24,7 @@ impl HeldValue {
     /// A copy of `value`. `None` for what is written as a number and is none.
     pub fn of(value: Value<'_>) -> Option<Self> {
         Some(match value {
-            Value::Text(text) | Value::JsonString(text) => Self::Text(text.to_vec()),
+            Value::Text(text) | Value::Cell(text) | Value::JsonString(text) => Self::Text(text.to_vec()),
             Value::Bytes(bytes) => Self::Bytes(bytes.to_vec()),
             Value::Int(int) => Self::Int(int),
             Value::Decimal { unscaled, scale } => Self::Number(HeldNumber(Number::from_be_bytes(unscaled, scale))),

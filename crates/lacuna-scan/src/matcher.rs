@@ -2,8 +2,8 @@
 //!
 //! Equality is on values. Text is equal byte for byte after the normalisation that the mapping asks for; a UUID is equal in its
 //! 16 bytes and in each usual form of its text, all in lower or all in upper case, however the request writes it; numbers are equal
-//! as decimals, whatever their width, scale or notation. A column that mixes the cases of a UUID's letters is one to map with
-//! `case = "insensitive"`.
+//! as decimals, whatever their width, scale or notation. CSV has text only, of which a whole number that is written as a float is that
+//! integer. A column that mixes the cases of a UUID's letters is one to map with `case = "insensitive"`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -29,6 +29,8 @@ const SHORT_BYTES: usize = 254;
 pub enum Value<'a> {
     /// Text, as UTF-8.
     Text(&'a [u8]),
+    /// A cell of CSV, unquoted: text, or a number without a type.
+    Cell(&'a [u8]),
     /// Bytes without a text type: text or the identifier's binary form.
     Bytes(&'a [u8]),
     /// An integer of any width and sign.
@@ -500,6 +502,10 @@ impl FieldTest {
     pub fn owners(&self, value: Value<'_>) -> &[SelectorIndex] {
         match value {
             Value::Text(text) => self.text_owners(text),
+            Value::Cell(cell) => match self.float_owners(cell) {
+                [] => self.text_owners(cell),
+                owners => owners,
+            },
             Value::JsonString(text) if self.json_type != JsonType::Number => self.text_owners(text),
             Value::Bytes(bytes) => {
                 let needles = self.bytes();
@@ -515,6 +521,18 @@ impl FieldTest {
             }
             Value::JsonString(_) | Value::Decimal { .. } | Value::JsonNumber(_) => &[],
         }
+    }
+
+    /// Who wants the integer that is written as a float in a cell of CSV. Writers that have no integers beside empty cells do so.
+    fn float_owners(&self, cell: &[u8]) -> &[SelectorIndex] {
+        if self.ints.is_empty() || self.json_type == JsonType::String {
+            return &[];
+        }
+        let cell = if self.trim { cell.trim_ascii() } else { cell };
+        // Neither `12e3`, which is hexadecimal in many a column, nor `007`.
+        let is_float = matches!(cell.first(), Some(b'-' | b'0'..=b'9')) && memchr::memchr2(b'.', b'+', cell).is_some();
+        let number = is_float.then(|| Number::parse(cell)).flatten();
+        number.and_then(|number| number.to_i128()).map_or(&[], |int| self.ints.owners(int))
     }
 
     fn text_owners(&self, text: &[u8]) -> &[SelectorIndex] {

@@ -63,6 +63,39 @@ fn json_types_where_mapped() {
 }
 
 #[test]
+fn cells_that_hold_integers_as_floats() {
+    for (cell, expected) in [
+        ("12345", true),
+        ("12345.0", true),
+        ("1.2345e4", true),
+        ("1.2345E+04", true),
+        ("12345.5", false),
+        ("-12345.0", false),
+        ("123450.0", false),
+        ("12345.", false),
+        ("12345e0", false),
+        ("012345", false),
+        ("+12345", false),
+        (" 12345.0", false),
+        ("12345.0.0", false),
+    ] {
+        let cell = cell.as_bytes();
+        assert_eq!(matches(field("u", "id"), "12345", Value::Cell(cell)), expected, "{cell:?}");
+        let text = Field { json_type: JsonType::String, ..field("u", "id") };
+        assert_eq!(matches(text, "12345", Value::Cell(cell)), cell == b"12345", "{cell:?}");
+    }
+    assert!(matches(Field { trim: true, ..field("u", "id") }, "12345", Value::Cell(b" 12345.0 ")));
+    assert!(matches(field("u", "id"), "1e16", Value::Cell(b"1e+16")));
+    // What is no integer is text.
+    assert!(matches(field("u", "id"), "1.5", Value::Cell(b"1.5")));
+    assert!(!matches(field("u", "id"), "1.5", Value::Cell(b"1.50")));
+    let [ten, other] = ["10", "10.0"].map(|id| Selector { tenant: None, identifiers: vec![Identifier::new("id", id)] });
+    let mapping = Mapping { identifiers: vec![IdentifierRule::One(field("u", "id"))], tenant: TenantRule::Single };
+    let matcher = Matcher::new(&mapping, &[ten, other], &Epochs::default()).unwrap();
+    assert_eq!(matcher.fields()[0].owners(Value::Cell(b"10.0")), [0, 1]);
+}
+
+#[test]
 fn uuids_in_text_and_bytes() {
     let bytes = [0x6f, 0x96, 0x19, 0xff, 0x8b, 0x86, 0xd0, 0x11, 0xb4, 0x2d, 0x00, 0xcf, 0x4f, 0xc9, 0x64, 0xff];
     let lower = [

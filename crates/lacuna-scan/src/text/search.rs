@@ -379,7 +379,7 @@ impl Scan {
         for field in Fields::new(text.as_bytes(), self.delimiter()) {
             let field = field?;
             for &target in columns.targets.get(found).map_or(&[][..], Vec::as_slice) {
-                judge.take(target, Value::Text(&field.value()));
+                judge.take(target, Value::Cell(&field.value()));
             }
             found += 1;
         }

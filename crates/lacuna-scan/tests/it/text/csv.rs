@@ -102,6 +102,14 @@ fn an_open_quote_is_a_truncation() {
 }
 
 #[test]
+fn integers_that_became_floats_are_found() {
+    assert_eq!(rows("id,x\n12345.0,a\n\"1.2345e4\",b\n12345,c\n12345.5,d\n,e\n", "12345"), [0, 1, 2]);
+    let mut query = Query::csv("id", &["a"]);
+    query.tenant = Some("org");
+    assert_eq!(query.run(b"id,org\na,t\na,7.0\n").unwrap().found_rows(), [0]);
+}
+
+#[test]
 fn a_shard_without_rows_is_searched() {
     for text in ["", "\u{feff}", "\n", "id", "x,\"id\"", "\u{feff}id\r\n"] {
         for stored in [text.as_bytes().to_vec(), gzip(text.as_bytes())] {
