@@ -48,7 +48,7 @@ pub use limits::Limits;
 pub use mapping::{
     Case, Field, IdentifierRule, JsonType, Mapping, PseudonymEncoding, PseudonymForm, PseudonymLength, TenantRule,
 };
-pub use matcher::{FieldTest, Hit, Matcher, MatcherError, TenantIndex, Value, Verdict};
+pub use matcher::{FieldTest, Hit, Matcher, MatcherError, TenantIndex, Value, Verdict, folded};
 pub use needles::Needles;
 pub use pseudonym::{Epoch, Epochs};
 pub use rows::{Matches, SelectorIndex};

@@ -73,7 +73,7 @@ pub enum Case {
     /// They differ.
     #[default]
     Sensitive,
-    /// They are the same, by Unicode lower case.
+    /// They are the same, by Unicode lower case; the two lower cases of a Greek sigma are one.
     Insensitive,
 }
 

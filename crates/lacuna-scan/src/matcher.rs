@@ -429,6 +429,11 @@ impl FieldTest {
     fn hashed_forms(&self, value: &str) -> BTreeSet<Vec<u8>> {
         let text = self.normalise_identifier(value);
         let mut forms = BTreeSet::from([text.as_bytes().to_vec()]);
+        if self.case == Case::Insensitive {
+            // As others lower it: with a sigma's form by what follows.
+            let given = if self.trim { value.trim() } else { value };
+            forms.insert(given.to_lowercase().into_bytes());
+        }
         if let Some(uuid) = uuid::parse(text.trim().as_bytes()) {
             uuid::for_each_form(&uuid, true, &mut |form| _ = forms.insert(form.to_vec()));
         }
@@ -567,9 +572,16 @@ impl FieldTest {
             Case::Insensitive if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) => {
                 Cow::Borrowed(text)
             }
-            Case::Insensitive => Cow::Owned(text.to_lowercase()),
+            Case::Insensitive => Cow::Owned(folded(text)),
         }
     }
+}
+
+/// `text` in lower case, letter by letter: which of its two lower cases a Greek sigma takes depends on what follows it, so that they count as
+/// one.
+pub fn folded(text: &str) -> String {
+    let lower = text.to_lowercase();
+    if lower.contains('ς') { lower.replace('ς', "σ") } else { lower }
 }
 
 /// Byte strings that are looked for, one behind the other.

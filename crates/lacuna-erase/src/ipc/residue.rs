@@ -11,7 +11,7 @@ use lacuna_scan::ipc::reader::{DictionaryValues, Event, Rows};
 use lacuna_scan::ipc::resolve::Path;
 use lacuna_scan::ipc::schema::metadata;
 use lacuna_scan::ipc::{footer, message, values};
-use lacuna_scan::{FieldTest, Limits, Matcher};
+use lacuna_scan::{FieldTest, Limits, Matcher, folded};
 use roaring::RoaringBitmap;
 
 use super::events;
@@ -152,7 +152,7 @@ impl Search<'_> {
 
 /// Whether a wanted text is `text`, or stands in it as a word. Plain numbers must be all of it: metadata counts rows and bytes.
 fn holds(text: &str, field: &FieldTest) -> bool {
-    let folded = if field.is_exact() { text.to_owned() } else { text.to_lowercase() };
+    let folded = if field.is_exact() { text.to_owned() } else { folded(text) };
     let is_part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     field.texts().iter().any(|wanted| {
         let Ok(wanted) = std::str::from_utf8(wanted) else { return false };

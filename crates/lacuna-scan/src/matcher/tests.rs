@@ -35,6 +35,10 @@ fn case_and_trim_where_mapped() {
     assert!(matches(folded(), "Ann@Contoso.com", Value::Text(b"ann@CONTOSO.com")));
     assert!(matches(folded(), "STRASSE", Value::Text("straSSe".as_bytes())));
     assert!(matches(folded(), "\u{212a}elvin", Value::Text(b"KELVIN")));
+    for (given, held) in [("ΝΙΚΟΣ", "νικος"), ("ΝΙΚΟΣ", "νικοσ"), ("νικος", "ΝΙΚΟΣ"), ("νικοσ", "νικος")]
+    {
+        assert!(matches(folded(), given, Value::Text(held.as_bytes())), "{given} {held}");
+    }
     assert!(!matches(folded(), "ann@contoso.com", Value::Text(b" ann@contoso.com")));
     let trimmed = Field { trim: true, ..folded() };
     assert!(matches(trimmed, " ann@contoso.com", Value::Text(b"Ann@contoso.com\t")));
@@ -206,6 +210,9 @@ fn pseudonyms_are_of_every_form_of_an_identifier() {
         ("Ann", "ann", false),
     ] {
         assert_eq!(matches(Case::Sensitive, given, hashed), expected, "{given} {hashed}");
+    }
+    for hashed in ["νικος", "νικοσ"] {
+        assert!(matches(Case::Insensitive, "ΝΙΚΟΣ", hashed), "{hashed}");
     }
 }
 
