@@ -6,7 +6,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use lacuna_scan::{Case, Error as ScanError, FieldTest, Limits, Matcher, Value};
+use lacuna_scan::{Case, Error as ScanError, FieldTest, Limits, Matcher, Value, folded};
 use parquet::basic::{ConvertedType, Encoding, LogicalType, Type};
 use parquet::bloom_filter::Sbbf;
 use parquet::schema::types::ColumnDescPtr;
@@ -457,7 +457,7 @@ fn normal<'t>(test: &FieldTest, text: &'t [u8]) -> Cow<'t, [u8]> {
     match test.case() {
         Case::Sensitive => text.into(),
         // Metadata may be text in part only.
-        Case::Insensitive => String::from_utf8_lossy(text).to_lowercase().into_bytes().into(),
+        Case::Insensitive => folded(&String::from_utf8_lossy(text)).into_bytes().into(),
     }
 }
 
