@@ -36,6 +36,7 @@ mod progress;
 mod purge;
 mod receipt;
 mod rows;
+mod schema;
 mod seal;
 mod search;
 mod settle;

@@ -9,6 +9,8 @@ use crate::outcome::Problem;
 pub(crate) enum ShardError {
     #[error("cannot be searched")]
     Scan(#[from] lacuna_scan::Error),
+    #[error("its records cannot be read")]
+    Rows(#[source] lacuna_scan::Error),
     #[error("its records cannot be exported")]
     Export(#[from] lacuna_export::Error),
     #[error("cannot be rewritten")]
@@ -19,7 +21,10 @@ pub(crate) enum ShardError {
     Temp(#[source] std::io::Error),
     #[error("{bytes} bytes of it are needed at once, more than `--memory` has room for")]
     Memory { bytes: u64 },
-    #[error("its decoder failed in an unforeseen way; nothing of it was changed")]
+    #[error(
+        "its decoder failed in an unforeseen way, and nothing of it was changed; if another tool reads it, write it anew with that, and \
+         report this as a defect of Lacuna"
+    )]
     Panicked,
     #[error("which of its rows are hidden cannot be told")]
     Tombstone(#[source] Box<ShardError>),
@@ -68,11 +73,14 @@ impl ShardError {
                 error.kind,
                 ErrorKind::AccessDenied | ErrorKind::Leased | ErrorKind::Held | ErrorKind::Archived
             ),
-            Self::Scan(lacuna_scan::Error::Read(_)) | Self::Erase(lacuna_erase::Error::Io(_)) => true,
+            Self::Scan(lacuna_scan::Error::Read(_))
+            | Self::Rows(lacuna_scan::Error::Read(_))
+            | Self::Erase(lacuna_erase::Error::Io(_)) => true,
             Self::Temp(_) | Self::Cancelled | Self::KeepsChanging { .. } | Self::Memory { .. } => true,
             Self::Held(_) | Self::HoldsUnknown(_) | Self::Busy => true,
             Self::Tombstone(error) => error.is_passing(),
             Self::Scan(_)
+            | Self::Rows(_)
             | Self::Erase(_)
             | Self::Export(_)
             | Self::Refused(_)

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::record_batch::RecordBatch;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryFutureExt as _, TryStreamExt as _};
 use lacuna_export::Renderer;
 use lacuna_scan::parquet::{KnownColumn, Leaf, RowGroupTake, TakenRows};
 use lacuna_scan::{Effort, HeldValue, Mapping, Matches, Record, SelectorIndex};
 use parquet::DecodeResult;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
@@ -21,6 +21,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::near::Near;
 use crate::origin::Origin;
 use crate::problem::ShardError;
+use crate::schema::{self, Texts};
 use crate::search::{Opened, Question, Workshop, open};
 use crate::spool::Part;
 
@@ -68,7 +69,11 @@ pub(crate) async fn collect_rows(
     let mut takes = futures::stream::iter(takes)
         .map(|slice| {
             let known = known.get(&slice.group).cloned().unwrap_or_default();
-            take(shard, metadata.clone(), slice, known, None)
+            take(shard, metadata.clone(), slice, known, None).map_err(|error| match error {
+                // Whose they are is known by now.
+                ShardError::Scan(error) => ShardError::Rows(error),
+                error => error,
+            })
         })
         .buffered(shop.at_once(near.is_some()))
         .fuse();
@@ -88,8 +93,16 @@ pub(crate) async fn collect_rows(
         let is_full = held.as_ref().is_some_and(|held| held.bytes() >= RENDER_BYTES || held.len() >= RENDER_ROWS);
         if let Some(taken) = held.take_if(|_| is_full || is_last) {
             let ordinals: Vec<u64> = rows.by_ref().take(taken.len()).collect();
-            let (metadata, wanted, part) = (metadata.clone(), wanted.clone(), Part::new(shop.temp_dir()));
-            let part = shop.cpu.run(move || render(&metadata, &taken, &ordinals, &wanted, part)).await??;
+            let (metadata, wanted, temp_dir) = (metadata.clone(), wanted.clone(), shop.temp_dir().to_owned());
+            let part = shop.cpu.run(move || {
+                let render = |texts| render(&metadata, &taken, &ordinals, &wanted, texts, Part::new(&temp_dir));
+                // Text that is not UTF-8 is rare, and to look at each value for itself costs more.
+                render(Texts::Checked).or_else(|failed| match failed {
+                    ShardError::Rows(_) => render(Texts::Bare),
+                    failed => Err(failed),
+                })
+            });
+            let part = part.await??;
             all.append(part).map_err(ShardError::Temp)?;
         }
         if is_last {
@@ -203,11 +216,12 @@ fn render(
     taken: &TakenRows,
     ordinals: &[u64],
     wanted: &Wanted,
+    texts: Texts,
     mut part: Part,
 ) -> Result<Part, ShardError> {
-    let (bytes, metadata) = taken.file(metadata)?;
+    let (bytes, metadata) = taken.file(metadata).map_err(ShardError::Rows)?;
     let bad = |source| footer_error("rows that were found", source);
-    let arrow = arrow_metadata(Arc::new(metadata))?;
+    let arrow = arrow_metadata(&Arc::new(metadata), texts)?;
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, arrow).with_batch_size(BATCH_ROWS);
     let (mut renderer, mut line, mut selectors) = (Renderer::default(), Vec::new(), Vec::new());
     let owned = owned(wanted, ordinals);
@@ -303,7 +317,7 @@ impl<'a> Reader<'a> {
         bytes_read: &'a AtomicU64,
     ) -> Result<Self, ShardError> {
         let metadata = with_page_locations(shop, origin, metadata, bytes_read).await?;
-        let arrow = shop.cpu.run(move || arrow_metadata(metadata)).await??;
+        let arrow = shop.cpu.run(move || arrow_metadata(&metadata, Texts::Bare)).await??;
         Ok(Self { shop, origin, arrow, bytes_read })
     }
 
@@ -363,21 +377,14 @@ impl GroupRows<'_> {
     }
 }
 
-/// The Arrow schema of the file: the one that its writer stored, which knows time zones and UUIDs, if it fits the columns.
-fn arrow_metadata(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ShardError> {
-    let stored = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new());
-    stored
-        .or_else(|_| {
-            let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-            ArrowReaderMetadata::try_new(metadata, plain)
-        })
-        .map_err(|source| footer_error("schema", source))
+fn arrow_metadata(metadata: &Arc<ParquetMetaData>, texts: Texts) -> Result<ArrowReaderMetadata, ShardError> {
+    schema::readable(metadata, texts).map_err(|source| footer_error("schema", source))
 }
 
 fn footer_error(place: &str, source: ParquetError) -> ShardError {
-    lacuna_scan::Error::Parquet { place: place.into(), source }.into()
+    ShardError::Rows(lacuna_scan::Error::Parquet { place: place.into(), source })
 }
 
 fn row_error(group: usize, source: ParquetError) -> ShardError {
-    lacuna_scan::Error::Parquet { place: format!("rows of row group {group}"), source }.into()
+    ShardError::Rows(lacuna_scan::Error::Parquet { place: format!("rows of row group {group}"), source })
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use arrow::datatypes::{FieldRef, Schema};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use bytes::Bytes;
 
@@ -78,16 +79,31 @@ impl Rows {
         decode::column(&self.table.columns[index], self.places[index], &self.batch, &self.body, &self.dictionaries)
     }
 
-    /// All columns, decoded, as Arrow has them.
+    /// Column `index` as records show it, with its field: text that is not UTF-8 as the bytes it is.
+    pub fn shown(&self, index: usize) -> Result<(FieldRef, ArrayRef)> {
+        let column = &self.table.columns[index];
+        self.column(index).map(|array| (column.field.clone(), array)).or_else(|error| {
+            let bare = column.bare();
+            let array = decode::column(&bare, self.places[index], &self.batch, &self.body, &self.dictionaries);
+            array.map(|array| (bare.field, array)).map_err(|_| error)
+        })
+    }
+
+    /// All columns as records show them.
     pub fn decode(&self) -> Result<RecordBatch> {
-        let columns = (0..self.table.columns.len()).map(|index| self.column(index)).collect::<Result<_>>()?;
+        let columns = (0..self.table.columns.len()).map(|index| self.shown(index)).collect::<Result<_>>()?;
         self.assemble(columns, self.batch.rows)
     }
 
     /// `columns` as a batch of `rows` rows.
-    pub fn assemble(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    pub fn assemble(&self, columns: Vec<(FieldRef, ArrayRef)>, rows: usize) -> Result<RecordBatch> {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(self.table.schema.clone(), columns, &options)
+        let (fields, columns): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        let mut schema = self.table.schema.clone();
+        if schema.fields()[..] != fields[..] {
+            schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+        }
+        RecordBatch::try_new_with_options(schema, columns, &options)
             .map_err(|_| Error::malformed(self.batch.offset, "a batch whose columns contradict the schema"))
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, Schema, SchemaRef, TimeUnit, UnionFields, UnionMode};
 use arrow::ipc;
 
-use crate::{Error, Limits, Result};
+use crate::{Error, Limits, Result, Stored};
 
 /// A column, or a column within a column.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,36 @@ pub struct Column {
     pub dictionary: Option<Dictionary>,
     /// The columns within: a struct's fields, a list's elements, a map's entries, run ends and values, a union's members.
     pub children: Vec<Column>,
+}
+
+impl Column {
+    /// The column with its text as the bytes it is, which its fields [say](Stored::Text). Dictionaries stay as they are.
+    pub fn bare(&self) -> Self {
+        let children: Vec<Self> = self.children.iter().map(Self::bare).collect();
+        let field = |data_type| self.field.as_ref().clone().with_data_type(data_type);
+        let text = |data_type| Stored::Text.mark(field(data_type), None);
+        let within = |at: usize| children[at].field.clone();
+        let field = match self.field.data_type() {
+            DataType::Utf8 => text(DataType::Binary),
+            DataType::LargeUtf8 => text(DataType::LargeBinary),
+            DataType::Utf8View => text(DataType::BinaryView),
+            DataType::Struct(_) => field(DataType::Struct(children.iter().map(|child| child.field.clone()).collect())),
+            DataType::List(_) => field(DataType::List(within(0))),
+            DataType::LargeList(_) => field(DataType::LargeList(within(0))),
+            DataType::ListView(_) => field(DataType::ListView(within(0))),
+            DataType::LargeListView(_) => field(DataType::LargeListView(within(0))),
+            DataType::FixedSizeList(_, length) => field(DataType::FixedSizeList(within(0), *length)),
+            DataType::Map(_, sorted) => field(DataType::Map(within(0), *sorted)),
+            DataType::RunEndEncoded(_, _) => field(DataType::RunEndEncoded(within(0), within(1))),
+            DataType::Union(members, mode) => {
+                let ids = members.iter().map(|(id, _)| id);
+                let members = UnionFields::try_new(ids, children.iter().map(|child| child.field.clone()));
+                members.map_or_else(|_| self.field.as_ref().clone(), |members| field(DataType::Union(members, *mode)))
+            }
+            _ => return self.clone(),
+        };
+        Self { field: Arc::new(field), dictionary: self.dictionary.clone(), children }
+    }
 }
 
 /// The dictionary that a column's keys point into.

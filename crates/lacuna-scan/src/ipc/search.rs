@@ -338,11 +338,11 @@ impl<'a> Columns<'a> {
         let rows = UInt32Array::from(rows);
         let mut columns = Vec::with_capacity(batch.table.columns.len());
         for index in 0..batch.table.columns.len() {
-            let column = match self.decoded.get(&index) {
-                Some(column) => column.clone(),
-                None => batch.column(index)?,
+            let (field, column) = match self.decoded.get(&index) {
+                Some(column) => (batch.table.columns[index].field.clone(), column.clone()),
+                None => batch.shown(index)?,
             };
-            columns.push(take(&column, &rows, None).map_err(Error::Arrow)?);
+            columns.push((field, take(&column, &rows, None).map_err(Error::Arrow)?));
         }
         batch.assemble(columns, rows.len())
     }

@@ -14,7 +14,7 @@ use arrow::{
     },
 };
 
-use super::{Column, Named, Values, downcast, named, unsupported, write_object};
+use super::{Column, Named, Values, downcast, named, scalar::is_stored_text, unsupported, write_object};
 use crate::Result;
 
 /// The values of `array`, whose type is made of others. `field` describes it, `depth` is its own level.
@@ -184,16 +184,26 @@ fn map(array: &dyn Array, depth: usize) -> Result<Box<dyn Values>> {
     // One level more: an object of entries, or an array of pairs.
     let (keys, values) = (Column::new(key, map.keys(), depth + 1)?, Column::new(value, map.values(), depth + 1)?);
     // The format forbids null keys; a writer that left one does not cost the value.
-    let named = is_text(map.keys().data_type()) && map.keys().logical_null_count() == 0;
+    let named = is_text(key, map.keys()) && map.keys().logical_null_count() == 0;
     Ok(if named { Box::new(Object { keys, values, extent }) } else { Box::new(Pairs { keys, values, extent }) })
 }
 
-/// Whether values of this type render as JSON strings for what they say.
-fn is_text(data_type: &DataType) -> bool {
+/// Whether the values of `array`, which `field` describes, render as JSON strings for what they say.
+fn is_text(field: &Field, array: &dyn Array) -> bool {
+    let is_utf8 = |bytes: Option<&[u8]>| bytes.is_none_or(|bytes| std::str::from_utf8(bytes).is_ok());
+    match array.data_type() {
+        DataType::Binary if is_stored_text(field) => array.as_binary::<i32>().iter().all(is_utf8),
+        DataType::LargeBinary if is_stored_text(field) => array.as_binary::<i64>().iter().all(is_utf8),
+        DataType::BinaryView if is_stored_text(field) => array.as_binary_view().iter().all(is_utf8),
+        data_type => is_text_type(data_type),
+    }
+}
+
+fn is_text_type(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_text(values),
-        DataType::RunEndEncoded(_, values) => is_text(values.data_type()),
+        DataType::Dictionary(_, values) => is_text_type(values),
+        DataType::RunEndEncoded(_, values) => is_text_type(values.data_type()),
         _ => false,
     }
 }

@@ -13,8 +13,9 @@ use arrow::{
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use lacuna_scan::Stored;
 
-use super::{Values, downcast, number, unsupported};
+use super::{Values, downcast, number, temporal, unsupported};
 use crate::{Result, json};
 
 /// The values of `array`, whose type is not made of other types.
@@ -40,12 +41,19 @@ pub(super) fn values(field: &Field, array: &dyn Array) -> Result<Box<dyn Values>
         DataType::Utf8 => Box::new(Strings(downcast::<StringArray>(array)?)),
         DataType::LargeUtf8 => Box::new(Strings(downcast::<LargeStringArray>(array)?)),
         DataType::Utf8View => Box::new(Strings(downcast::<StringViewArray>(array)?)),
+        DataType::Binary if is_stored_text(field) => Box::new(Texts(downcast::<BinaryArray>(array)?)),
+        DataType::LargeBinary if is_stored_text(field) => Box::new(Texts(downcast::<LargeBinaryArray>(array)?)),
+        DataType::BinaryView if is_stored_text(field) => Box::new(Texts(downcast::<BinaryViewArray>(array)?)),
         DataType::Binary => Box::new(Bytes(downcast::<BinaryArray>(array)?)),
         DataType::LargeBinary => Box::new(Bytes(downcast::<LargeBinaryArray>(array)?)),
         DataType::BinaryView => Box::new(Bytes(downcast::<BinaryViewArray>(array)?)),
         DataType::FixedSizeBinary(16) if field.extension_type_name() == Some("arrow.uuid") => {
             Box::new(Uuids(downcast(array)?))
         }
+        DataType::FixedSizeBinary(12) if Stored::of(field) == Some(Stored::Int96) => {
+            temporal::int96(array, field.extension_type_metadata())?
+        }
+        DataType::FixedSizeBinary(12) if Stored::of(field) == Some(Stored::Interval) => temporal::interval(array)?,
         DataType::FixedSizeBinary(_) => Box::new(Bytes(downcast::<FixedSizeBinaryArray>(array)?)),
         _ => return Err(unsupported(array)),
     })
@@ -122,14 +130,43 @@ where
     for<'a> &'a A: ArrayAccessor<Item = &'a [u8]>,
 {
     fn write(&self, row: usize, out: &mut Vec<u8>) {
-        out.push(b'"');
-        // A multiple of three bytes has no padding, so pieces can follow one another.
-        for piece in (&self.0).value(row).chunks(768) {
-            let mut text = [0; 1024];
-            let length = STANDARD.encode_slice(piece, &mut text).unwrap_or_default();
-            out.extend_from_slice(&text[..length]);
+        write_base64((&self.0).value(row), out);
+    }
+}
+
+fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    // A multiple of three bytes has no padding, so pieces can follow one another.
+    for piece in bytes.chunks(768) {
+        let mut text = [0; 1024];
+        let length = STANDARD.encode_slice(piece, &mut text).unwrap_or_default();
+        out.extend_from_slice(&text[..length]);
+    }
+    out.push(b'"');
+}
+
+/// Whether the bytes of `field` are text that need not be UTF-8.
+pub(super) fn is_stored_text(field: &Field) -> bool {
+    Stored::of(field) == Some(Stored::Text)
+}
+
+/// Text that need not be UTF-8. What isn't cannot be taken for text.
+struct Texts<A>(A);
+
+impl<A: Send + Sync> Values for Texts<A>
+where
+    for<'a> &'a A: ArrayAccessor<Item = &'a [u8]>,
+{
+    fn write(&self, row: usize, out: &mut Vec<u8>) {
+        let bytes = (&self.0).value(row);
+        match std::str::from_utf8(bytes) {
+            Ok(text) => json::write_string(text, out),
+            Err(_) => {
+                out.extend_from_slice(b"{\"base64\":");
+                write_base64(bytes, out);
+                out.push(b'}');
+            }
         }
-        out.push(b'"');
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use arrow::{
-    array::Array,
+    array::{Array, FixedSizeBinaryArray},
     datatypes::{
         ArrowPrimitiveType, DataType, Date32Type, Date64Type, DurationMicrosecondType, DurationMillisecondType,
         DurationNanosecondType, DurationSecondType, IntervalDayTimeType, IntervalMonthDayNanoType, IntervalUnit,
@@ -15,6 +15,7 @@ use arrow::{
 use super::{
     Values,
     calendar::{DAY, Unit, write_date},
+    downcast,
     scalar::numbers,
     unsupported,
     zone::Zone,
@@ -78,24 +79,71 @@ fn timestamps<T: ArrowPrimitiveType<Native = i64>>(
     let unit = Unit::from(unit);
     texts::<T>(array, move |value, out| {
         let (seconds, units) = unit.split(value);
-        // A moment so far off that its local time has no number is shown in UTC.
-        let local = zone
-            .and_then(|zone| zone.offset_minutes(seconds))
-            .and_then(|minutes| Some((minutes, seconds.checked_add(i64::from(minutes) * 60)?)));
-        match local {
-            Some((minutes, seconds)) => {
-                unit.write_moment(seconds, units, out);
-                let sign = if minutes < 0 { '-' } else { '+' };
-                let minutes = minutes.unsigned_abs();
-                let _ = write!(out, "{sign}{:02}:{:02}", minutes / 60, minutes % 60);
-            }
-            None => {
-                unit.write_moment(seconds, units, out);
-                if zone.is_some() {
-                    out.push(b'Z');
-                }
+        write_timestamp(unit, seconds, units, zone, out);
+    })
+}
+
+/// Appends the moment of this many seconds and units since 1970, as the clocks of `zone` show it.
+fn write_timestamp(unit: Unit, seconds: i64, units: i64, zone: Option<Zone>, out: &mut Vec<u8>) {
+    // A moment so far off that its local time has no number is shown in UTC.
+    let local = zone
+        .and_then(|zone| zone.offset_minutes(seconds))
+        .and_then(|minutes| Some((minutes, seconds.checked_add(i64::from(minutes) * 60)?)));
+    match local {
+        Some((minutes, seconds)) => {
+            unit.write_moment(seconds, units, out);
+            let sign = if minutes < 0 { '-' } else { '+' };
+            let minutes = minutes.unsigned_abs();
+            let _ = write!(out, "{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+        }
+        None => {
+            unit.write_moment(seconds, units, out);
+            if zone.is_some() {
+                out.push(b'Z');
             }
         }
+    }
+}
+
+/// The values of `array`, twelve bytes each, as strings; `write` needs no escapes.
+struct Twelves<W> {
+    array: FixedSizeBinaryArray,
+    write: W,
+}
+
+impl<W: Fn([u8; 12], &mut Vec<u8>) + Send + Sync> Values for Twelves<W> {
+    fn write(&self, row: usize, out: &mut Vec<u8>) {
+        out.push(b'"');
+        if let Ok(bytes) = self.array.value(row).try_into() {
+            (self.write)(bytes, out);
+        }
+        out.push(b'"');
+    }
+}
+
+fn twelves(
+    array: &dyn Array,
+    write: impl Fn([u8; 12], &mut Vec<u8>) + Send + Sync + 'static,
+) -> Result<Box<dyn Values>> {
+    Ok(Box::new(Twelves { array: downcast(array)?, write }))
+}
+
+/// The timestamps of `array` as Parquet's INT96, every one of which has a date.
+pub(super) fn int96(array: &dyn Array, zone: Option<&str>) -> Result<Box<dyn Values>> {
+    const JULIAN_DAY_OF_1970: i64 = 2_440_588;
+    let (unit, zone) = (Unit::from(TimeUnit::Nanosecond), zone.map(Zone::new));
+    twelves(array, move |[a, b, c, d, e, f, g, h, day @ ..], out| {
+        let (seconds, nanoseconds) = unit.split(i64::from_le_bytes([a, b, c, d, e, f, g, h]));
+        let days = i64::from(i32::from_le_bytes(day)) - JULIAN_DAY_OF_1970;
+        write_timestamp(unit, days * DAY + seconds, nanoseconds, zone, out);
+    })
+}
+
+/// The lengths of time of `array` as Parquet's INTERVAL. Its numbers have no sign by the letter; who writes one below zero means it.
+pub(super) fn interval(array: &dyn Array) -> Result<Box<dyn Values>> {
+    twelves(array, |[a, b, c, d, e, f, g, h, rest @ ..], out| {
+        let [months, days, milliseconds] = [[a, b, c, d], [e, f, g, h], rest].map(i32::from_le_bytes);
+        write_interval(months, days, milliseconds.into(), 1_000, out);
     })
 }
 
