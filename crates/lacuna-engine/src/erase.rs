@@ -735,17 +735,13 @@ impl Rewrite {
     fn run(&self, before: &FileAt, out: File) -> Result<Rewritten, ShardError> {
         let change = self.anonymize.as_deref().map_or(Change::Delete, Change::Anonymize);
         let mut out = BufWriter::with_capacity(64 << 10, out);
-        let (hits, limits) = (&self.hits, &self.limits);
+        let (hits, limits, unwanted) = (&self.hits, &self.limits, [self.erased.as_ref(), self.asked.as_ref()]);
         let rewritten = match &self.format {
             ShardFormat::Parquet => {
-                let unwanted = [self.erased.as_ref(), self.asked.as_ref()];
                 let unwanted = if self.sweeps { &unwanted[..] } else { &[] };
                 lacuna_erase::parquet::rewrite(before, hits, change, unwanted, limits, &mut out)?
             }
-            ShardFormat::Arrow => {
-                let unwanted = if self.asked.is_empty() { &self.erased } else { &self.asked };
-                lacuna_erase::ipc::rewrite(before, hits, change, unwanted, limits, &mut out)?
-            }
+            ShardFormat::Arrow => lacuna_erase::ipc::rewrite(before, hits, change, &unwanted, limits, &mut out)?,
             ShardFormat::Text(format) => {
                 lacuna_erase::text::rewrite(before, format, hits, change, self.poison_keep, limits, &mut out)?
             }

@@ -1,6 +1,6 @@
 //! Matched rows out of Arrow IPC files and streams.
 //!
-//! Messages without a matched row are copied byte for byte. Those with one are taken apart to their values and put together
+//! Messages without a matched row are copied byte for byte, unless a value that leaves stands in them where no row shows it. Those with one are taken apart to their values and put together
 //! from the values that stay, so that nothing else survives: no value behind a null, no sliced-off part of a buffer, no view's
 //! data that no view points to. The message's metadata is not built anew but patched: whatever else it says stays. A batch that
 //! loses all its rows stays as a batch without rows, so that a file's footer keeps its list.
@@ -14,6 +14,7 @@
 //! - `dictionary`: which entries go, and what stands in for them.
 //! - `rewrite`: the pass over the shard.
 //! - `survivors`: the proof that all other rows stay.
+//! - `unseen`: what stands in a message's bytes and in no row of it.
 //! - `residue`: what a shard still holds outside its rows.
 
 mod dictionary;
@@ -23,6 +24,7 @@ mod patch;
 mod residue;
 mod rewrite;
 mod survivors;
+mod unseen;
 
 pub use residue::residue;
 pub use rewrite::rewrite;

@@ -1,4 +1,4 @@
-//! What a shard still holds of the wanted values outside its rows: in dictionaries and in metadata.
+//! What a shard still holds of the wanted values outside its rows: in dictionaries, in metadata, and in bytes that no row shows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,13 +16,16 @@ use roaring::RoaringBitmap;
 
 use super::events;
 use super::gather::{Gathered, Rules, Taken, gather};
-use super::rewrite::{has_dictionary, in_dictionaries};
+use super::rewrite::{decoded, gathered, has_dictionary, in_dictionaries};
+use super::unseen::Unseen;
 use crate::{ReadAt, Residue, Result};
 
-/// Finds wanted values that no row of the shard has any more: entries of dictionaries that no row points to, and the values in
-/// the metadata of schema, columns, messages and footer. Each place is named once.
+/// Finds wanted values that no row of the shard has any more: entries of dictionaries that no row points to, the values in
+/// the metadata of schema, columns, messages and footer, and those in bytes of batches that are no row's. Each place is named once.
 pub fn residue(input: &dyn ReadAt, matcher: &Matcher, limits: &Limits) -> Result<Vec<Residue>> {
-    let mut search = Search { matcher, paths: Vec::new(), dictionaries: HashMap::new(), places: HashSet::new() };
+    let unseen = Unseen::new(&[matcher])?;
+    let mut search =
+        Search { matcher, unseen, paths: Vec::new(), dictionaries: HashMap::new(), places: HashSet::new() };
     let tail = events(input, limits, &mut |event| search.event(event))?;
     if let Some(tail) = tail {
         search.footer(&tail)?;
@@ -37,6 +40,7 @@ pub fn residue(input: &dyn ReadAt, matcher: &Matcher, limits: &Limits) -> Result
 
 struct Search<'a> {
     matcher: &'a Matcher,
+    unseen: Unseen,
     /// Where the wanted fields lie, for those that lie in dictionaries.
     paths: Vec<(&'a FieldTest, Path)>,
     dictionaries: HashMap<i64, Dictionary>,
@@ -55,7 +59,7 @@ impl Search<'_> {
         match event {
             Event::Marker(_) => {}
             Event::Schema(message, table) => {
-                self.paths.extend(in_dictionaries(self.matcher, &table)?);
+                self.paths.extend(in_dictionaries(&[self.matcher], &table)?);
                 self.metadata(&table.schema.metadata, "the schema's metadata");
                 self.fields(table.schema.fields());
                 self.message(&message)?;
@@ -67,6 +71,7 @@ impl Search<'_> {
             Event::Rows(message, batch) => {
                 self.message(&message)?;
                 self.rows(&batch)?;
+                self.unseen(&message, &batch)?;
             }
         }
         Ok(())
@@ -102,6 +107,19 @@ impl Search<'_> {
             for (id, used) in gathered.used {
                 self.dictionaries.entry(id).or_default().used |= used;
             }
+        }
+        Ok(())
+    }
+
+    fn unseen(&mut self, message: &Message, batch: &Rows) -> Result<()> {
+        if self.unseen.is_nothing() {
+            return Ok(());
+        }
+        let columns = decoded(batch)?;
+        if self.unseen.stands_in(message, &batch.batch, &columns)
+            && self.unseen.are_in(message, &batch.batch, &columns, &gathered(batch)?)
+        {
+            self.places.insert("the bytes of a batch, beside its rows".into());
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
 
+use arrow::array::{Array as _, ArrayData};
 use lacuna_scan::ipc::footer::{Block, Blocks};
 use lacuna_scan::ipc::frame::Message;
 use lacuna_scan::ipc::message::Batch;
@@ -17,11 +18,13 @@ use roaring::{RoaringBitmap, RoaringTreemap};
 use super::dictionary::{Plan, Plans, Surveyed};
 use super::gather::{BLANK, Gathered, Rules, Taken, gather};
 use super::pack::Body;
+use super::unseen::Unseen;
 use super::{events, patch};
 use crate::{Change, Error, ReadAt, Result, Rewritten};
 
 /// Writes the shard `input` to `out` with the rows `hits` changed. What was not touched is written byte for byte. Entries of
-/// dictionaries that `matcher` wants go with the rows, also those that no row ever pointed to.
+/// dictionaries that `unwanted` wants go with the rows, also those that no row ever pointed to; so does what stands elsewhere in the bytes
+/// of a message, and in none of its rows.
 ///
 /// Fails with [`Error::Unfaithful`] when a row of `hits` is not in the shard, and where the shard's layout does not allow the
 /// change; `out` then holds a part of a shard, to be thrown away.
@@ -29,15 +32,17 @@ pub fn rewrite(
     input: &dyn ReadAt,
     hits: &RoaringTreemap,
     change: Change<'_>,
-    matcher: &Matcher,
+    unwanted: &[&Matcher],
     limits: &Limits,
     out: &mut (dyn Write + Send),
 ) -> Result<Rewritten> {
-    let plans = if hits.is_empty() { Plans::new() } else { survey(input, hits, change, matcher, limits)? };
+    let plans = if hits.is_empty() { Plans::new() } else { survey(input, hits, change, unwanted, limits)? };
+    let unseen = if hits.is_empty() { Unseen::nothing() } else { Unseen::new(unwanted)? };
     let mut writer = Writer {
         limits,
         rows: Selection::new(hits, change),
         plans,
+        unseen,
         given: HashMap::new(),
         out,
         written: 0,
@@ -133,7 +138,7 @@ fn survey(
     input: &dyn ReadAt,
     hits: &RoaringTreemap,
     change: Change<'_>,
-    matcher: &Matcher,
+    unwanted: &[&Matcher],
     limits: &Limits,
 ) -> Result<Plans> {
     let mut wanted = Vec::new();
@@ -148,7 +153,7 @@ fn survey(
                     return Err(Error::Unfaithful("it has dictionaries within dictionaries".into()));
                 }
                 rows.learn(&table)?;
-                wanted = in_dictionaries(matcher, &table)?;
+                wanted = in_dictionaries(unwanted, &table)?;
             }
             Event::Dictionary(_, given) => {
                 let entries = wanted_entries(&given, &wanted);
@@ -171,10 +176,10 @@ fn survey(
     Ok(plans)
 }
 
-/// The fields of `matcher` whose values lie in dictionaries, with the ways there.
-pub(super) fn in_dictionaries<'m>(matcher: &'m Matcher, table: &Table) -> Result<Vec<(&'m FieldTest, Path)>> {
+/// The fields of `matchers` whose values lie in dictionaries, with the ways there.
+pub(super) fn in_dictionaries<'m>(matchers: &[&'m Matcher], table: &Table) -> Result<Vec<(&'m FieldTest, Path)>> {
     let mut wanted = Vec::new();
-    for field in matcher.fields().iter().filter(|field| field.is_wanted()) {
+    for field in matchers.iter().flat_map(|matcher| matcher.fields()).filter(|field| field.is_wanted()) {
         let paths = resolve(field.column(), table)?.into_iter();
         wanted.extend(paths.filter(|path| path.dictionary.is_some()).map(|path| (field, path)));
     }
@@ -234,6 +239,7 @@ struct Writer<'a> {
     limits: &'a Limits,
     rows: Selection<'a>,
     plans: Plans,
+    unseen: Unseen,
     /// How often each dictionary was given anew so far.
     given: HashMap<i64, usize>,
     out: &'a mut (dyn Write + Send),
@@ -299,7 +305,9 @@ impl Writer<'_> {
         let entries = given.first..given.values.len();
         let stand_ins: Vec<Vec<u8>> = entries.clone().filter_map(|entry| plan.stand_ins.get(&entry).cloned()).collect();
         // Also what stays of a dictionary that loses entries: the buffers of views may hold bytes that no view shows.
-        if plan.stand_ins.is_empty() {
+        let loses = !plan.stand_ins.is_empty();
+        let raw = [given.values.to_data()];
+        if !loses && !self.unseen.stands_in(&message, &given.batch, &raw) {
             return Ok(message);
         }
         let values = given.values.slice(given.first, entries.len());
@@ -313,6 +321,9 @@ impl Writer<'_> {
         let mut gathered = Gathered::default();
         let mut variadic = given.batch.variadic.iter().copied();
         gather(&given.column, &values, &slots, &Taken::default(), &mut variadic, &rules, &mut gathered)?;
+        if !loses && !self.unseen.are_in(&message, &given.batch, &raw, &gathered) {
+            return Ok(message);
+        }
         let body = pack(&given.batch, &message, &gathered, self.limits)?;
         patch::message(&message, given.batch.rows, &gathered, body, self.limits)
     }
@@ -321,7 +332,7 @@ impl Writer<'_> {
     fn batch(&mut self, message: Message, batch: &Rows) -> Result<Message> {
         let Some(selected) = self.rows.next(batch.batch.rows)? else {
             self.rows_after += batch.batch.rows as u64;
-            return Ok(message);
+            return self.cleared(message, batch);
         };
         self.rows_after += selected.stay.len() as u64;
         let ids = batch.table.dictionaries.keys();
@@ -338,6 +349,45 @@ impl Writer<'_> {
         }
         patch::message(&message, selected.stay.len(), &whole, body, self.limits)
     }
+}
+
+impl Writer<'_> {
+    /// A batch's message none of whose rows changes: as it is, or laid anew where a value that leaves stands in it and no row shows it.
+    fn cleared(&self, message: Message, batch: &Rows) -> Result<Message> {
+        if self.unseen.is_nothing() {
+            return Ok(message);
+        }
+        let columns = decoded(batch)?;
+        if !self.unseen.stands_in(&message, &batch.batch, &columns) {
+            return Ok(message);
+        }
+        let whole = gathered(batch)?;
+        if !self.unseen.are_in(&message, &batch.batch, &columns, &whole) {
+            return Ok(message);
+        }
+        let body = pack(&batch.batch, &message, &whole, self.limits)?;
+        patch::message(&message, batch.batch.rows, &whole, body, self.limits)
+    }
+}
+
+/// The columns of a batch as they were decoded, if it is compressed.
+pub(super) fn decoded(batch: &Rows) -> Result<Vec<ArrayData>> {
+    if batch.batch.codec.is_none() {
+        return Ok(Vec::new());
+    }
+    (0..batch.table.columns.len()).map(|at| Ok(batch.column(at)?.to_data())).collect()
+}
+
+/// All rows of a batch, and nothing else.
+pub(super) fn gathered(batch: &Rows) -> Result<Gathered> {
+    let rules = Rules { union_validity: batch.batch.union_validity, ..Rules::default() };
+    let all: Vec<u32> = (0..).take(batch.batch.rows).collect();
+    let mut whole = Gathered::default();
+    for (at, column) in batch.table.columns.iter().enumerate() {
+        let mut variadic = batch.batch.variadic[batch.places[at].variadic..].iter().copied();
+        gather(column, &batch.column(at)?, &all, &Taken::default(), &mut variadic, &rules, &mut whole)?;
+    }
+    Ok(whole)
 }
 
 /// Whether values of the column can be written as bytes that stand in for others.

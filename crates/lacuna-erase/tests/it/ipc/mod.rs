@@ -29,7 +29,7 @@ fn rewrite_for(bytes: &[u8], hits: &[u64], change: Change<'_>, matcher: &Matcher
     let mut out = Vec::new();
     let hits = hits.iter().copied().collect();
     let before = Bytes::copy_from_slice(bytes);
-    let done = ipc::rewrite(&before, &hits, change, matcher, &Limits::default(), &mut out)?;
+    let done = ipc::rewrite(&before, &hits, change, &[matcher], &Limits::default(), &mut out)?;
     // Whatever is rewritten is proved.
     let after = Bytes::from(out);
     let proved = ipc::survivors(&before, &after, &hits, change, &Limits::default())?;

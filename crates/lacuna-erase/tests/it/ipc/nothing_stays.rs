@@ -9,10 +9,12 @@ use arrow::array::{
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, UnionFields};
 use arrow::ipc::CompressionType;
-use lacuna_erase::Change;
+use bytes::Bytes;
+use lacuna_erase::{Change, ipc};
+use lacuna_scan::Limits;
 
 use super::tables::encode;
-use super::{holds, rewrite};
+use super::{holds, matcher, messages, read, rewrite, rewrite_for};
 
 const CANARY: &str = "canary@contoso.example";
 const KEPT: &str = "kept@contoso.example";
@@ -105,4 +107,42 @@ fn in_bytes_beside_views() {
     let data = Buffer::from(format!("{KEPT}{CANARY}").as_bytes());
     let view = arrow::array::builder::make_view(KEPT.as_bytes(), 0, 0);
     check(Arc::new(BinaryViewArray::new(vec![view, view].into(), vec![data], None)));
+}
+
+/// Takes the only row with the canary out of the second of two batches; the first one holds it where no row shows it.
+fn check_beside(bytes: &[u8], row: u64) {
+    let canary = matcher(&[("c".to_owned(), CANARY.to_owned())]);
+    let places = |bytes: &[u8]| ipc::residue(&Bytes::copy_from_slice(bytes), &canary, &Limits::default()).unwrap();
+    let copied = rewrite(bytes, &[row], Change::Delete).unwrap().0;
+    assert!(holds(&copied, CANARY.as_bytes()), "the test must put the canary into the first batch");
+    assert_eq!(places(&copied).len(), 1);
+    let (out, _) = rewrite_for(bytes, &[row], Change::Delete, &canary).unwrap();
+    assert!(!holds(&out, CANARY.as_bytes()));
+    assert_eq!((places(&out).len(), read(&out)[0].clone()), (0, read(bytes)[0].clone()));
+}
+
+#[test]
+fn in_batches_that_keep_all_their_rows() {
+    // Views of slices: every batch has the data of all.
+    let views: ArrayRef = Arc::new(StringViewArray::from(vec![KEPT, "other@contoso.example", CANARY, KEPT]));
+    let batch = RecordBatch::try_from_iter_with_nullable([("c", views, true)]).unwrap();
+    let slices = [batch.slice(0, 2), batch.slice(2, 2)];
+    for (file, codec) in [(true, None), (false, Some(CompressionType::ZSTD)), (true, Some(CompressionType::LZ4_FRAME))]
+    {
+        check_beside(&encode(&batch.schema(), &slices, file, codec, 8), 2);
+    }
+    // Some writers pad a slice's buffer with what comes next, and not with zeros.
+    let batches = [[KEPT, "a"], ["b", CANARY]]
+        .map(|column| RecordBatch::try_from_iter_with_nullable([("c", texts(&column), true)]).unwrap());
+    let mut bytes = encode(&batches[0].schema(), &batches, true, None, 64);
+    let at = bytes.windows(KEPT.len()).position(|window| window == KEPT.as_bytes()).unwrap() + KEPT.len() + 1;
+    bytes[at..at + CANARY.len()].copy_from_slice(CANARY.as_bytes());
+    check_beside(&bytes, 3);
+    // What a row of the batch shows is that row's.
+    let batches = [[KEPT, CANARY], ["b", CANARY]]
+        .map(|column| RecordBatch::try_from_iter_with_nullable([("c", texts(&column), true)]).unwrap());
+    let bytes = encode(&batches[0].schema(), &batches, true, None, 64);
+    let canary = matcher(&[("c".to_owned(), CANARY.to_owned())]);
+    let (out, _) = rewrite_for(&bytes, &[3], Change::Delete, &canary).unwrap();
+    assert_eq!(messages(&out)[1].body, messages(&bytes)[1].body);
 }
