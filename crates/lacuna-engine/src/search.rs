@@ -385,7 +385,7 @@ pub(crate) struct Opened {
 
 /// Reads a Parquet shard's metadata. On this machine the thread that parses it also opens the file and reads it.
 pub(crate) async fn open(shop: &Workshop, origin: &Origin, bytes_read: &AtomicU64) -> Result<Opened, ShardError> {
-    let (size, limits, is_near) = (origin.size(), shop.limits, origin.is_near());
+    let (size, limits, mut is_near) = (origin.size(), shop.limits, origin.is_near());
     let mut range = size.saturating_sub(TAIL_BYTES)..size;
     let mut near = None;
     loop {
@@ -400,16 +400,21 @@ pub(crate) async fn open(shop: &Workshop, origin: &Origin, bytes_read: &AtomicU6
             };
             let bytes = match (&near, loaded) {
                 (Some(near), _) => {
-                    near.with(&of, Bytes::copy_from_slice).and_then(|bytes| near.check().map(|()| bytes))?
+                    Some(near.with(&of, Bytes::copy_from_slice).and_then(|bytes| near.check().map(|()| bytes))?)
                 }
-                (None, loaded) => loaded.map(|loaded| loaded.bytes).unwrap_or_default(),
+                (None, loaded) => loaded.map(|loaded| loaded.bytes),
             };
-            let footer = footer(size, &bytes, &limits)?;
+            let read = bytes.map(|bytes| footer(size, &bytes, &limits).map(|footer| (footer, bytes))).transpose()?;
             drop(room);
-            Ok::<_, ShardError>((footer, bytes, near))
+            Ok::<_, ShardError>((read, near))
         };
-        let (footer, bytes, opened) = shop.cpu.run(work).await??;
+        let (read, opened) = shop.cpu.run(work).await??;
         near = opened;
+        let Some((footer, bytes)) = read else {
+            // It lies on this machine, and is for its store alone to read.
+            is_near = false;
+            continue;
+        };
         if near.is_some() {
             bytes_read.fetch_add(length, Ordering::Relaxed);
         }

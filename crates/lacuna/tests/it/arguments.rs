@@ -13,7 +13,7 @@ use crate::home::{ALICE, Home};
 #[case::unknown_kind(&["find", "--tenant", "contoso", "--subject", "emial=x"], "did you mean `email`?")]
 #[case::kind_of_another_source(
     &["find", "--tenant", "contoso", "--source", "activity", "--subject", "event=8"],
-    "no source maps identifiers of a kind that is asked for; there are "
+    "no source maps identifiers of a kind that is asked for; the only one is `email`"
 )]
 #[case::swapped(&["find", "--tenant", "contoso", "--subject", "alice@example.org=email"], "a kind that is asked for; there are ")]
 #[case::fixed_tenant(
