@@ -1,4 +1,11 @@
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
+use arrow::ipc::writer::StreamWriter;
+use arrow::record_batch::RecordBatch;
 use lacuna_engine::{Error, verify};
+use parquet::arrow::ArrowWriter;
+use serde_json::json;
 
 use crate::world::{World, export, key, mixed, ndjson, parquet, source};
 
@@ -102,4 +109,46 @@ async fn a_changed_package_is_found_out() {
     world.packages.write(&path, content, lacuna_store::Condition::Any, options).await.unwrap();
     let found = verify::package(&world.packages, "T/r1", &key().verifying_key()).await.unwrap();
     assert_eq!(found.mismatches.len(), 1, "{:?}", found.mismatches);
+}
+
+/// `bytes` with `text` made Latin-1 wherever it stands.
+fn in_latin1(bytes: &[u8], text: &[u8; 4]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for at in 0..bytes.len() - 3 {
+        if bytes[at..].starts_with(text) {
+            bytes[at..at + 4].copy_from_slice(b"caf\xe9");
+        }
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf8_costs_no_record() {
+    let column = |values: [&str; 3]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+    let columns = [("TenantId", column(["T"; 3])), ("UserId", column(["u3"; 3])), ("Note", column(["a", "QQQQ", "c"]))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let (mut parquet, mut arrow) = (Vec::new(), Vec::new());
+    let mut writer = ArrowWriter::try_new(&mut parquet, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let mut writer = StreamWriter::try_new(&mut arrow, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let world = World::new();
+    world.put("a/1.parquet", in_latin1(&parquet, b"QQQQ")).await;
+    world.put("a/2.arrows", in_latin1(&arrow, b"QQQQ")).await;
+    for shard in ["a/1.parquet", "a/2.arrows"] {
+        let source = source("all", shard);
+        let outcome = world.run(vec![source.clone()], vec![export(&shard[2..3], "u3")]).await.unwrap();
+        assert!(outcome.is_complete(), "{outcome:?}");
+        let file =
+            &world.packages().await[&format!("T/{}/Office/SharePoint/ProductAndServiceUsage.json", &shard[2..3])];
+        let records: serde_json::Value = serde_json::from_slice(file).unwrap();
+        let notes: Vec<_> = records.as_array().unwrap().iter().map(|record| record["Note"].clone()).collect();
+        assert_eq!(notes, [json!("a"), json!({ "base64": "Y2Fm6Q==" }), json!("c")], "{shard}");
+        let mut shown = Vec::new();
+        world.engine().cat(&source, shard, &mut shown).await.unwrap();
+        assert!(String::from_utf8(shown).unwrap().contains(r#""Note":{"base64":"Y2Fm6Q=="}"#), "{shard}");
+    }
 }

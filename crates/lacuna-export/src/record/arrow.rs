@@ -24,7 +24,7 @@ use crate::{Error, NESTING_MAX, Result, json};
 /// |---|---|
 /// | integers, decimals | a number with all its digits; a decimal with as many after the point as its scale |
 /// | floats | the shortest number that reads back the same; `"NaN"`, `"Infinity"`, `"-Infinity"` |
-/// | text; JSON text | a string |
+/// | text; JSON text | a string; [text](lacuna_scan::Stored::Text) that is not UTF-8: `{"base64":"…"}` |
 /// | binary | a base64 string; 16 bytes that the field calls `arrow.uuid`: a UUID |
 /// | timestamps | RFC 3339, with as many digits of a second as their unit has, and their zone's offset (`Z` for UTC, and where a zone is unknown or its offset has seconds); without a zone no suffix |
 /// | dates, times | `2017-04-28`, `12:09:29.000`; a 64-bit date that is no midnight has its time |

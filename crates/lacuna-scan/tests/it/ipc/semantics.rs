@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, ListArray, NullArray, RecordBatch, RunArray,
-    StringArray, StructArray, UnionArray,
+    ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int64Array, ListArray, NullArray, RecordBatch,
+    RunArray, StringArray, StructArray, UnionArray,
 };
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Int8Type, Int16Type, Int32Type, Int64Type, Schema, UnionFields};
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use lacuna_scan::ipc::records;
-use lacuna_scan::{Error, Limits, Record};
+use lacuna_scan::{Error, Limits, Record, Stored};
 
 use super::tables::encode;
 use super::{matcher, search, tenant_matcher};
@@ -195,4 +196,26 @@ fn every_row_of_a_shard_in_its_order() {
     let bytes = encode(&batches[0].schema(), &batches, true, None, 8);
     let failed = records(&mut bytes.as_slice(), &Limits::default(), &mut |_, _| Err(std::io::Error::other("full")));
     assert!(matches!(failed, Err(Error::Sink(_))));
+}
+
+#[test]
+fn text_that_is_not_utf8_is_shown_as_its_bytes() {
+    let lists = OffsetBuffer::from_lengths([1, 1]);
+    let notes = texts(&[Some("QQQQ"), Some("b")]);
+    let listed = ListArray::new(Arc::new(Field::new("item", DataType::Utf8, true)), lists, notes.clone(), None);
+    let batch = batch(vec![("user", texts(&[Some("ann"); 2])), ("note", notes), ("notes", Arc::new(listed))]);
+    let mut bytes = file(&batch);
+    for at in 0..bytes.len() - 4 {
+        if bytes[at..].starts_with(b"QQQQ") {
+            bytes[at..at + 4].copy_from_slice(b"caf\xe9");
+        }
+    }
+    let kept = search(&bytes, &matcher(&[("user", "ann")])).unwrap().1;
+    let (_, _, found) = &kept.0[0];
+    assert_eq!(found.column(1).as_binary::<i32>().value(0), b"caf\xe9");
+    assert_eq!(found.column(2).as_list::<i32>().value(0).as_binary::<i32>().value(0), b"caf\xe9");
+    let schema = found.schema();
+    let DataType::List(element) = schema.field(2).data_type() else { panic!("no list") };
+    let stored = [schema.field(0), schema.field(1), element.as_ref()].map(Stored::of);
+    assert_eq!(stored, [None, Some(Stored::Text), Some(Stored::Text)]);
 }
