@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
 use arrow::ipc;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use lacuna_scan::Stored;
+use lacuna_scan::ipc::schema::{kept, kept_fields};
 use parquet::arrow::ARROW_SCHEMA_META_KEY;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::{ConvertedType, Repetition, Type as Physical};
@@ -63,10 +62,9 @@ fn stored_schemas(metadata: &ParquetMetaData) -> impl Iterator<Item = &str> {
 
 /// Whether the library knows the integers of a stored schema: Polars has some of 128 bits, on which it panics.
 fn is_known(stored: &str) -> bool {
-    let Ok(bytes) = STANDARD.decode(stored) else { return false };
-    let message = bytes.strip_prefix(&[0xff; 4]).and_then(|rest| rest.get(4..)).unwrap_or(&bytes);
-    let schema = ipc::root_as_message(message).ok().and_then(|message| message.header_as_schema());
-    schema.is_some_and(|schema| schema.fields().into_iter().flatten().all(has_known_integers))
+    let message = kept(stored.as_bytes());
+    let fields = message.as_deref().and_then(kept_fields);
+    fields.is_some_and(|fields| fields.into_iter().all(has_known_integers))
 }
 
 fn has_known_integers(field: ipc::Field<'_>) -> bool {

@@ -66,8 +66,7 @@ impl Workshop {
     }
 
     /// How many shards are: on this machine twice as many as threads, because a shard that needs little of them waits between one piece of
-    /// work and the next. With one for each, finding a rare user in shards sorted by user took a fifth longer
-    /// (`cargo xtask bench --cases find-rare`).
+    /// work and the next: finding a rare user in shards sorted by user shows it (`cargo xtask bench --cases find-rare:sorted`).
     pub(crate) fn shards_at_once(&self, is_near: bool) -> usize {
         if is_near { 2 * self.threads } else { self.at_once(false) }
     }

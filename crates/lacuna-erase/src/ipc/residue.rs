@@ -16,7 +16,7 @@ use roaring::RoaringBitmap;
 
 use super::events;
 use super::gather::{Gathered, Rules, Taken, gather};
-use super::rewrite::{decoded, gathered, has_dictionary, in_dictionaries};
+use super::rewrite::{has_dictionary, in_dictionaries};
 use super::unseen::Unseen;
 use crate::{ReadAt, Residue, Result};
 
@@ -112,13 +112,7 @@ impl Search<'_> {
     }
 
     fn unseen(&mut self, message: &Message, batch: &Rows) -> Result<()> {
-        if self.unseen.is_nothing() {
-            return Ok(());
-        }
-        let columns = decoded(batch)?;
-        if self.unseen.stands_in(message, &batch.batch, &columns)
-            && self.unseen.are_in(message, &batch.batch, &columns, &gathered(batch)?)
-        {
+        if self.unseen.beside(message, batch)?.is_some() {
             self.places.insert("the bytes of a batch, beside its rows".into());
         }
         Ok(())

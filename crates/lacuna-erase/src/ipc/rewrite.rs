@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayData};
+use arrow::array::Array as _;
 use lacuna_scan::ipc::footer::{Block, Blocks};
 use lacuna_scan::ipc::frame::Message;
 use lacuna_scan::ipc::message::Batch;
@@ -307,7 +307,8 @@ impl Writer<'_> {
         // Also what stays of a dictionary that loses entries: the buffers of views may hold bytes that no view shows.
         let loses = !plan.stand_ins.is_empty();
         let raw = [given.values.to_data()];
-        if !loses && !self.unseen.stands_in(&message, &given.batch, &raw) {
+        let held = if loses { 0 } else { self.unseen.held(&message, &given.batch, &raw) };
+        if !loses && held == 0 {
             return Ok(message);
         }
         let values = given.values.slice(given.first, entries.len());
@@ -321,7 +322,7 @@ impl Writer<'_> {
         let mut gathered = Gathered::default();
         let mut variadic = given.batch.variadic.iter().copied();
         gather(&given.column, &values, &slots, &Taken::default(), &mut variadic, &rules, &mut gathered)?;
-        if !loses && !self.unseen.are_in(&message, &given.batch, &raw, &gathered) {
+        if !loses && held <= self.unseen.shown(&gathered) {
             return Ok(message);
         }
         let body = pack(&given.batch, &message, &gathered, self.limits)?;
@@ -349,45 +350,13 @@ impl Writer<'_> {
         }
         patch::message(&message, selected.stay.len(), &whole, body, self.limits)
     }
-}
 
-impl Writer<'_> {
     /// A batch's message none of whose rows changes: as it is, or laid anew where a value that leaves stands in it and no row shows it.
     fn cleared(&self, message: Message, batch: &Rows) -> Result<Message> {
-        if self.unseen.is_nothing() {
-            return Ok(message);
-        }
-        let columns = decoded(batch)?;
-        if !self.unseen.stands_in(&message, &batch.batch, &columns) {
-            return Ok(message);
-        }
-        let whole = gathered(batch)?;
-        if !self.unseen.are_in(&message, &batch.batch, &columns, &whole) {
-            return Ok(message);
-        }
-        let body = pack(&batch.batch, &message, &whole, self.limits)?;
-        patch::message(&message, batch.batch.rows, &whole, body, self.limits)
+        let Some(rows) = self.unseen.beside(&message, batch)? else { return Ok(message) };
+        let body = pack(&batch.batch, &message, &rows, self.limits)?;
+        patch::message(&message, batch.batch.rows, &rows, body, self.limits)
     }
-}
-
-/// The columns of a batch as they were decoded, if it is compressed.
-pub(super) fn decoded(batch: &Rows) -> Result<Vec<ArrayData>> {
-    if batch.batch.codec.is_none() {
-        return Ok(Vec::new());
-    }
-    (0..batch.table.columns.len()).map(|at| Ok(batch.column(at)?.to_data())).collect()
-}
-
-/// All rows of a batch, and nothing else.
-pub(super) fn gathered(batch: &Rows) -> Result<Gathered> {
-    let rules = Rules { union_validity: batch.batch.union_validity, ..Rules::default() };
-    let all: Vec<u32> = (0..).take(batch.batch.rows).collect();
-    let mut whole = Gathered::default();
-    for (at, column) in batch.table.columns.iter().enumerate() {
-        let mut variadic = batch.batch.variadic[batch.places[at].variadic..].iter().copied();
-        gather(column, &batch.column(at)?, &all, &Taken::default(), &mut variadic, &rules, &mut whole)?;
-    }
-    Ok(whole)
 }
 
 /// Whether values of the column can be written as bytes that stand in for others.

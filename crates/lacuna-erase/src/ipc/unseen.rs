@@ -2,13 +2,14 @@
 //! slices pad with what comes next), in the data of views that several batches repeat, under nulls.
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use arrow::array::ArrayData;
+use arrow::array::{Array as _, ArrayData};
 use arrow::datatypes::DataType;
 use lacuna_scan::Matcher;
 use lacuna_scan::ipc::frame::Message;
 use lacuna_scan::ipc::message::Batch;
+use lacuna_scan::ipc::reader::Rows;
 
-use super::gather::Gathered;
+use super::gather::{Gathered, Rules, Taken, gather};
 use crate::{Error, Result};
 
 /// Shorter values would stand in any bytes.
@@ -25,10 +26,6 @@ impl Unseen {
         Self { values: None }
     }
 
-    pub(super) fn is_nothing(&self) -> bool {
-        self.values.is_none()
-    }
-
     pub(super) fn new(matchers: &[&Matcher]) -> Result<Self> {
         let fields = matchers.iter().flat_map(|matcher| matcher.fields()).filter(|field| field.is_wanted());
         let values: Vec<&[u8]> = fields
@@ -42,23 +39,31 @@ impl Unseen {
         Ok(Self { values: Some(built.map_err(|_| Error::Unfaithful("too many values leave it at once".into()))?) })
     }
 
-    /// Whether any wanted value stands in a message, in its rows or elsewhere. `columns` are its decoded columns, which are looked at where
-    /// the message is compressed.
-    pub(super) fn stands_in(&self, message: &Message, batch: &Batch, columns: &[ArrayData]) -> bool {
-        self.values.is_some() && self.in_message(message, batch, columns) > 0
+    /// All rows of a batch, and nothing else, if a wanted value stands in its message beside them.
+    pub(super) fn beside(&self, message: &Message, rows: &Rows) -> Result<Option<Gathered>> {
+        if self.values.is_none() {
+            return Ok(None);
+        }
+        let columns = if rows.batch.codec.is_some() { decoded(rows)? } else { Vec::new() };
+        let held = self.held(message, &rows.batch, &columns);
+        if held == 0 {
+            return Ok(None);
+        }
+        let all = gathered(rows)?;
+        Ok((held > self.shown(&all)).then_some(all))
     }
 
-    /// Whether a message holds more wanted values than its rows, which are `gathered`.
-    pub(super) fn are_in(&self, message: &Message, batch: &Batch, columns: &[ArrayData], gathered: &Gathered) -> bool {
-        let shown: usize = gathered.buffers.iter().map(|buffer| self.count(buffer)).sum();
-        self.in_message(message, batch, columns) > shown
-    }
-
-    fn in_message(&self, message: &Message, batch: &Batch, columns: &[ArrayData]) -> usize {
+    /// How many wanted values a message holds. `columns` are its decoded columns, which are looked at where it is compressed.
+    pub(super) fn held(&self, message: &Message, batch: &Batch, columns: &[ArrayData]) -> usize {
         match batch.codec {
             None => self.count(&message.body),
             Some(_) => columns.iter().map(|column| self.in_column(column)).sum(),
         }
+    }
+
+    /// How many gathered values hold.
+    pub(super) fn shown(&self, gathered: &Gathered) -> usize {
+        gathered.buffers.iter().map(|buffer| self.count(buffer)).sum()
     }
 
     fn in_column(&self, column: &ArrayData) -> usize {
@@ -73,4 +78,21 @@ impl Unseen {
     fn count(&self, bytes: &[u8]) -> usize {
         self.values.as_ref().map_or(0, |values| values.find_overlapping_iter(bytes).count())
     }
+}
+
+/// The columns of a batch as they were decoded.
+fn decoded(batch: &Rows) -> Result<Vec<ArrayData>> {
+    (0..batch.table.columns.len()).map(|at| Ok(batch.column(at)?.to_data())).collect()
+}
+
+/// All rows of a batch, and nothing else.
+fn gathered(batch: &Rows) -> Result<Gathered> {
+    let rules = Rules { union_validity: batch.batch.union_validity, ..Rules::default() };
+    let all: Vec<u32> = (0..).take(batch.batch.rows).collect();
+    let mut whole = Gathered::default();
+    for (at, column) in batch.table.columns.iter().enumerate() {
+        let mut variadic = batch.batch.variadic[batch.places[at].variadic..].iter().copied();
+        gather(column, &batch.column(at)?, &all, &Taken::default(), &mut variadic, &rules, &mut whole)?;
+    }
+    Ok(whole)
 }

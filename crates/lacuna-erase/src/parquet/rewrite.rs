@@ -175,15 +175,16 @@ impl Source<'_> {
         self.swept.get(&group).unwrap_or(&self.fates)
     }
 
-    fn has_hits(&self, group: &RowGroup<'_>) -> bool {
-        self.hits.range_cardinality(group.first_row..group.first_row + group.rows) > 0
+    /// How many matched rows a row group has.
+    fn matched(&self, group: &RowGroup<'_>) -> u64 {
+        self.hits.range_cardinality(group.first_row..group.first_row + group.rows)
     }
 
     /// The row groups without a matched row in which an unwanted value is no row's.
     fn to_sweep(&self) -> Result<HashMap<usize, Vec<Option<Fate>>>> {
         let leaves: Vec<usize> = (0..self.unwanted.len()).filter(|&leaf| !self.unwanted[leaf].is_empty()).collect();
         let groups = self.footer.row_groups.iter().enumerate();
-        let groups: Vec<_> = groups.filter(|(_, group)| !leaves.is_empty() && !self.has_hits(group)).collect();
+        let groups: Vec<_> = groups.filter(|(_, group)| !leaves.is_empty() && self.matched(group) == 0).collect();
         let look = |&(at, group): &(usize, &RowGroup<'_>)| -> Result<Option<(usize, Vec<Option<Fate>>)>> {
             let mut fates = vec![None; self.fates.len()];
             for &leaf in &leaves {
@@ -270,8 +271,7 @@ impl Writer<'_> {
     fn run(&mut self) -> Result<()> {
         self.write(b"PAR1")?;
         for (at, (new, old)) in self.groups.iter_mut().zip(&self.source.footer.row_groups).enumerate() {
-            let rows = old.first_row..old.first_row + old.rows;
-            let matched = self.source.hits.range_cardinality(rows);
+            let matched = self.source.matched(old);
             new.is_changed = matched > 0 || self.source.swept.contains_key(&at);
             new.is_gone = self.deletes && matched > 0 && matched == old.rows;
         }

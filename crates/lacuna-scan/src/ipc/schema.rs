@@ -7,8 +7,28 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, Schema, SchemaRef, TimeUnit, UnionFields, UnionMode};
 use arrow::ipc;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 
 use crate::{Error, Limits, Result, Stored};
+
+/// The message of a schema that a Parquet file keeps in its metadata: in base64, and with the marks that messages have in a stream, or
+/// without. `None` for what is no base64.
+pub fn kept(encoded: &[u8]) -> Option<Vec<u8>> {
+    const CONTINUES: [u8; 4] = [0xff; 4];
+    const LENGTH: usize = 4;
+    let mut message = BASE64_STANDARD.decode(encoded).ok()?;
+    if message.starts_with(&CONTINUES) {
+        message.drain(..(CONTINUES.len() + LENGTH).min(message.len()));
+    }
+    Some(message)
+}
+
+/// The fields of the schema in a [kept] message; `None` when there is none.
+pub fn kept_fields(message: &[u8]) -> Option<Vec<ipc::Field<'_>>> {
+    let schema = ipc::root_as_message(message).ok()?.header_as_schema()?;
+    Some(schema.fields().into_iter().flatten().collect())
+}
 
 /// A column, or a column within a column.
 #[derive(Clone, Debug, PartialEq)]

@@ -99,17 +99,24 @@ fn cells_that_hold_integers_as_floats() {
     assert_eq!(matcher.fields()[0].owners(Value::Cell(b"10.0")), [0, 1]);
 }
 
-#[test]
-fn uuids_in_text_and_bytes() {
-    let bytes = [0x6f, 0x96, 0x19, 0xff, 0x8b, 0x86, 0xd0, 0x11, 0xb4, 0x2d, 0x00, 0xcf, 0x4f, 0xc9, 0x64, 0xff];
+const MIXED_CASE_UUID: &str = "6f9619FF-8b86-D011-B42d-00cf4fc964ff";
+
+/// The usual forms of one UUID: with hyphens, without, in braces; all in lower and all in upper case.
+fn uuid_forms() -> Vec<String> {
     let lower = [
         "6f9619ff-8b86-d011-b42d-00cf4fc964ff",
         "6f9619ff8b86d011b42d00cf4fc964ff",
         "{6f9619ff-8b86-d011-b42d-00cf4fc964ff}",
     ];
-    let upper = lower.map(str::to_uppercase);
-    let forms: Vec<&str> = lower.iter().copied().chain(upper.iter().map(String::as_str)).collect();
-    let mixed = "6f9619FF-8b86-D011-B42d-00cf4fc964ff";
+    lower.map(str::to_owned).into_iter().chain(lower.map(str::to_uppercase)).collect()
+}
+
+#[test]
+fn uuids_in_text_and_bytes() {
+    let bytes = [0x6f, 0x96, 0x19, 0xff, 0x8b, 0x86, 0xd0, 0x11, 0xb4, 0x2d, 0x00, 0xcf, 0x4f, 0xc9, 0x64, 0xff];
+    let forms = uuid_forms();
+    let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
+    let mixed = MIXED_CASE_UUID;
     let folded = || Field { case: Case::Insensitive, ..field("u", "id") };
     for given in forms.iter().copied().chain([mixed]) {
         assert!(matches(field("u", "id"), given, Value::Bytes(&bytes)), "{given}");
@@ -183,14 +190,9 @@ fn pseudonyms_are_of_every_form_of_an_identifier() {
         let pseudonym = epochs.pseudonyms(&kind, hashed.as_bytes()).next().unwrap();
         matcher.fields()[0].owners(Value::Bytes(&pseudonym)) == [0]
     };
-    let lower = [
-        "6f9619ff-8b86-d011-b42d-00cf4fc964ff",
-        "6f9619ff8b86d011b42d00cf4fc964ff",
-        "{6f9619ff-8b86-d011-b42d-00cf4fc964ff}",
-    ];
-    let upper = lower.map(str::to_uppercase);
-    let forms: Vec<&str> = lower.iter().copied().chain(upper.iter().map(String::as_str)).collect();
-    let mixed = "6f9619FF-8b86-D011-B42d-00cf4fc964ff";
+    let forms = uuid_forms();
+    let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
+    let mixed = MIXED_CASE_UUID;
     for given in forms.iter().copied().chain([mixed]) {
         for form in &forms {
             assert!(matches(Case::Sensitive, given, form), "{given} {form}");
