@@ -5,9 +5,9 @@
 //! as decimals, whatever their width, scale or notation. CSV has text only, of which a whole number that is written as a float is that
 //! integer. A column that mixes the cases of a UUID's letters is one to map with `case = "insensitive"`.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::FixedState;
 
@@ -96,8 +96,9 @@ pub struct Hit {
 
 impl Matcher {
     /// Compiles `selectors` for a source with this `mapping`.
-    pub fn new(mapping: &Mapping, selectors: &[Selector], epochs: &Epochs) -> Result<Self, MatcherError> {
-        let mut admitted: Vec<(SelectorIndex, &Selector)> = (0..).zip(selectors).collect();
+    pub fn new(mapping: &Mapping, selectors: &[impl Borrow<Selector>], epochs: &Epochs) -> Result<Self, MatcherError> {
+        let selectors: Vec<&Selector> = selectors.iter().map(Borrow::borrow).collect();
+        let mut admitted: Vec<(SelectorIndex, &Selector)> = (0..).zip(selectors.iter().copied()).collect();
         match &mapping.tenant {
             TenantRule::Single => {}
             TenantRule::Column(_) | TenantRule::Fixed(_)
@@ -402,15 +403,13 @@ impl FieldTest {
     }
 
     fn add(&mut self, value: &str, selector: SelectorIndex) {
-        let text = self.normalise_identifier(value).into_owned();
+        let text = self.normalise_identifier(value);
         match uuid::parse(text.trim().as_bytes()) {
             Some(uuid) => {
                 let in_upper_case = self.case == Case::Sensitive;
                 self.wanted.add(&uuid, selector, Sort::Uuid { in_upper_case });
-                let mut is_usual = false;
-                uuid::for_each_form(&uuid, in_upper_case, &mut |form| is_usual |= form == text.as_bytes());
                 // A column that holds just what was given is never missed.
-                if !is_usual {
+                if text.trim() != text || !uuid::is_usual(text.as_bytes(), in_upper_case) {
                     self.wanted.add(text.as_bytes(), selector, Sort::Both);
                 }
             }
@@ -618,7 +617,7 @@ impl Wanted {
     /// Those that may stand in columns of this sort.
     fn needles(&self, sort: Sort) -> Needles {
         let count = |of: Sort| match of {
-            Sort::Uuid { in_upper_case } => 1 + usize::from(in_upper_case) + usize::from(sort == Sort::Bytes),
+            Sort::Uuid { .. } => 1 + usize::from(sort == Sort::Bytes),
             _ => usize::from(of == sort || of == Sort::Both),
         };
         let total = self.values.iter().map(|(.., of)| count(*of)).sum();
@@ -629,7 +628,7 @@ impl Wanted {
                 let value = &self.bytes[start..end];
                 start = end;
                 if let (Sort::Uuid { in_upper_case }, Ok(uuid)) = (of, value.try_into()) {
-                    uuid::for_each_usual_form(uuid, in_upper_case, &mut |form| add(form, selector));
+                    add(&uuid::hyphenated(uuid), selector);
                     uuids.push((*uuid, selector));
                     any_in_upper_case |= in_upper_case;
                     if sort == Sort::Bytes {
@@ -640,7 +639,9 @@ impl Wanted {
                 }
             }
         });
-        needles.and(Rare::new(uuids, any_in_upper_case))
+        let uuids: Arc<[_]> = uuids.into();
+        let upper = Rare::upper(if any_in_upper_case { uuids.clone() } else { Arc::default() });
+        needles.and_rare(upper, Rare::others(uuids, any_in_upper_case))
     }
 }
 

@@ -24,10 +24,14 @@ pub struct Needles {
     sorted: Vec<u32>,
     /// More needles, of lengths that few columns hold.
     rare: Rare,
+    /// More needles, of the usual lengths, with letters in upper case.
+    upper: Rare,
 }
 
 /// Marks the number of owners of a rare needle.
 const OF_RARE: u32 = 1 << 31;
+/// The same, of one in upper case.
+const OF_UPPER: u32 = 1 << 30;
 
 /// The needles, one behind the other, each with what must be known of it once it is found: that is one look into memory. Tables of places,
 /// lengths and owners beside each other took one more for each, which `cargo xtask bench --cases find-throng` shows.
@@ -213,9 +217,9 @@ impl Needles {
         this
     }
 
-    /// These, and rare ones.
-    pub(crate) fn and(self, rare: Rare) -> Self {
-        Self { lengths: self.lengths | rare.lengths(), rare, ..self }
+    /// These, and rare ones, which are these in another form: those in upper case, and those of other lengths.
+    pub(crate) fn and_rare(self, upper: Rare, rare: Rare) -> Self {
+        Self { lengths: self.lengths | rare.lengths(), upper, rare, ..self }
     }
 
     /// Adds a needle, if it is not there; which it is.
@@ -255,10 +259,10 @@ impl Needles {
 
     /// How many needles there are.
     pub fn len(&self) -> usize {
-        self.records.count + self.rare.len()
+        self.records.count + self.upper.len() + self.rare.len()
     }
 
-    /// Whether `value` is no needle, as far as a look at a few of its bytes tells.
+    /// Whether `value` is no needle, as far as a look at a few of its bytes tells, in either case.
     #[inline]
     pub(crate) fn excludes(&self, value: &[u8]) -> bool {
         let bit = length_bit(value.len());
@@ -308,10 +312,7 @@ impl Needles {
     #[inline]
     pub(crate) fn find_from(&self, mut look: Look, value: &[u8]) -> Option<u32> {
         loop {
-            let Some(record) = look.record() else {
-                let is_rare = self.rare.lengths() & length_bit(value.len()) != 0;
-                return if is_rare { self.rare.find(value).map(|owners| owners | OF_RARE) } else { None };
-            };
+            let Some(record) = look.record() else { return self.find_rare(value) };
             if look.may_be() {
                 let (owners, needle) = self.records.at(record);
                 if needle == value {
@@ -322,15 +323,28 @@ impl Needles {
         }
     }
 
+    fn find_rare(&self, value: &[u8]) -> Option<u32> {
+        let bit = length_bit(value.len());
+        if self.rare.lengths() & bit != 0 {
+            return self.rare.find(value).map(|owners| owners | OF_RARE);
+        }
+        let is_upper = self.upper.lengths() & bit != 0 && value.iter().any(u8::is_ascii_uppercase);
+        if is_upper { self.upper.find(value).map(|owners| owners | OF_UPPER) } else { None }
+    }
+
     /// The owners with a number that [`find`](Self::find) named.
     #[inline]
     pub(crate) fn owners(&self, number: u32) -> &[SelectorIndex] {
-        if number & OF_RARE == 0 { self.owners.of(number) } else { self.rare.owners(number & !OF_RARE) }
+        match number & (OF_RARE | OF_UPPER) {
+            0 => self.owners.of(number),
+            OF_RARE => self.rare.owners(number & !OF_RARE),
+            _ => self.upper.owners(number & !OF_UPPER),
+        }
     }
 
     /// Whether some needle lies in the range in the order of bytes. The range's end may be cut short: what goes on from it counts.
     pub(crate) fn any_within(&self, range: &RangeInclusive<&[u8]>) -> bool {
-        self.any_usual_within(range) || self.rare.any_within(range)
+        self.any_usual_within(range) || self.upper.any_within(range) || self.rare.any_within(range)
     }
 
     fn any_usual_within(&self, range: &RangeInclusive<&[u8]>) -> bool {
@@ -347,7 +361,7 @@ impl Needles {
 
     /// All needles, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.usual().chain(self.rare.iter())
+        self.usual().chain(self.upper.iter()).chain(self.rare.iter())
     }
 
     /// All that are not rare.

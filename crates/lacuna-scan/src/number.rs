@@ -21,6 +21,10 @@ impl Number {
             [b'+', rest @ ..] => (false, rest),
             _ => (false, text),
         };
+        // Most identifiers that are none begin like none.
+        if !text.first().is_some_and(u8::is_ascii_digit) {
+            return None;
+        }
         let (mantissa, exponent) = match text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
             Some(at) => (&text[..at], parse_exponent(&text[at + 1..])?),
             None => (text, 0),

@@ -69,14 +69,17 @@ fn place(digest: u64, shift: u32) -> (usize, u64) {
 /// The golden ratio's bits: a multiplication by them spreads what differs over the highest bits.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// A digest of a byte string: of its length, and of its first and last eight bytes. Identifiers of one kind differ there.
+/// The bit in which the cases of ASCII's letters differ.
+const CASE: u64 = 0x2020_2020_2020_2020;
+
+/// A digest of a byte string: of its length, and of its first and last eight bytes, in either case. Identifiers of one kind differ there.
 #[inline]
 pub(crate) fn digest_bytes(value: &[u8]) -> u64 {
     let (first, last) = match (value.first_chunk::<8>(), value.last_chunk::<8>()) {
         (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
         _ => short(value),
     };
-    (first ^ last.rotate_left(29) ^ value.len() as u64).wrapping_mul(SPREAD)
+    ((first | CASE) ^ (last | CASE).rotate_left(29) ^ value.len() as u64).wrapping_mul(SPREAD)
 }
 
 /// The ends of a value of fewer than eight bytes.

@@ -1,18 +1,31 @@
 //! Who is asked about: identifiers, tenants, and selectors that bring both together.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::{Secret, uuid};
 
 /// What sort of identifier a value is: `object_id`, `email`, … as the mapping and the request name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(transparent)]
-pub struct Kind(String);
+#[serde(from = "String", into = "String")]
+pub struct Kind(Arc<str>);
+
+impl From<String> for Kind {
+    fn from(name: String) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<Kind> for String {
+    fn from(kind: Kind) -> Self {
+        kind.as_str().to_owned()
+    }
+}
 
 impl Kind {
     /// A kind of this name.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
+    pub fn new(name: impl AsRef<str>) -> Self {
+        Self(name.as_ref().into())
     }
 
     /// The kind's name.
@@ -67,7 +80,7 @@ pub struct Identifier {
 
 impl Identifier {
     /// An identifier of `kind`.
-    pub fn new(kind: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn new(kind: impl AsRef<str>, value: impl Into<String>) -> Self {
         Self { kind: Kind::new(kind), value: Secret::new(value.into()) }
     }
 

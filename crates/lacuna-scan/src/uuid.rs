@@ -7,25 +7,38 @@ pub(crate) type Uuid = [u8; 16];
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 /// How long the usual form is.
 const HYPHENATED: usize = 36;
+/// Where each byte's two digits stand in it.
+const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
 /// Reads a UUID as text: 32 hexadecimal digits, with hyphens at the usual places or without, in braces or not.
 pub(crate) fn parse(text: &[u8]) -> Option<Uuid> {
     let text = bare(text);
-    let is_hyphen = |at: &usize| text.len() == HYPHENATED && HYPHENS.contains(at);
-    if !(text.len() == 32 || text.len() == HYPHENATED && HYPHENS.iter().all(|&at| text[at] == b'-')) {
+    let is_hyphenated = text.len() == HYPHENATED && HYPHENS.iter().all(|&at| text[at] == b'-');
+    if !is_hyphenated && text.len() != 32 {
         return None;
     }
-    let mut digits = text.iter().enumerate().filter(|(at, _)| !is_hyphen(at)).map(|(_, &byte)| byte);
-    let mut uuid = [0; 16];
-    for byte in &mut uuid {
-        *byte = digit(digits.next()?)? << 4 | digit(digits.next()?)?;
+    let (mut uuid, mut is_hexadecimal) = ([0; 16], true);
+    for (at, byte) in uuid.iter_mut().enumerate() {
+        let place = if is_hyphenated { PLACES[at] } else { 2 * at };
+        let (high, low) = (DIGITS[usize::from(text[place])], DIGITS[usize::from(text[place + 1])]);
+        is_hexadecimal &= high | low < 16;
+        *byte = high << 4 | low & 15;
     }
-    Some(uuid)
+    is_hexadecimal.then_some(uuid)
 }
 
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
+/// What a byte is worth as a hexadecimal digit; of others, more than that.
+const DIGITS: [u8; 256] = {
+    let (mut table, mut digit) = ([0xFF; 256], 0);
+    while digit < 16 {
+        table[LOWER[digit as usize] as usize] = digit;
+        table[UPPER[digit as usize] as usize] = digit;
+        digit += 1;
+    }
+    table
+};
+const LOWER: &[u8; 16] = b"0123456789abcdef";
+const UPPER: &[u8; 16] = b"0123456789ABCDEF";
 
 /// Without braces.
 fn bare(text: &[u8]) -> &[u8] {
@@ -40,42 +53,60 @@ pub(crate) fn stem(text: &[u8]) -> Option<&[u8]> {
 /// Shows `f` the text in each usual form: hyphenated, in braces, and without hyphens; in lower case, and where that is asked for
 /// in upper case, too.
 pub(crate) fn for_each_form(uuid: &Uuid, in_upper_case: bool, f: &mut dyn FnMut(&[u8])) {
-    for digits in [b"0123456789abcdef", b"0123456789ABCDEF"].into_iter().take(1 + usize::from(in_upper_case)) {
-        let (mut braced, mut plain) = ([b'-'; HYPHENATED + 2], [0; 32]);
+    f(&hyphenated(uuid));
+    if in_upper_case {
+        f(&hyphenated_in_upper_case(uuid));
+    }
+    for_each_rare_form(uuid, in_upper_case, f);
+}
+
+/// The form that nearly all columns hold.
+pub(crate) fn hyphenated(uuid: &Uuid) -> [u8; HYPHENATED] {
+    written(uuid, LOWER)
+}
+
+/// The same form where letters are upper case.
+pub(crate) fn hyphenated_in_upper_case(uuid: &Uuid) -> [u8; HYPHENATED] {
+    written(uuid, UPPER)
+}
+
+/// Shows `f` the other forms.
+pub(crate) fn for_each_rare_form(uuid: &Uuid, in_upper_case: bool, f: &mut dyn FnMut(&[u8])) {
+    for digits in [LOWER, UPPER].into_iter().take(1 + usize::from(in_upper_case)) {
+        let hyphenated = written(uuid, digits);
+        let (mut braced, mut plain) = ([0; HYPHENATED + 2], [0; 32]);
         (braced[0], braced[HYPHENATED + 1]) = (b'{', b'}');
-        let places = (1..=HYPHENATED).filter(|at| !HYPHENS.contains(&(at - 1)));
-        for ((at, place), plain) in places.enumerate().zip(&mut plain) {
-            let byte = uuid[at / 2];
-            *plain = digits[usize::from(if at % 2 == 0 { byte >> 4 } else { byte & 15 })];
-            braced[place] = *plain;
+        braced[1..=HYPHENATED].copy_from_slice(&hyphenated);
+        for (at, place) in PLACES.into_iter().enumerate() {
+            plain[2 * at..2 * at + 2].copy_from_slice(&hyphenated[place..place + 2]);
         }
-        f(&braced[1..=HYPHENATED]);
         f(&braced);
         f(&plain);
     }
 }
 
-/// The same with the form alone that nearly all columns hold: the hyphenated one.
-pub(crate) fn for_each_usual_form(uuid: &Uuid, in_upper_case: bool, f: &mut dyn FnMut(&[u8])) {
-    for_each_form(uuid, in_upper_case, &mut |form| {
-        if form.len() == HYPHENATED {
-            f(form);
-        }
-    });
-}
-
-/// The same with the others.
-pub(crate) fn for_each_rare_form(uuid: &Uuid, in_upper_case: bool, f: &mut dyn FnMut(&[u8])) {
-    for_each_form(uuid, in_upper_case, &mut |form| {
-        if form.len() != HYPHENATED {
-            f(form);
-        }
-    });
-}
-
 /// How many of these there are.
 pub(crate) fn rare_forms(in_upper_case: bool) -> usize {
     2 * (1 + usize::from(in_upper_case))
+}
+
+/// Whether `text`, a UUID, is written as one of its usual forms: its letters in one case, and that the lower one, unless the upper is
+/// asked for.
+pub(crate) fn is_usual(text: &[u8], in_upper_case: bool) -> bool {
+    let has = |is: fn(&u8) -> bool| text.iter().any(is);
+    match has(u8::is_ascii_uppercase) {
+        true => in_upper_case && !has(u8::is_ascii_lowercase),
+        false => true,
+    }
+}
+
+fn written(uuid: &Uuid, digits: &[u8; 16]) -> [u8; HYPHENATED] {
+    let mut text = [b'-'; HYPHENATED];
+    for (byte, place) in uuid.iter().zip(PLACES) {
+        text[place] = digits[usize::from(byte >> 4)];
+        text[place + 1] = digits[usize::from(byte & 15)];
+    }
+    text
 }
 
 #[cfg(test)]
@@ -92,9 +123,9 @@ mod tests {
             forms,
             [
                 "6f9619ff-8b86-d011-b42d-00cf4fc964ff",
+                "6F9619FF-8B86-D011-B42D-00CF4FC964FF",
                 "{6f9619ff-8b86-d011-b42d-00cf4fc964ff}",
                 "6f9619ff8b86d011b42d00cf4fc964ff",
-                "6F9619FF-8B86-D011-B42D-00CF4FC964FF",
                 "{6F9619FF-8B86-D011-B42D-00CF4FC964FF}",
                 "6F9619FF8B86D011B42D00CF4FC964FF",
             ]
@@ -102,6 +133,9 @@ mod tests {
         assert!(forms.iter().all(|form| parse(form.as_bytes()) == Some(ID)));
         assert!(forms.iter().all(|form| stem(form.as_bytes()).unwrap().eq_ignore_ascii_case(b"6f9619ff")));
         for_each_form(&ID, false, &mut |form| assert_eq!(form, form.to_ascii_lowercase()));
+        assert!(forms.iter().all(|form| is_usual(form.as_bytes(), true)));
+        assert_eq!(forms.iter().filter(|form| is_usual(form.as_bytes(), false)).count(), 3);
+        assert!(!is_usual(b"6F9619ff8b86d011b42d00cf4fc964ff", true));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::io::BufRead;
 use std::path::Path;
 
-use lacuna_scan::{Identifier, Secret};
+use foldhash::HashSet;
+use lacuna_scan::Identifier;
+use zeroize::Zeroizing;
 
 use crate::args::Who;
 use crate::failure::{Failure, Result};
@@ -32,7 +34,7 @@ pub(crate) fn read(who: &Who) -> Result<Vec<Identifier>> {
             read_lines(std::io::BufReader::new(file), &name, &mut identifiers)?;
         }
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::default();
     let mut first = Vec::with_capacity(identifiers.len());
     for identifier in &identifiers {
         first.push(seen.insert((identifier.kind.as_str(), identifier.value.expose().as_str())));
@@ -53,8 +55,8 @@ fn is_standard_input(path: &Path) -> bool {
 
 fn read_lines(mut input: impl BufRead, name: &str, identifiers: &mut Vec<Identifier>) -> Result<()> {
     let mut number = 0_usize;
+    let mut line = Zeroizing::new(Vec::new());
     loop {
-        let mut line = Secret::new(Vec::new());
         let read = read_line(&mut input, &mut line)
             .map_err(|error| Failure::usage(format!("cannot read the subjects in {name}")).because(&error))?;
         if read == 0 {
@@ -62,31 +64,34 @@ fn read_lines(mut input: impl BufRead, name: &str, identifiers: &mut Vec<Identif
         }
         number += 1;
         let wrong = |what: &str| Failure::usage(format!("line {number} of the subjects in {name} {what}"));
-        if line.expose().len() as u64 > LINE_BYTES_MAX {
+        if line.len() as u64 > LINE_BYTES_MAX {
             return Err(wrong("is too long for an identifier"));
         }
-        let text = std::str::from_utf8(line.expose()).map_err(|_| wrong("is not UTF-8"))?;
+        let text = std::str::from_utf8(&line).map_err(|_| wrong("is not UTF-8"))?;
         let text = if number == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
         if text.trim().is_empty() || text.trim_start().starts_with('#') {
             continue;
         }
         // White space belongs to the value: only the line's end is cut.
-        identifiers.push(Identifier::parse(text).map_err(|what| wrong(&what.to_string()))?);
+        let identifier = Identifier::parse(text).map_err(|what| wrong(&what.to_string()))?;
+        identifiers.push(match identifiers.last() {
+            Some(last) if last.kind == identifier.kind => Identifier { kind: last.kind.clone(), ..identifier },
+            _ => identifier,
+        });
     }
 }
 
-/// Reads a line without its end; how many bytes that took.
-fn read_line(input: &mut impl BufRead, line: &mut Secret<Vec<u8>>) -> std::io::Result<usize> {
+/// Reads a line without its end in place of the last one; how many bytes that took.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<usize> {
     use std::io::Read as _;
-    let mut bytes = Vec::new();
-    let read = input.take(LINE_BYTES_MAX + 3).read_until(b'\n', &mut bytes)?;
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-        if bytes.last() == Some(&b'\r') {
-            bytes.pop();
+    line.clear();
+    let read = input.take(LINE_BYTES_MAX + 3).read_until(b'\n', line)?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        if line.last() == Some(&b'\r') {
+            line.pop();
         }
     }
-    *line = Secret::new(bytes);
     Ok(read)
 }
 

@@ -1,5 +1,6 @@
 //! A source with what to look for in it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use lacuna_scan::{Matcher, Selector};
@@ -56,12 +57,17 @@ impl<'a> Prepared<'a> {
 }
 
 /// A matcher for the requests that are `wanted`, by index. The others have no identifiers in it, and all keep their indices.
-fn matcher(engine: &Engine, job: &Job, source: &Source, wanted: impl Fn(usize) -> bool) -> Result<Arc<Matcher>, Error> {
-    let selector = |(index, request): (usize, &Request)| match wanted(index) && request.is_about(source) {
-        true => request.selector.clone(),
-        false => Selector { tenant: request.selector.tenant.clone(), identifiers: Vec::new() },
+fn matcher<'j>(
+    engine: &Engine,
+    job: &'j Job,
+    source: &Source,
+    wanted: impl Fn(usize) -> bool,
+) -> Result<Arc<Matcher>, Error> {
+    let selector = |(index, request): (usize, &'j Request)| match wanted(index) && request.is_about(source) {
+        true => Cow::Borrowed(&request.selector),
+        false => Cow::Owned(Selector { tenant: request.selector.tenant.clone(), identifiers: Vec::new() }),
     };
-    let selectors: Vec<Selector> = job.requests.iter().enumerate().map(selector).collect();
+    let selectors: Vec<Cow<'_, Selector>> = job.requests.iter().enumerate().map(selector).collect();
     let matcher = Matcher::new(&source.mapping, &selectors, &engine.settings.epochs);
     matcher.map(Arc::new).map_err(|why| Error::Source { name: source.name.clone(), source: why })
 }
