@@ -4,10 +4,10 @@
 use aho_corasick::{AhoCorasick, MatchKind};
 use arrow::array::{Array as _, ArrayData};
 use arrow::datatypes::DataType;
-use lacuna_scan::Matcher;
 use lacuna_scan::ipc::frame::Message;
 use lacuna_scan::ipc::message::Batch;
 use lacuna_scan::ipc::reader::Rows;
+use lacuna_scan::{Case, Matcher};
 
 use super::gather::{Gathered, Rules, Taken, gather};
 use crate::{Error, Result};
@@ -27,15 +27,18 @@ impl Unseen {
     }
 
     pub(super) fn new(matchers: &[&Matcher]) -> Result<Self> {
-        let fields = matchers.iter().flat_map(|matcher| matcher.fields()).filter(|field| field.is_wanted());
-        let values: Vec<&[u8]> = fields
+        let fields = || matchers.iter().flat_map(|matcher| matcher.fields()).filter(|field| field.is_wanted());
+        let values: Vec<&[u8]> = fields()
             .flat_map(|field| field.texts().iter().chain(field.bytes().iter()))
             .filter(|value| value.len() >= BYTES_MIN)
             .collect();
         if values.is_empty() {
             return Ok(Self { values: None });
         }
-        let built = AhoCorasick::builder().match_kind(MatchKind::Standard).build(values);
+        // Of a column in which case makes no difference, any spelling is one too many.
+        let ignores_case = fields().any(|field| field.case() == Case::Insensitive);
+        let mut builder = AhoCorasick::builder();
+        let built = builder.match_kind(MatchKind::Standard).ascii_case_insensitive(ignores_case).build(values);
         Ok(Self { values: Some(built.map_err(|_| Error::Unfaithful("too many values leave it at once".into()))?) })
     }
 

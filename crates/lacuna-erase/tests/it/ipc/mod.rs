@@ -19,7 +19,9 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use bytes::Bytes;
 use lacuna_erase::{Change, Result, Rewritten, ipc};
 use lacuna_scan::ipc::frame::{Frame, Framer, Message};
-use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantRule};
+use lacuna_scan::{
+    Case, Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantRule,
+};
 
 fn rewrite(bytes: &[u8], hits: &[u64], change: Change<'_>) -> Result<(Vec<u8>, Rewritten)> {
     rewrite_for(bytes, hits, change, &matcher(&[]))
@@ -43,6 +45,14 @@ fn matcher(identifiers: &[(String, String)]) -> Matcher {
     let rules = identifiers.iter().map(|(column, _)| field(column)).collect();
     let mapping = Mapping { identifiers: rules, tenant: TenantRule::Single };
     let identifiers = identifiers.iter().map(|(column, value)| Identifier::new(column, value)).collect();
+    Matcher::new(&mapping, &[Selector { tenant: None, identifiers }], &Epochs::default()).unwrap()
+}
+
+/// Looks for one person in a column in which case makes no difference.
+fn insensitive(column: &str, value: &str) -> Matcher {
+    let field = Field { case: Case::Insensitive, ..Field::new(column.parse().unwrap(), Kind::new(column)) };
+    let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
+    let identifiers = vec![Identifier::new(column, value)];
     Matcher::new(&mapping, &[Selector { tenant: None, identifiers }], &Epochs::default()).unwrap()
 }
 

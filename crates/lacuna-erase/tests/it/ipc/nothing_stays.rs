@@ -11,10 +11,10 @@ use arrow::datatypes::{DataType, Field, UnionFields};
 use arrow::ipc::CompressionType;
 use bytes::Bytes;
 use lacuna_erase::{Change, ipc};
-use lacuna_scan::Limits;
+use lacuna_scan::{Limits, Matcher};
 
 use super::tables::encode;
-use super::{holds, matcher, messages, read, rewrite, rewrite_for};
+use super::{holds, insensitive, matcher, messages, read, rewrite, rewrite_for};
 
 const CANARY: &str = "canary@contoso.example";
 const KEPT: &str = "kept@contoso.example";
@@ -109,14 +109,17 @@ fn in_bytes_beside_views() {
     check(Arc::new(BinaryViewArray::new(vec![view, view].into(), vec![data], None)));
 }
 
+fn canary() -> Matcher {
+    matcher(&[("c".to_owned(), CANARY.to_owned())])
+}
+
 /// Takes the only row with the canary out of the second of two batches; the first one holds it where no row shows it.
 fn check_beside(bytes: &[u8], row: u64) {
-    let canary = matcher(&[("c".to_owned(), CANARY.to_owned())]);
-    let places = |bytes: &[u8]| ipc::residue(&Bytes::copy_from_slice(bytes), &canary, &Limits::default()).unwrap();
+    let places = |bytes: &[u8]| ipc::residue(&Bytes::copy_from_slice(bytes), &canary(), &Limits::default()).unwrap();
     let copied = rewrite(bytes, &[row], Change::Delete).unwrap().0;
     assert!(holds(&copied, CANARY.as_bytes()), "the test must put the canary into the first batch");
     assert_eq!(places(&copied).len(), 1);
-    let (out, _) = rewrite_for(bytes, &[row], Change::Delete, &canary).unwrap();
+    let (out, _) = rewrite_for(bytes, &[row], Change::Delete, &canary()).unwrap();
     assert!(!holds(&out, CANARY.as_bytes()));
     assert_eq!((places(&out).len(), read(&out)[0].clone()), (0, read(bytes)[0].clone()));
 }
@@ -138,11 +141,16 @@ fn in_batches_that_keep_all_their_rows() {
     let at = bytes.windows(KEPT.len()).position(|window| window == KEPT.as_bytes()).unwrap() + KEPT.len() + 1;
     bytes[at..at + CANARY.len()].copy_from_slice(CANARY.as_bytes());
     check_beside(&bytes, 3);
+    // In another spelling, where case makes no difference.
+    let shout = CANARY.to_ascii_uppercase();
+    bytes[at..at + CANARY.len()].copy_from_slice(shout.as_bytes());
+    let (out, _) = rewrite_for(&bytes, &[3], Change::Delete, &insensitive("c", CANARY)).unwrap();
+    assert!(!holds(&out, shout.as_bytes()));
+    assert!(holds(&rewrite_for(&bytes, &[3], Change::Delete, &canary()).unwrap().0, shout.as_bytes()));
     // What a row of the batch shows is that row's.
     let batches = [[KEPT, CANARY], ["b", CANARY]]
         .map(|column| RecordBatch::try_from_iter_with_nullable([("c", texts(&column), true)]).unwrap());
     let bytes = encode(&batches[0].schema(), &batches, true, None, 64);
-    let canary = matcher(&[("c".to_owned(), CANARY.to_owned())]);
-    let (out, _) = rewrite_for(&bytes, &[3], Change::Delete, &canary).unwrap();
+    let (out, _) = rewrite_for(&bytes, &[3], Change::Delete, &canary()).unwrap();
     assert_eq!(messages(&out)[1].body, messages(&bytes)[1].body);
 }
