@@ -103,8 +103,8 @@ pub(super) struct Made {
 /// How a chunk's dictionary changes.
 #[derive(Debug, Default)]
 pub(super) struct DictionaryPlan {
-    /// Which entries are left, by their old indices; none when all stay where they are.
-    pub(super) order: Vec<u32>,
+    /// Which entries are left, if some are not, by their old indices.
+    pub(super) order: Option<Vec<u32>>,
     /// Each entry's new index, or [`UNUSED`]; none when all stay where they are.
     moved: Vec<u32>,
     /// The first entry that is used and has another index now.
@@ -132,24 +132,24 @@ impl DictionaryPlan {
         (0..).zip(&order).for_each(|(to, &from)| moved[from as usize] = to);
         let moves = |&(at, to): &(u32, &u32)| *to != UNUSED && *to != at;
         let moved_from = (0..).zip(&moved).find(moves).map_or(UNUSED, |(at, _)| at);
-        Self { order, moved, moved_from, ..Self::default() }
+        Self { order: Some(order), moved, moved_from, ..Self::default() }
     }
 
     /// Whether entries leave or come.
     pub(super) fn is_changed(&self) -> bool {
-        !self.moved.is_empty() || self.adds_blank
+        self.order.is_some() || self.adds_blank
     }
 
     /// Whether indices in a data page mean other entries now.
     pub(super) fn moves(&self, plan: &PagePlan) -> bool {
         let refers = plan.page.is_data() && plan.page.is_dictionary_encoded();
-        refers && !self.moved.is_empty() && plan.highest >= self.moved_from
+        refers && self.order.is_some() && plan.highest >= self.moved_from
     }
 
     /// Has the empty value among `entries`: where it stood, or behind the last one.
     #[expect(clippy::cast_possible_truncation, reason = "entries are counted in 32 bits")]
     pub(super) fn put_blank(&mut self, at: Option<usize>, entries: usize) {
-        let left = if self.order.is_empty() { entries } else { self.order.len() };
+        let left = self.order.as_ref().map_or(entries, Vec::len);
         self.blank = at.map_or(left as u32, |at| self.moved(at as u32));
         self.adds_blank = at.is_none();
     }
@@ -229,12 +229,12 @@ mod tests {
         for (used, order, moved_from) in cases {
             let is_used = |at: usize| used.iter().any(|&used| used as usize == at);
             let plan = DictionaryPlan::new(5, is_used, false);
-            assert_eq!((plan.order.as_slice(), plan.moved_from), (order, moved_from), "{used:?}");
+            assert_eq!((plan.order.as_deref(), plan.moved_from), (Some(order), moved_from), "{used:?}");
             for (to, &from) in (0..).zip(order) {
                 assert_eq!(plan.moved(from), to);
                 assert!(from >= plan.moved_from || from == to);
             }
-            assert_eq!(DictionaryPlan::new(5, is_used, true).order, used);
+            assert_eq!(DictionaryPlan::new(5, is_used, true).order.as_deref(), Some(used));
         }
         assert!(!DictionaryPlan::new(5, |_| true, false).is_changed());
     }

@@ -67,11 +67,11 @@ pub(super) fn make_dictionary(job: Job<'_>, plan: &Plan, page: &Page, entries: &
     let mut header = Struct::read(&bytes).map_err(broken)?.0;
     let empty = blank(job.column);
     let more = plan.dictionary.adds_blank.then_some(empty.as_slice());
-    let order = &plan.dictionary.order;
-    let values = if order.is_empty() { entries.laid.select(|_| true, more) } else { entries.arrange(order, more) };
+    let order = plan.dictionary.order.as_deref();
+    let values = order.map_or_else(|| entries.laid.select(|_| true, more), |order| entries.arrange(order, more));
     let mut inner = inner(&header, header::DICTIONARY).map_err(broken)?;
     inner.set_i32(dictionary::NUM_VALUES, fits(values.len())?);
-    if plan.dictionary.adds_blank || !order.is_sorted() {
+    if plan.dictionary.adds_blank || order.is_some_and(|order| !order.is_sorted()) {
         inner.remove(dictionary::IS_SORTED);
     }
     header.set_inner(header::DICTIONARY, &inner);

@@ -26,11 +26,11 @@ fn write(column: ArrayRef) -> Bytes {
 
 /// The same, each array as a row group.
 fn in_groups(columns: &[ArrayRef]) -> Bytes {
-    let of = columns[0].data_type().clone();
+    let (of, is_nullable) = (columns[0].data_type().clone(), columns[0].is_nullable());
     #[expect(deprecated, reason = "how Arrow's schema says that categories are ordered")]
     let field = match of {
-        DataType::Dictionary(..) => Field::new_dict("word", of, false, 0, true),
-        _ => Field::new("word", of, false),
+        DataType::Dictionary(..) => Field::new_dict("word", of, is_nullable, 0, true),
+        _ => Field::new("word", of, is_nullable),
     };
     let schema = Arc::new(Schema::new(vec![field]));
     let properties = WriterProperties::builder()
@@ -73,6 +73,32 @@ fn only_pages_that_use_the_last_entries_change_with_those_that_are_hit() {
     let (out, _) = rewrite(&again, &hits, Change::Delete).unwrap();
     assert_same("rows", &without(&read(&again).unwrap(), &hits), &read(&out).unwrap());
     survivors(&again, &out, &hits, Change::Delete).unwrap();
+}
+
+#[rstest]
+fn nothing_is_left_where_no_row_has_a_value_any_more(#[values(true, false)] is_category: bool) {
+    let word = "a word that only one row has";
+    let rows = [Some(word), None, Some(word), None, None];
+    let column: ArrayRef = match is_category {
+        true => Arc::new(rows.into_iter().collect::<DictionaryArray<Int32Type>>()),
+        false => Arc::new(StringArray::from_iter(rows)),
+    };
+    let file = write(column);
+    let hits = BTreeSet::from([0, 2]);
+    assert!(holds(&file, word));
+    let (out, _) = rewrite(&file, &hits, Change::Delete).unwrap();
+    survivors(&file, &out, &hits, Change::Delete).unwrap();
+    assert_same("rows", &without(&read(&file).unwrap(), &hits), &read(&out).unwrap());
+    assert!(!holds(&out, word));
+    let emptied = ["word".parse().unwrap()];
+    let (out, _) = rewrite(&file, &hits, Change::Anonymize(&emptied)).unwrap();
+    survivors(&file, &out, &hits, Change::Anonymize(&emptied)).unwrap();
+    assert_eq!(read(&out).unwrap().column(0).null_count(), 5);
+    assert!(!holds(&out, word));
+}
+
+fn holds(file: &Bytes, word: &str) -> bool {
+    file.windows(word.len()).any(|bytes| bytes == word.as_bytes())
 }
 
 #[test]
