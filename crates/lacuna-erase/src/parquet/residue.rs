@@ -461,19 +461,31 @@ fn normal<'t>(test: &FieldTest, text: &'t [u8]) -> Cow<'t, [u8]> {
     }
 }
 
-/// Whether `text` holds `needle` as a word of its own.
+/// Whether `text` holds `needle` as a word of its own, or with its length in front: so Polars lists the categories of an `Enum`.
 fn holds(text: &[u8], needle: &[u8]) -> bool {
     let is_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let counted = format!("{};", needle.len());
     text.windows(needle.len()).enumerate().any(|(at, window)| {
         window == needle
-            && !is_word(at.checked_sub(1).and_then(|before| text.get(before)))
-            && !is_word(text.get(at + needle.len()))
+            && (text[..at].ends_with(counted.as_bytes())
+                || !is_word(at.checked_sub(1).and_then(|before| text.get(before)))
+                    && !is_word(text.get(at + needle.len())))
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_stands_alone_or_is_counted() {
+        for text in ["bob", "owner bob, 5", "3;ann3;bob2;cy", "a.bob"] {
+            assert!(holds(text.as_bytes(), b"bob"), "{text}");
+        }
+        for text in ["", "bo", "bobby", "5;bobby", "kebob", "13bob5"] {
+            assert!(!holds(text.as_bytes(), b"bob"), "{text}");
+        }
+    }
 
     #[test]
     fn numbers_are_told_as_columns_hold_them() {
