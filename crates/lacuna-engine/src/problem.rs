@@ -34,7 +34,9 @@ pub(crate) enum ShardError {
     Held(String),
     #[error("whether it is held cannot be told, so its bytes stay as they are")]
     HoldsUnknown(#[source] crate::HoldsError),
-    #[error("an identifier would stay in {place}; the shard was left as it is: write it anew without that, or delete it")]
+    #[error(
+        "an identifier would stay in {place}; the shard was left as it is: write it anew without that, or delete it"
+    )]
     Residue { place: String },
     #[error("changed {attempts} times while it was worked on")]
     KeepsChanging { attempts: u32 },

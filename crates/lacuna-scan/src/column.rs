@@ -32,6 +32,11 @@ pub struct ColumnPathError {
 }
 
 impl ColumnPath {
+    /// The column of this name that lies in nothing else, whatever characters are in its name.
+    pub fn of_name(name: &str) -> Self {
+        Self { text: format!("\"{name}\""), steps: vec![Step::Field(name.to_owned())] }
+    }
+
     /// The steps from the record inwards; never empty.
     pub fn steps(&self) -> &[Step] {
         &self.steps

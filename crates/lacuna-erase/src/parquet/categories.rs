@@ -1,10 +1,20 @@
-//! Columns that readers take as categories, in the order that their dictionary has.
+//! Columns that readers take as categories, in the order that their dictionary has. Each row group says anew which there are; readers put
+//! together what row groups say, so that a category leaves all of them or none.
+
+use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
 
 use arrow::ipc;
 use lacuna_scan::ipc::schema::{kept, kept_fields};
+use lacuna_scan::{ColumnPath, Field, IdentifierRule, Kind, Limits, Mapping, Matcher, TenantRule};
 
+use super::chunk::Job;
+use super::edit::Fate;
 use super::footer::{Footer, file_meta};
+use super::plan::{acquit, leaving};
+use super::residue::held;
 use super::thrift::Broken;
+use crate::{ReadAt, Result};
 
 /// By leaf, whether the order of its dictionary may mean something: Arrow's schema, which the file has in its metadata, calls the column
 /// a dictionary, and ordered categories are ordered as their dictionary is. All may be where that schema cannot be read.
@@ -33,4 +43,52 @@ fn arrow_schema<'a>(footer: &'a Footer<'_>) -> Result<Option<&'a [u8]>, Broken> 
 
 fn has_dictionary(field: ipc::Field<'_>) -> bool {
     field.dictionary().is_some() || field.children().is_some_and(|children| children.iter().any(has_dictionary))
+}
+
+/// A file, with its matched rows by row group, counted in it.
+pub(super) struct Survey<'a> {
+    pub(super) input: &'a dyn ReadAt,
+    pub(super) limits: &'a Limits,
+    pub(super) footer: &'a Footer<'a>,
+    pub(super) hits: &'a [Vec<u64>],
+}
+
+impl Survey<'_> {
+    /// The values of a leaf column, in plain encoding, that lose their last row in the file when `fate` comes over the matched ones.
+    pub(super) fn lost(&self, leaf: usize, fate: Fate) -> Result<HashSet<Vec<u8>>> {
+        let (column, ahead) = (self.footer.schema.column(leaf), AtomicU64::new(0));
+        let groups = self.footer.row_groups.iter().zip(self.hits).filter(|(group, _)| group.rows > 0);
+        let jobs = groups.map(|(group, hits)| Job {
+            input: self.input,
+            limits: self.limits,
+            column: &column,
+            chunk: &group.chunks[leaf],
+            rows: group.rows,
+            hits,
+            fate,
+            unwanted: &[],
+            lost: None,
+            ahead: &ahead,
+        });
+        let mut lost = HashSet::new();
+        for job in jobs.clone().filter(|job| !job.hits.is_empty()) {
+            lost.extend(leaving(job)?);
+        }
+        for job in jobs {
+            if lost.is_empty() {
+                break;
+            }
+            acquit(job, &mut lost)?;
+        }
+        Ok(lost)
+    }
+
+    /// A matcher for values of a leaf column, in plain encoding, as far as there can be one.
+    pub(super) fn matcher(&self, leaf: usize, values: &HashSet<Vec<u8>>) -> Matcher {
+        let column = self.footer.schema.column(leaf);
+        let field = Field::new(ColumnPath::of_name(column.name()), Kind::new("category"));
+        let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
+        let values: Vec<_> = values.iter().filter_map(|value| Some((0, held(&column, value)?))).collect();
+        Matcher::of_values(&mapping, &values)
+    }
 }

@@ -6,6 +6,7 @@
 //! ones take their places, so that only the pages that use those are made again. Where the order of entries may mean something, it
 //! stays, and with it go the indices of all that lie behind.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -36,8 +37,9 @@ pub(super) struct Job<'a> {
     pub(super) fate: Fate,
     /// Tests for values that nothing but a row may hold afterwards.
     pub(super) unwanted: &'a [&'a FieldTest],
-    /// Whether the order of the dictionary's entries has to stay.
-    pub(super) keeps_order: bool,
+    /// Where the dictionary's entries are categories, which stay in their order, and without rows of the chunk, too: those that
+    /// lose their last row.
+    pub(super) lost: Option<&'a HashSet<Vec<u8>>>,
     /// How many more bytes of pages may be made ahead of their turn.
     pub(super) ahead: &'a AtomicU64,
 }

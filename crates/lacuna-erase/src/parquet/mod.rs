@@ -5,7 +5,8 @@
 //!   in the metadata move. A row group that is left without rows goes.
 //! - **Pages** without a matched row are copied too. A page with one is decoded to levels and values, never further, and
 //!   encoded again with its own encoding, page version and codec: INT96, unknown logical types, legacy shapes of lists and maps,
-//!   the point where a writer gave up on a dictionary all stay. A dictionary loses the entries that no row uses any more.
+//!   the point where a writer gave up on a dictionary all stay. A dictionary loses the entries that no row uses any more; categories leave
+//!   all row groups once no row of the file has them, and none before.
 //! - **Metadata** is edited field by field on the Thrift structs, so that fields which this version does not know stay as
 //!   well: schema, field ids, column orders, sorting columns, key-value metadata of file and chunks, `created_by` (statistics
 //!   are to be read by the rules of the writer that it names).

@@ -45,6 +45,33 @@ pub(super) fn plan(job: Job<'_>) -> Result<Plan> {
     planner.finish()
 }
 
+/// The values that leave a chunk with its matched rows, in plain encoding; other rows may have them, too.
+pub(super) fn leaving(job: Job<'_>) -> Result<Vec<Vec<u8>>> {
+    let mut planner = Planner::new(job)?;
+    planner.walk()?;
+    planner.load_dictionary(false)?;
+    planner.strike()?;
+    let entries = planner.dictionary.iter().flat_map(|dictionary| {
+        let entry = |&at: &u32| dictionary.entries.get(at as usize);
+        planner.left.iter().map(entry)
+    });
+    let different: HashSet<&[u8]> = entries.chain(planner.left_values.iter().flat_map(Laid::iter)).collect();
+    Ok(different.into_iter().map(<[u8]>::to_vec).collect())
+}
+
+/// Takes those out of `values` that rows of the chunk have which stay.
+pub(super) fn acquit(job: Job<'_>, values: &mut HashSet<Vec<u8>>) -> Result<()> {
+    let mut planner = Planner::new(job)?;
+    planner.walk()?;
+    planner.load_dictionary(true)?;
+    planner.strike()?;
+    planner.find_used()?;
+    planner.staying(&mut |value| {
+        values.remove(value);
+        !values.is_empty()
+    })
+}
+
 struct Planner<'a> {
     job: Job<'a>,
     order: Order,
@@ -305,10 +332,15 @@ impl<'a> Planner<'a> {
             self.claims.left(dictionary.entries.get(entry as usize));
         }
         let entries = &dictionary.entries;
-        let mut plan = DictionaryPlan::new(entries.len(), |at| dictionary.is_used(at), self.job.keeps_order);
+        let Job { unwanted, column, lost, .. } = self.job;
+        let is_unwanted = |entry: &[u8]| unwanted.iter().any(|test| is_wanted(test, column, entry));
+        // A category without rows here may have some elsewhere.
+        let is_one = |entry: &[u8]| lost.is_some_and(|lost| !lost.contains(entry)) && !is_unwanted(entry);
+        let stays = |at: usize| dictionary.is_used(at) || is_one(entries.get(at));
+        let mut plan = DictionaryPlan::new(entries.len(), stays, lost.is_some());
         let refers = |page: &PagePlan| page.is_hit && page.page.is_dictionary_encoded();
         if self.delta.blanks > 0 && self.pages.iter().any(refers) {
-            let is_blank = |&at: &usize| dictionary.is_used(at) && entries.get(at) == self.blank;
+            let is_blank = |&at: &usize| stays(at) && entries.get(at) == self.blank;
             plan.put_blank((0..entries.len()).rfind(is_blank), entries.len());
         }
         plan
@@ -379,10 +411,17 @@ impl<'a> Planner<'a> {
         if self.delta.blanks > 0 {
             stays(&self.blank);
         }
+        self.staying(&mut stays)?;
+        self.claims = claims;
+        Ok(())
+    }
+
+    /// Shows the values that stay, until `stays` has seen enough. Which entries of the dictionary are used is known.
+    fn staying(&self, stays: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
         let mut wants_more = true;
         if let Some(dictionary) = &self.dictionary {
             let used = (0..dictionary.entries.len()).filter(|&at| dictionary.is_used(at));
-            wants_more = used.map(|at| dictionary.entries.get(at)).all(&mut stays);
+            wants_more = used.map(|at| dictionary.entries.get(at)).all(&mut *stays);
         }
         let known = self.known();
         for plan in self.pages.iter().filter(|plan| plan.page.is_data() && !plan.page.is_dictionary_encoded()) {
@@ -394,11 +433,10 @@ impl<'a> Planner<'a> {
             let unpacked = page.unpack(&bytes, &mut { self.codec }, self.job.column)?;
             let laid = known.lay(page, &unpacked)?;
             wants_more = match plan.is_hit {
-                true => laid.cut(&known.cut(plan, &unpacked).gone, None).0.iter().all(&mut stays),
-                false => laid.iter().all(&mut stays),
+                true => laid.cut(&known.cut(plan, &unpacked).gone, None).0.iter().all(&mut *stays),
+                false => laid.iter().all(&mut *stays),
             };
         }
-        self.claims = claims;
         Ok(())
     }
 

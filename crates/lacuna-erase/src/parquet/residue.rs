@@ -6,7 +6,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use lacuna_scan::{Case, Error as ScanError, FieldTest, Limits, Matcher, Value, folded};
+use lacuna_scan::{Case, Error as ScanError, FieldTest, HeldValue, Limits, Matcher, Value, folded};
 use parquet::basic::{ConvertedType, Encoding, LogicalType, Type};
 use parquet::bloom_filter::Sbbf;
 use parquet::schema::types::ColumnDescPtr;
@@ -96,6 +96,11 @@ pub(super) fn is_left_in(
 pub(super) fn is_wanted(test: &FieldTest, column: &ColumnDescPtr, plain: &[u8]) -> bool {
     let mut digits = [0; 8];
     value_of(column, plain, &mut digits).is_some_and(|value| !test.owners(value).is_empty())
+}
+
+/// A value of this column in plain encoding, as a matcher looks for it.
+pub(super) fn held(column: &ColumnDescPtr, plain: &[u8]) -> Option<HeldValue> {
+    value_of(column, plain, &mut [0; 8]).and_then(HeldValue::of)
 }
 
 /// One column chunk.

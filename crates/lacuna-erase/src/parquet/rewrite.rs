@@ -1,6 +1,6 @@
 //! The new file: untouched parts in their old order, changed row groups in their old place.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
@@ -12,7 +12,7 @@ use parquet::schema::types::ColumnDescriptor;
 use rayon::prelude::*;
 use roaring::RoaringTreemap;
 
-use super::categories::categories;
+use super::categories::{Survey, categories};
 use super::chunk::{Action, Job, Made, Plan};
 use super::edit::Fate;
 use super::footer::{self, Footer, RowGroup, file_meta, malformed};
@@ -36,8 +36,8 @@ const HELD_CHUNK: u64 = 4 << 20;
 const HELD_GROUP: u64 = 16 << 20;
 
 /// Writes the Parquet file `input` to `out` with `change` made to the rows `hits`, which are ordinals over the whole file. Values that any
-/// of `unwanted` wants and no row has (a category that lost its last row, say) leave dictionaries, bounds and Bloom filters, too, in row
-/// groups without a matched row as well; without any of these matchers, such row groups are not looked at.
+/// of `unwanted` wants and no row has leave dictionaries, bounds and Bloom filters, too, in row groups without a matched row as well; without
+/// any of these matchers, such row groups are not looked at, but for categories that lose their last row: they leave all of them.
 ///
 /// Memory stays within a few times [`Limits::page_bytes_max`] and the file's metadata, however large a row group is. The
 /// columns of a row group are worked on in parallel on the current rayon pool. The bytes written are a whole file whenever
@@ -64,7 +64,19 @@ pub fn rewrite(
     let categories = categories(&footer).map_err(|broken| malformed(start, broken))?;
     let unwanted = tests(&footer, unwanted)?;
     let mut source =
-        Source { input, limits, footer: &footer, hits, fates, unwanted, swept: HashMap::new(), categories };
+        Source { input, limits, footer: &footer, hits, fates, unwanted, swept: HashMap::new(), lost: Vec::new() };
+    let hits_by_group: Vec<Vec<u64>> = footer.row_groups.iter().map(|group| source.hits_in(group)).collect();
+    let survey = Survey { input, limits, footer: &footer, hits: &hits_by_group };
+    let lose = |leaf: usize| match source.fates[leaf] {
+        Some(fate) if categories[leaf] => survey.lost(leaf, fate).map(Some),
+        _ => Ok(None),
+    };
+    source.lost = (0..categories.len()).into_par_iter().map(lose).collect::<Result<_>>()?;
+    let lost = source.lost.iter().enumerate().filter_map(|(leaf, lost)| Some((leaf, lost.as_ref()?)));
+    let matchers: Vec<(usize, Matcher)> = lost.map(|(leaf, lost)| (leaf, survey.matcher(leaf, lost))).collect();
+    for (leaf, matcher) in &matchers {
+        source.unwanted[*leaf].extend(matcher.fields().iter().filter(|test| test.is_wanted()));
+    }
     source.swept = source.to_sweep()?;
     let mut writer = Writer {
         source: &source,
@@ -142,8 +154,8 @@ struct Source<'a> {
     unwanted: Vec<Vec<&'a FieldTest>>,
     /// The row groups without a matched row that change because they hold such a value, with what happens in each leaf column.
     swept: HashMap<usize, Vec<Option<Fate>>>,
-    /// In which leaf columns the order of a dictionary's entries has to stay.
-    categories: Vec<bool>,
+    /// Of leaf columns of categories, those that lose their last row.
+    lost: Vec<Option<HashSet<Vec<u8>>>>,
 }
 
 struct Writer<'a> {
@@ -180,6 +192,13 @@ impl Source<'_> {
         self.hits.range_cardinality(group.first_row..group.first_row + group.rows)
     }
 
+    /// The matched rows of a row group, counted in it.
+    fn hits_in(&self, group: &RowGroup<'_>) -> Vec<u64> {
+        let mut iter = self.hits.iter();
+        iter.advance_to(group.first_row);
+        iter.map_while(|hit| hit.checked_sub(group.first_row).filter(|&row| row < group.rows)).collect()
+    }
+
     /// The row groups without a matched row in which an unwanted value is no row's.
     fn to_sweep(&self) -> Result<HashMap<usize, Vec<Option<Fate>>>> {
         let leaves: Vec<usize> = (0..self.unwanted.len()).filter(|&leaf| !self.unwanted[leaf].is_empty()).collect();
@@ -205,10 +224,7 @@ impl Source<'_> {
     /// Looks through the chunks that change, as many at a time as fit in memory.
     fn plan_group(&self, index: usize) -> Result<Planned> {
         let group = &self.footer.row_groups[index];
-        let mut iter = self.hits.iter();
-        iter.advance_to(group.first_row);
-        let hits = iter.map_while(|hit| hit.checked_sub(group.first_row).filter(|&row| row < group.rows));
-        let hits: Vec<u64> = hits.collect();
+        let hits = self.hits_in(group);
 
         let page = self.limits.page_bytes_max as u64;
         let budget = page.saturating_mul(DECODED);
@@ -245,8 +261,8 @@ impl Source<'_> {
         let held = if fits { Some(self.input.read_at(chunk.pages.clone())?) } else { None };
         let shelf = Shelf::new(self.input, chunk.pages.start, held.clone());
         let (limits, rows, column, ahead) = (self.limits, group.rows, &column, &room.ahead);
-        let (keeps_order, unwanted) = (self.categories[at], self.unwanted[at].as_slice());
-        let job = Job { input: &shelf, limits, column, chunk, rows, hits, fate, unwanted, keeps_order, ahead };
+        let (lost, unwanted) = (self.lost[at].as_ref(), self.unwanted[at].as_slice());
+        let job = Job { input: &shelf, limits, column, chunk, rows, hits, fate, unwanted, lost, ahead };
         match plan(job) {
             Ok(plan) => Ok(Some(Plan { held, ..plan })),
             Err(error) => Err(placed(error, group, at, column)),
@@ -401,7 +417,7 @@ impl Writer<'_> {
             hits,
             fate,
             unwanted: &source.unwanted[column],
-            keeps_order: source.categories[column],
+            lost: source.lost[column].as_ref(),
             ahead: &AtomicU64::new(0),
         };
         let start = self.at;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use ::parquet::basic::Compression;
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::reader::FileReader;
@@ -136,6 +137,43 @@ fn the_order_of_categories_stays() {
     assert_eq!(categories, ["small", "large", "huge"]);
 }
 
+/// The categories of each row group.
+fn categories(file: &Bytes) -> Vec<Vec<String>> {
+    let builder = || ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap();
+    let of_group = |group: usize| {
+        let rows = builder().with_row_groups(vec![group]).build().unwrap().next().unwrap().unwrap();
+        let values = rows.column(0).as_dictionary::<Int32Type>().values().clone();
+        values.as_string::<i32>().iter().flatten().map(str::to_owned).collect()
+    };
+    (0..builder().metadata().num_row_groups()).map(of_group).collect()
+}
+
+#[test]
+fn a_category_leaves_all_row_groups_or_none() {
+    let sizes = ["small", "medium", "large", "secret"];
+    let group = |keys: &[i32]| -> ArrayRef {
+        let values = Arc::new(StringArray::from(sizes.to_vec()));
+        Arc::new(DictionaryArray::<Int32Type>::new(Int32Array::from(keys.to_vec()), values))
+    };
+    let file = in_groups(&[group(&[0, 1, 2, 3]), group(&[0, 1, 2]), group(&[0, 1, 2])]);
+    let check = |file: &Bytes, hits: &[u64], left: [&[&str]; 3]| -> Bytes {
+        let hits = hits.iter().copied().collect();
+        let (out, _) = rewrite(file, &hits, Change::Delete).unwrap();
+        survivors(file, &out, &hits, Change::Delete).unwrap();
+        assert_same("rows", &without(&read(file).unwrap(), &hits), &read(&out).unwrap());
+        assert_eq!(categories(&out), left, "{hits:?}");
+        assert!(sizes.iter().all(|size| holds(&out, size) == left.concat().contains(size)), "{hits:?}");
+        out
+    };
+    let some = &sizes[..3];
+    check(&file, &[3], [some; 3]);
+    check(&file, &[1, 5, 8], [&["small", "large", "secret"], &["small", "large"], &["small", "large"]]);
+    // The only medium one of its row group; others have some.
+    let out = check(&file, &[1], [&sizes, some, some]);
+    // These were the others, and the first row group, which has no medium one any more, keeps all its rows.
+    check(&out, &[4, 7], [&["small", "large", "secret"], &["small", "large"], &["small", "large"]]);
+}
+
 /// Two row groups of eight rows, Ann's and Bob's in turn; in the second one Bob's are made Ann's, and what is said of it stays: as writers
 /// of categories do it, who give each row group all of them.
 fn haunted(is_category: bool) -> Bytes {
@@ -160,7 +198,9 @@ fn categories_without_rows_leave_every_row_group(#[values(true, false)] is_categ
         residue.into_iter().map(|residue| residue.place.rsplit_once(": ").unwrap().1.to_owned()).collect()
     };
     let (out, _) = rewrite(&file, &hits, Change::Delete).unwrap();
-    assert_eq!(places(&out), ["column index", "dictionary", "statistics"]);
+    // Of what is not called a category, other row groups are looked at only where that is asked for.
+    let left = if is_category { &[][..] } else { &["column index", "dictionary", "statistics"] };
+    assert_eq!(places(&out), left);
 
     let sweep = |file: &Bytes, hits: &BTreeSet<u64>, unwanted: &Matcher| -> Bytes {
         let (hits, mut out) = (hits.iter().collect(), Vec::new());
