@@ -1,11 +1,14 @@
 //! One shard as NDJSON: every record that is not hidden, read through Lacuna.
 
 use std::io::{self, BufReader, Write};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use bytes::Bytes;
 use lacuna_export::Renderer;
 use lacuna_scan::Record;
+use lacuna_scan::ipc::Ahead;
 use lacuna_store::BlobPath;
 use roaring::RoaringTreemap;
 use tokio::sync::mpsc;
@@ -117,13 +120,21 @@ impl Engine {
         let budget = self.shop.budget.clone();
         // A thread of its own may wait, for the store as for the reader of what it renders.
         let work = move || {
+            let size = origin.size();
+            let load = move |range: Range<u64>| -> Result<Bytes, ShardError> {
+                Ok(handle.block_on(budget.load(&origin, range, &AtomicU64::new(0)))?.bytes.clone())
+            };
+            let ahead = match &format {
+                ShardFormat::Arrow => Ahead::read(size, window, &limits, &load),
+                ShardFormat::Parquet | ShardFormat::Text(_) => Ok(Ahead::default()),
+            };
+            let ahead = match ahead {
+                Ok(ahead) => ahead,
+                Err(error) => return Ok(Err(error)),
+            };
             let read = move |at: u64| -> Result<Vec<u8>, ShardError> {
-                let range = at..origin.size().min(at + window);
-                if range.is_empty() {
-                    return Ok(Vec::new());
-                }
-                let loaded = handle.block_on(budget.load(&origin, range, &AtomicU64::new(0)))?;
-                Ok(loaded.bytes.to_vec())
+                let range = at..size.min(at + window);
+                if range.is_empty() { Ok(Vec::new()) } else { Ok(load(range)?.to_vec()) }
             };
             let mut input = BufReader::new(Pull { read, at: 0, piece: io::Cursor::new(Vec::new()), failed: None });
             let (mut renderer, mut piece, mut rows, mut broken) = (Renderer::default(), Vec::new(), 0_u64, None);
@@ -145,7 +156,7 @@ impl Engine {
                 Ok(())
             };
             let done = match &format {
-                ShardFormat::Arrow => lacuna_scan::ipc::records(&mut input, &limits, &mut each),
+                ShardFormat::Arrow => lacuna_scan::ipc::records(&mut input, ahead, &limits, &mut each),
                 ShardFormat::Text(format) => lacuna_scan::text::records(&mut input, format, &limits, &mut each)
                     .map(|read| poisoned = read.poisoned),
                 ShardFormat::Parquet => Ok(()),

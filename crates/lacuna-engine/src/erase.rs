@@ -552,8 +552,9 @@ impl Purge<'_> {
             ShardFormat::Arrow => {
                 let (mapping, limits, rows) = (mapping.clone(), self.shop.limits, rows.clone());
                 let work = move || {
+                    let ahead = lacuna_erase::ipc::ahead(&before, &limits)?;
                     let mut input = BufReader::with_capacity(1 << 20, Sequential::new(&before));
-                    lacuna_scan::ipc::held_values(&mut input, &mapping, &limits, &rows)
+                    Ok::<_, ShardError>(lacuna_scan::ipc::held_values(&mut input, ahead, &mapping, &limits, &rows)?)
                 };
                 self.shop.cpu.run(work).await??.into_iter().collect()
             }

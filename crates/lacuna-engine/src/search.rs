@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_export::Renderer;
-use lacuna_scan::ipc::IpcSearch;
+use lacuna_scan::ipc::{Ahead, IpcSearch, Lookahead};
 use lacuna_scan::parquet::{Footer, ParquetSearch, RowGroupMatches, RowGroupSearch, TAIL_BYTES, footer};
 use lacuna_scan::text::TextSearch;
 use lacuna_scan::{Effort, Found, Limits, Matcher, Matches, SelectorIndex, Sink, StreamSearch, Summary};
@@ -133,8 +133,8 @@ pub(crate) async fn search(
     let (rows, matches, records, summary) = match format {
         ShardFormat::Parquet => return run.parquet().await,
         ShardFormat::Arrow => {
-            let limits = shop.limits;
-            run.stream(Box::new(IpcSearch::new(question.matcher.clone(), limits))).await?.split()
+            let search = IpcSearch::new(question.matcher.clone(), shop.limits).with_ahead(run.ahead().await?);
+            run.stream(Box::new(search)).await?.split()
         }
         ShardFormat::Text(format) => {
             let search = TextSearch::new(format.clone(), question.matcher.clone(), shop.limits)?;
@@ -308,6 +308,20 @@ impl Run<'_> {
             reporter.passed(read);
         }
         Ok(found)
+    }
+
+    /// What must be read ahead of an Arrow shard.
+    async fn ahead(&self) -> Result<Ahead, ShardError> {
+        let mut lookahead = Lookahead::new(self.origin.size(), self.shop.limits);
+        while let Some(range) = lookahead.need(self.shop.budget.window) {
+            if self.cancel.is_cancelled() {
+                return Err(ShardError::Cancelled);
+            }
+            let loaded = self.shop.budget.load(self.origin, range, &self.bytes_read).await?;
+            let work = move || lookahead.feed(&loaded.bytes).map(|()| lookahead);
+            lookahead = self.shop.cpu.run(work).await??;
+        }
+        Ok(lookahead.finish())
     }
 
     /// Feeds the whole shard to `search`; reads ahead by one window.

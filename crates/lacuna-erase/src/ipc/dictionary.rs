@@ -55,6 +55,17 @@ impl Surveyed {
         Plan { stand_ins: gone.into_iter().zip(values).collect(), empty_entry }
     }
 
+    /// The texts that go and what takes their place, for those that no row that stays shows.
+    pub(super) fn stand_ins(&self, plan: &Plan) -> HashMap<String, String> {
+        let text = |entry: usize| bytes(&self.values, entry).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let used: HashSet<&str> = self.used.iter().filter_map(|entry| text(entry as usize)).collect();
+        let pairs = plan.stand_ins.iter().filter_map(|(&entry, stand_in)| {
+            let stand_in = std::str::from_utf8(stand_in).ok()?;
+            Some((text(entry).filter(|text| !used.contains(text))?.to_owned(), stand_in.to_owned()))
+        });
+        pairs.collect()
+    }
+
     fn is_empty(&self, entry: usize) -> bool {
         bytes(&self.values, entry).is_some_and(|bytes| bytes.iter().all(|&byte| byte == 0))
     }
@@ -120,7 +131,7 @@ fn decimals(data_type: &DataType, held: &HashSet<&[u8]>, count: usize, precision
 }
 
 /// The bytes of a value of a simple type, as it is stored; `None` when it is null or its type is not simple.
-fn bytes(values: &ArrayRef, entry: usize) -> Option<&[u8]> {
+pub(super) fn bytes(values: &ArrayRef, entry: usize) -> Option<&[u8]> {
     if values.is_null(entry) {
         return None;
     }

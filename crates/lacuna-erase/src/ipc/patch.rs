@@ -11,6 +11,11 @@ use super::gather::Gathered;
 use super::pack::Body;
 use crate::{Error, Result};
 
+/// Bytes of an offset or length in a flatbuffer.
+const WORD: usize = 4;
+/// What writers align messages to, at most.
+const ALIGNMENT: usize = 64;
+
 /// `message` with `rows` rows and other buffers.
 pub(super) fn message(
     message: &Message,
@@ -88,13 +93,27 @@ pub(super) fn tail(tail: &Bytes, blocks: &Blocks, offset: u64) -> Result<Vec<u8>
     if same { Ok(patch.bytes) } else { Err(unfit()) }
 }
 
-fn unfit() -> Error {
+/// A flatbuffer with other texts: each in place of the one that the offset at its position leads to. Where it does not fit there, it
+/// comes to the end.
+pub(super) fn texts(flat: &[u8], texts: &[(usize, String)]) -> Result<Vec<u8>> {
+    let mut patch = Patch { bytes: flat.to_vec() };
+    for (at, text) in texts {
+        patch.text(*at, text)?;
+    }
+    Ok(patch.bytes)
+}
+
+pub(super) fn unfit() -> Error {
     Error::Unfaithful("its metadata is laid out so that it cannot be changed in place".into())
 }
 
 /// Where `part` starts, which lies within `whole`.
 fn within(whole: &[u8], part: &[u8]) -> usize {
     (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
+}
+
+fn word(value: usize) -> Result<[u8; WORD]> {
+    Ok(u32::try_from(value).map_err(|_| unfit())?.to_le_bytes())
 }
 
 struct Patch {
@@ -110,6 +129,36 @@ impl Patch {
             self.bytes.get_mut(at..at + length).ok_or_else(unfit)?.copy_from_slice(value);
         }
         Ok(())
+    }
+
+    /// The text that the offset at `at` leads to. Of the one before, no byte stays.
+    fn text(&mut self, at: usize, text: &str) -> Result<()> {
+        let start = at + self.word(at)?;
+        let room = self.word(start)?;
+        let start = start + WORD;
+        let held = self.bytes.get_mut(start..start + room).ok_or_else(unfit)?;
+        held.fill(0);
+        if let Some(held) = held.get_mut(..text.len()) {
+            held.copy_from_slice(text.as_bytes());
+            return self.set_word(start - WORD, text.len());
+        }
+        self.set_word(start - WORD, 0)?;
+        self.bytes.resize(self.bytes.len().next_multiple_of(WORD), 0);
+        self.set_word(at, self.bytes.len() - at)?;
+        self.bytes.extend_from_slice(&word(text.len())?);
+        self.bytes.extend_from_slice(text.as_bytes());
+        // A text ends with a zero, and what comes behind a message is aligned.
+        self.bytes.resize((self.bytes.len() + 1).next_multiple_of(ALIGNMENT), 0);
+        Ok(())
+    }
+
+    fn word(&self, at: usize) -> Result<usize> {
+        let bytes = self.bytes.get(at..at + WORD).and_then(|bytes| bytes.first_chunk());
+        usize::try_from(u32::from_le_bytes(*bytes.ok_or_else(unfit)?)).map_err(|_| unfit())
+    }
+
+    fn set_word(&mut self, at: usize, value: usize) -> Result<()> {
+        self.bytes(at, WORD, &word(value)?)
     }
 
     /// A number that stands at `at`; nowhere when it is zero.

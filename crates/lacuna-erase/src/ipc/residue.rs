@@ -3,17 +3,19 @@
 use std::collections::{HashMap, HashSet};
 
 use arrow::array::Array;
-use arrow::datatypes::FieldRef;
+use arrow::datatypes::{DataType, FieldRef};
 use arrow::ipc;
 use bytes::Bytes;
 use lacuna_scan::ipc::frame::Message;
 use lacuna_scan::ipc::reader::{DictionaryValues, Event, Rows};
 use lacuna_scan::ipc::resolve::Path;
-use lacuna_scan::ipc::schema::metadata;
+use lacuna_scan::ipc::schema::{Table, metadata};
 use lacuna_scan::ipc::{footer, message, values};
-use lacuna_scan::{FieldTest, Limits, Matcher, folded};
+use lacuna_scan::{FieldTest, Limits, Matcher, Value, folded};
 use roaring::RoaringBitmap;
 
+use super::categories::{self, is_key, listed};
+use super::dictionary::bytes;
 use super::events;
 use super::gather::{Gathered, Rules, Taken, gather};
 use super::rewrite::{has_dictionary, in_dictionaries};
@@ -24,15 +26,23 @@ use crate::{ReadAt, Residue, Result};
 /// the metadata of schema, columns, messages and footer, and those in bytes of batches that are no row's. Each place is named once.
 pub fn residue(input: &dyn ReadAt, matcher: &Matcher, limits: &Limits) -> Result<Vec<Residue>> {
     let unseen = Unseen::new(&[matcher])?;
-    let mut search =
-        Search { matcher, unseen, paths: Vec::new(), dictionaries: HashMap::new(), places: HashSet::new() };
+    let mut search = Search {
+        matcher,
+        unseen,
+        paths: Vec::new(),
+        dictionaries: HashMap::new(),
+        categories: Vec::new(),
+        shown: HashSet::new(),
+        places: HashSet::new(),
+    };
     let tail = events(input, limits, &mut |event| search.event(event))?;
     if let Some(tail) = tail {
-        search.footer(&tail)?;
+        search.footer(&tail, limits)?;
     }
-    for dictionary in std::mem::take(&mut search.dictionaries).into_values() {
-        search.close(&dictionary);
+    for (id, dictionary) in std::mem::take(&mut search.dictionaries) {
+        search.close(id, &dictionary);
     }
+    search.close_categories();
     let mut places: Vec<_> = search.places.into_iter().map(|place| Residue { place }).collect();
     places.sort_unstable();
     Ok(places)
@@ -44,14 +54,26 @@ struct Search<'a> {
     /// Where the wanted fields lie, for those that lie in dictionaries.
     paths: Vec<(&'a FieldTest, Path)>,
     dictionaries: HashMap<i64, Dictionary>,
+    /// The wanted categories that metadata lists: of which dictionary, and of which column.
+    categories: Vec<(i64, String, Vec<u8>)>,
+    /// The wanted entries that rows use.
+    shown: HashSet<(i64, Vec<u8>)>,
     places: HashSet<String>,
 }
 
 #[derive(Default)]
 struct Dictionary {
-    /// The entries that are wanted, and the mapped column that wants each.
-    wanted: Vec<(usize, String)>,
+    /// The entries that are wanted.
+    wanted: Vec<Wanted>,
     used: RoaringBitmap,
+}
+
+struct Wanted {
+    entry: usize,
+    /// The mapped column that wants it.
+    column: String,
+    /// As it is stored.
+    value: Vec<u8>,
 }
 
 impl Search<'_> {
@@ -61,7 +83,7 @@ impl Search<'_> {
             Event::Schema(message, table) => {
                 self.paths.extend(in_dictionaries(&[self.matcher], &table)?);
                 self.metadata(&table.schema.metadata, "the schema's metadata");
-                self.fields(table.schema.fields());
+                self.columns(&table);
                 self.message(&message)?;
             }
             Event::Dictionary(message, given) => {
@@ -81,14 +103,16 @@ impl Search<'_> {
         if given.first == 0
             && let Some(before) = self.dictionaries.remove(&given.id)
         {
-            self.close(&before);
+            self.close(given.id, &before);
         }
         let dictionary = self.dictionaries.entry(given.id).or_default();
         let new = given.values.slice(given.first, given.values.len() - given.first);
         for (field, _) in self.paths.iter().filter(|(_, path)| path.dictionary == Some(given.id)) {
             values::for_each(&new, &[], &mut |entry, value| {
                 if !field.owners(value).is_empty() {
-                    dictionary.wanted.push((given.first + entry, field.column().to_string()));
+                    let value = bytes(&new, entry).unwrap_or_default().to_vec();
+                    let column = field.column().to_string();
+                    dictionary.wanted.push(Wanted { entry: given.first + entry, column, value });
                 }
             });
         }
@@ -118,19 +142,45 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn close(&mut self, dictionary: &Dictionary) {
-        for (entry, column) in &dictionary.wanted {
-            if !u32::try_from(*entry).is_ok_and(|entry| dictionary.used.contains(entry)) {
+    fn close(&mut self, id: i64, dictionary: &Dictionary) {
+        for Wanted { entry, column, value } in &dictionary.wanted {
+            if u32::try_from(*entry).is_ok_and(|entry| dictionary.used.contains(entry)) {
+                self.shown.insert((id, value.clone()));
+            } else {
                 self.places.insert(format!("the dictionary of column `{column}`"));
             }
         }
+    }
+
+    fn close_categories(&mut self) {
+        for (id, column, category) in std::mem::take(&mut self.categories) {
+            if !self.shown.contains(&(id, category)) {
+                self.places.insert(metadata_of(&column));
+            }
+        }
+    }
+
+    /// What the columns' metadata says.
+    fn columns(&mut self, table: &Table) {
+        self.fields(table.schema.fields());
+        categories::each(&table.columns, &mut |id, column, list| {
+            for category in listed(list).unwrap_or_default() {
+                let mut fields = self.paths.iter().filter(|(_, path)| path.dictionary == Some(id));
+                if fields.any(|(field, _)| !field.owners(Value::Text(category.as_bytes())).is_empty()) {
+                    self.categories.push((id, column.to_owned(), category.as_bytes().to_vec()));
+                }
+            }
+        });
     }
 
     fn fields<'f>(&mut self, fields: impl IntoIterator<Item = &'f FieldRef>) {
         for field in fields {
             // A column's columns within carry metadata too.
             for inner in Box::<[_]>::from(within(field)) {
-                self.metadata(inner.metadata(), &format!("the metadata of column `{}`", field.name()));
+                let mut pairs = inner.metadata().clone();
+                // Categories are no words: rows tell which of them may stay.
+                pairs.retain(|key, list| !(is_key(key) && is_category(&inner) && listed(list).is_some()));
+                self.metadata(&pairs, &metadata_of(field.name()));
             }
         }
     }
@@ -141,12 +191,13 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn footer(&mut self, tail: &Bytes) -> Result<()> {
+    fn footer(&mut self, tail: &Bytes, limits: &Limits) -> Result<()> {
         let located = footer::locate(tail, 0)?;
         let flat: ipc::Footer<'_> = footer::verify(&located, 0)?;
         self.metadata(&metadata(flat.custom_metadata()), "the footer's metadata");
         if let Some(schema) = flat.schema() {
             self.metadata(&metadata(schema.custom_metadata()), "the footer's metadata");
+            self.columns(&Table::new(schema, 0, limits)?);
         }
         Ok(())
     }
@@ -160,6 +211,14 @@ impl Search<'_> {
             self.places.insert(place.to_owned());
         }
     }
+}
+
+fn metadata_of(column: &str) -> String {
+    format!("the metadata of column `{column}`")
+}
+
+fn is_category(field: &FieldRef) -> bool {
+    matches!(field.data_type(), DataType::Dictionary(..))
 }
 
 /// Whether a wanted text is `text`, or stands in it as a word. Plain numbers must be all of it: metadata counts rows and bytes.
@@ -184,7 +243,6 @@ fn holds(text: &str, field: &FieldTest) -> bool {
 
 /// A field and all fields within it.
 fn within(field: &FieldRef) -> Vec<FieldRef> {
-    use arrow::datatypes::DataType;
     let mut all = vec![field.clone()];
     let inner: Vec<FieldRef> = match field.data_type() {
         DataType::List(inner)

@@ -1,6 +1,6 @@
 //! The pass over a shard that writes it anew.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use lacuna_scan::ipc::values;
 use lacuna_scan::{FieldTest, Limits, Matcher};
 use roaring::{RoaringBitmap, RoaringTreemap};
 
+use super::categories::{self, StandIns};
 use super::dictionary::{Plan, Plans, Surveyed};
 use super::gather::{BLANK, Gathered, Rules, Taken, gather};
 use super::pack::Body;
@@ -36,12 +37,14 @@ pub fn rewrite(
     limits: &Limits,
     out: &mut (dyn Write + Send),
 ) -> Result<Rewritten> {
-    let plans = if hits.is_empty() { Plans::new() } else { survey(input, hits, change, unwanted, limits)? };
+    let (plans, stand_ins) =
+        if hits.is_empty() { Default::default() } else { survey(input, hits, change, unwanted, limits)? };
     let unseen = if hits.is_empty() { Unseen::nothing() } else { Unseen::new(unwanted)? };
     let mut writer = Writer {
         limits,
         rows: Selection::new(hits, change),
         plans,
+        stand_ins,
         unseen,
         given: HashMap::new(),
         out,
@@ -52,6 +55,7 @@ pub fn rewrite(
     let tail = events(input, limits, &mut |event| writer.event(event))?;
     if let Some(tail) = tail {
         let tail = patch::tail(&tail, &writer.blocks, writer.written)?;
+        let tail = categories::tail(tail, &writer.stand_ins, limits)?;
         writer.write(&tail)?;
     }
     writer.out.flush()?;
@@ -133,15 +137,16 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// Finds out which entries of the dictionaries go.
+/// Finds out which entries of the dictionaries go, and which categories with them.
 fn survey(
     input: &dyn ReadAt,
     hits: &RoaringTreemap,
     change: Change<'_>,
     unwanted: &[&Matcher],
     limits: &Limits,
-) -> Result<Plans> {
+) -> Result<(Plans, StandIns)> {
     let mut wanted = Vec::new();
+    let mut enums: HashSet<i64> = HashSet::new();
     let mut rows = Selection::new(hits, change);
     let mut standing: HashMap<i64, Surveyed> = HashMap::new();
     let mut plans = Plans::new();
@@ -154,6 +159,7 @@ fn survey(
                 }
                 rows.learn(&table)?;
                 wanted = in_dictionaries(unwanted, &table)?;
+                categories::each(&table.columns, &mut |id, _, _| _ = enums.insert(id));
             }
             Event::Dictionary(_, given) => {
                 let entries = wanted_entries(&given, &wanted);
@@ -170,10 +176,16 @@ fn survey(
         }
         Ok(())
     })?;
+    let mut stand_ins = StandIns::new();
     for (id, surveyed) in standing {
-        plans.entry(id).or_default().push(surveyed.plan());
+        let (plans, plan) = (plans.entry(id).or_default(), surveyed.plan());
+        // What a dictionary held that was given anew, rows may still show.
+        if enums.contains(&id) && plans.is_empty() {
+            stand_ins.insert(id, surveyed.stand_ins(&plan));
+        }
+        plans.push(plan);
     }
-    Ok(plans)
+    Ok((plans, stand_ins))
 }
 
 /// The fields of `matchers` whose values lie in dictionaries, with the ways there.
@@ -239,6 +251,7 @@ struct Writer<'a> {
     limits: &'a Limits,
     rows: Selection<'a>,
     plans: Plans,
+    stand_ins: StandIns,
     unseen: Unseen,
     /// How often each dictionary was given anew so far.
     given: HashMap<i64, usize>,
@@ -256,6 +269,7 @@ impl Writer<'_> {
                 if !self.rows.hits.is_empty() {
                     self.rows.learn(&table)?;
                 }
+                let message = categories::message(message, &table, &self.stand_ins, self.limits)?;
                 self.message(&message).map(|_| ())
             }
             Event::Dictionary(message, given) => {
@@ -280,11 +294,7 @@ impl Writer<'_> {
     }
 
     fn message(&mut self, message: &Message) -> Result<Block> {
-        let block = Block {
-            offset: self.written,
-            metadata: (message.prefix.len() + message.metadata.len()) as u64,
-            body: message.body.len() as u64,
-        };
+        let block = Block { offset: self.written, ..Block::of(message) };
         self.write(&message.prefix)?;
         self.write(&message.metadata)?;
         self.write(&message.body)?;

@@ -4,7 +4,7 @@
 //! one, column by column; so is every batch that points into dictionaries, as entries of those may have gone, and every other batch that is
 //! not the same bytes: it may have lost what none of its rows shows. What was compared is hashed (XXH3, 128 bits) value by value, whatever dictionary it lies in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::take;
@@ -18,7 +18,8 @@ use lacuna_scan::ipc::resolve::resolve_present;
 use roaring::RoaringTreemap;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::PIECE;
+use super::dictionary::bytes;
+use super::{PIECE, categories, reader};
 use crate::{Change, Error, ReadAt, Result, Survivors};
 
 /// Proves that `after` holds the rows of `before` with `change` made to the rows `hits`, and nothing else.
@@ -33,16 +34,20 @@ pub fn survivors(
     change: Change<'_>,
     limits: &Limits,
 ) -> Result<Survivors> {
-    let (mut old, mut new) = (Side::new(before, limits), Side::new(after, limits));
+    let (mut old, mut new) = (Side::new(before, limits)?, Side::new(after, limits)?);
     let (mut hash, mut first, mut rows) = (Xxh3::new(), 0_u64, 0_u64);
     loop {
-        let (old, new) = match (old.next()?, new.next()?) {
+        let (old, mut new) = match (old.next()?, new.next()?) {
             (None, None) => return Ok(Survivors { rows, hash: hash.digest128() }),
             (Some(old), Some(new)) => (old, new),
             _ => return Err(differs("it would have another number of batches")),
         };
         if old.rows.table.schema != new.rows.table.schema {
-            return Err(differs("its schema would change"));
+            if !lost_categories(&old.rows, &new.rows) {
+                return Err(differs("its schema would change"));
+            }
+            // Columns within columns are of other types otherwise.
+            new.rows.table = old.rows.table.clone();
         }
         let end = first + old.rows.batch.rows as u64;
         let mut inside = hits.iter();
@@ -56,6 +61,21 @@ pub fn survivors(
         first = end;
         rows += new.rows.batch.rows as u64;
     }
+}
+
+/// Whether the new schema differs only in categories that its dictionaries do not hold any more.
+fn lost_categories(old: &Rows, new: &Rows) -> bool {
+    let mut held: HashMap<i64, HashSet<&[u8]>> = HashMap::new();
+    categories::each(&new.table.columns, &mut |id, _, _| {
+        let values = new.dictionaries.get(id);
+        held.entry(id).or_insert_with(|| {
+            values
+                .map(|values| (0..values.len()).filter_map(|entry| bytes(values, entry)).collect())
+                .unwrap_or_default()
+        });
+    });
+    let is_held = |id: i64, text: &str| held.get(&id).is_some_and(|held| held.contains(text.as_bytes()));
+    categories::are_alike(&old.table, &new.table, &|id, old, new| old == new || !is_held(id, old))
 }
 
 /// A batch, and the message that it came in.
@@ -78,8 +98,8 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn new(input: &'a dyn ReadAt, limits: &Limits) -> Self {
-        Self { input, at: 0, reader: Some(Reader::new(*limits)) }
+    fn new(input: &'a dyn ReadAt, limits: &Limits) -> Result<Self> {
+        Ok(Self { input, at: 0, reader: Some(reader(input, limits)?) })
     }
 
     fn next(&mut self) -> Result<Option<Batch>> {

@@ -182,8 +182,7 @@ impl Decoder<'_> {
                 let keys = self.fixed(length, key.primitive_width().unwrap_or_default())?;
                 let values = column.dictionary.as_ref().and_then(|dictionary| self.dictionaries.get(dictionary.id));
                 if values.is_none() && nulls.as_ref().map_or(0, NullBuffer::null_count) < length {
-                    let what =
-                        "a dictionary that lies behind the rows that use it, as Polars writes categoricals into files";
+                    let what = "a dictionary that does not come in front of the rows that use it";
                     return Err(Error::Unsupported { what: what.into() });
                 }
                 // A dictionary that no row points into may be left out.

@@ -1,12 +1,12 @@
 //! Whether a file's footer lists what the file holds.
 //!
 //! Readers of files go by the footer alone. So a search that goes by the messages is only right where both agree: the same
-//! columns, and every message listed, in the order in which they lie.
+//! columns, and every message listed, in the order in which they are read.
 
 use arrow::ipc;
 use bytes::Bytes;
 
-use super::frame::MAGIC;
+use super::frame::{MAGIC, Message};
 use super::schema::{Column, Table};
 use crate::{Error, Limits, Result};
 
@@ -21,13 +21,55 @@ pub struct Block {
     pub body: u64,
 }
 
-/// The messages that were read, in their order.
-#[derive(Clone, Debug, Default)]
+impl Block {
+    /// Where `message` lies.
+    pub fn of(message: &Message) -> Self {
+        Self {
+            offset: message.offset,
+            metadata: (message.prefix.len() + message.metadata.len()) as u64,
+            body: message.body.len() as u64,
+        }
+    }
+
+    /// Behind its last byte; `None` when that is nowhere.
+    pub fn end(&self) -> Option<u64> {
+        self.offset.checked_add(self.metadata)?.checked_add(self.body)
+    }
+}
+
+/// Messages, in the order in which they are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Blocks {
     /// Those with values of dictionaries.
     pub dictionaries: Vec<Block>,
     /// Those with rows.
     pub batches: Vec<Block>,
+}
+
+impl Blocks {
+    /// Whether all dictionaries lie in front of the rows, in their order.
+    pub fn are_in_order(&self) -> bool {
+        let first = self.batches.iter().map(|block| block.offset).min();
+        self.dictionaries.is_sorted_by_key(|block| block.offset)
+            && self.dictionaries.last().is_none_or(|last| first.is_none_or(|first| last.offset < first))
+    }
+}
+
+/// How long the footer is in front of a file's last bytes; `None` when they are not those of a file.
+pub fn length(tail: &[u8]) -> Option<u64> {
+    let (_, length) = tail.strip_suffix(MAGIC)?.split_last_chunk::<4>()?;
+    u64::try_from(i32::from_le_bytes(*length)).ok()
+}
+
+/// The messages that a footer lists; `None` when it cannot be read.
+pub fn listed(footer: &[u8]) -> Option<Blocks> {
+    blocks(&ipc::root_as_footer(footer).ok()?)
+}
+
+fn blocks(footer: &ipc::Footer<'_>) -> Option<Blocks> {
+    let dictionaries = footer.dictionaries().into_iter().flatten().map(block).collect::<Option<_>>()?;
+    let batches = footer.recordBatches().into_iter().flatten().map(block).collect::<Option<_>>()?;
+    Some(Blocks { dictionaries, batches })
 }
 
 /// The flatbuffer in a file's `tail`, which is all that lies behind the last message and its end marker.
@@ -60,13 +102,11 @@ pub fn check(footer: &[u8], offset: u64, table: &Table, read: &Blocks, limits: &
     if !agree {
         return Err(malformed("the footer's schema is not that of the messages"));
     }
-    for (listed, read) in [(footer.dictionaries(), &read.dictionaries), (footer.recordBatches(), &read.batches)] {
-        let listed: Option<Vec<Block>> = listed.into_iter().flatten().map(block).collect();
-        if listed.as_ref() != Some(read) {
-            return Err(malformed("the footer does not list the messages that the file holds"));
-        }
+    if blocks(&footer).as_ref() == Some(read) {
+        Ok(())
+    } else {
+        Err(malformed("the footer does not list the messages that the file holds"))
     }
-    Ok(())
 }
 
 fn block(block: &ipc::Block) -> Option<Block> {

@@ -13,7 +13,8 @@ use crate::{Error, Limits, Result};
 
 /// The first six and the last six bytes of a file.
 pub const MAGIC: &[u8; 6] = b"ARROW1";
-const CONTINUATION: [u8; 4] = [0xff; 4];
+/// In front of a message's length.
+pub(super) const CONTINUATION: [u8; 4] = [0xff; 4];
 /// Writers pad the magic with zeros, up to the alignment they use; none uses more than this.
 const ALIGNMENT_MAX: u64 = 64;
 /// What a flatbuffer begins with, at most: where its root lies. No schema is described in so few bytes, so it is no length.

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use roaring::RoaringTreemap;
 
+use super::ahead::Ahead;
 use super::reader::Event;
 use super::records::each_event;
 use super::resolve::{Path, resolve_present};
@@ -11,18 +12,19 @@ use super::values;
 use crate::{HeldValue, Limits, Mapping, Result};
 
 /// The values that `rows` of a shard hold in the columns of `mapping`, each with the index of its field in the mapping's order. A column
-/// that the shard does not have holds none.
+/// that the shard does not have holds none. `ahead` is what must be read ahead of it.
 ///
 /// Fails when the shard cannot be read, or a column cannot hold an identifier.
 pub fn held_values(
     input: &mut dyn Read,
+    ahead: Ahead,
     mapping: &Mapping,
     limits: &Limits,
     rows: &RoaringTreemap,
 ) -> Result<Vec<(usize, HeldValue)>> {
     let mut paths: Vec<(usize, Path)> = Vec::new();
     let (mut first, mut held) = (0_u64, Vec::new());
-    each_event(input, limits, &mut |event| {
+    each_event(input, ahead, limits, &mut |event| {
         match event {
             Event::Schema(_, table) => {
                 let fields = mapping.identifiers.iter().flat_map(|rule| rule.fields());

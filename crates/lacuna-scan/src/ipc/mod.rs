@@ -1,7 +1,8 @@
 //! Arrow IPC files and streams.
 //!
 //! Both are a schema message followed by dictionary and record batch messages; a file adds a footer that lists them. So both
-//! are read in one pass from the first byte to the last, and a file's footer must then agree with what was read.
+//! are read in one pass from the first byte to the last, and a file's footer must then agree with what was read. A file whose rows
+//! come before values that they use needs these first.
 //!
 //! - [`frame`]: bytes into messages.
 //! - [`message`]: what a message's metadata says, checked.
@@ -9,11 +10,13 @@
 //! - [`decode`]: buffers into validated arrays, column by column.
 //! - [`dictionaries`]: the dictionaries as they stand at a place in the shard.
 //! - [`footer`]: whether a file's footer lists what the file holds.
+//! - [`ahead`]: the dictionaries that a file needs first.
 //! - [`reader`]: all of these put together, message by message.
 //! - [`resolve`]: mapped paths into column numbers.
 //! - [`values`]: the values that lie at a path.
 //! - [`search`]: the search itself.
 
+pub mod ahead;
 pub mod decode;
 pub mod dictionaries;
 pub mod footer;
@@ -28,6 +31,7 @@ pub mod search;
 mod unpack;
 pub mod values;
 
+pub use ahead::{Ahead, Lookahead};
 pub use held::held_values;
 pub use records::records;
 pub use search::IpcSearch;

@@ -8,6 +8,7 @@ use arrow::datatypes::{FieldRef, Schema};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use bytes::Bytes;
 
+use super::ahead::Ahead;
 use super::decode::{self, Place};
 use super::dictionaries::Dictionaries;
 use super::footer::{self, Block, Blocks};
@@ -24,6 +25,9 @@ pub struct Reader {
     table: Option<Arc<Table>>,
     dictionaries: Arc<Dictionaries>,
     given: HashSet<i64>,
+    ahead: Ahead,
+    /// Where the dictionaries lie that were read ahead; empty when each is read where it lies.
+    known: Vec<Block>,
     blocks: Blocks,
     end: u64,
 }
@@ -117,9 +121,17 @@ impl Reader {
             table: None,
             dictionaries: Arc::default(),
             given: HashSet::new(),
+            ahead: Ahead::default(),
+            known: Vec::new(),
             blocks: Blocks::default(),
             end: 0,
         }
+    }
+
+    /// The same, with the dictionaries that a file needs first. They come behind the schema, and not where they lie.
+    #[must_use]
+    pub fn with_ahead(self, ahead: Ahead) -> Self {
+        Self { known: ahead.blocks(), ahead, ..self }
     }
 
     /// Whether the shard is a file, once its first event is out.
@@ -134,16 +146,36 @@ impl Reader {
 
     /// What comes next, when all of it is there.
     pub fn advance(&mut self) -> Result<Option<Event>> {
-        let message = match self.framer.advance()? {
-            None => return Ok(None),
-            Some(Frame::Magic(bytes) | Frame::End(bytes)) => return Ok(Some(Event::Marker(bytes))),
-            Some(Frame::Message(message)) => message,
+        if self.is_file()
+            && let Some(table) = self.table.clone()
+            && let Some(message) = self.ahead.next()
+        {
+            return self.early(&table, message).map(Some);
+        }
+        loop {
+            let message = match self.framer.advance()? {
+                None => return Ok(None),
+                Some(Frame::Magic(bytes) | Frame::End(bytes)) => return Ok(Some(Event::Marker(bytes))),
+                Some(Frame::Message(message)) => message,
+            };
+            if let Some(event) = self.message(message)? {
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    /// A dictionary that was read ahead.
+    fn early(&mut self, table: &Table, message: Message) -> Result<Event> {
+        let Header::Dictionary { id, delta, batch } = Header::new(&message, &self.limits)? else {
+            return Err(Error::malformed(message.offset, "a footer that takes another message for a dictionary"));
         };
-        let block = Block {
-            offset: message.offset,
-            metadata: (message.prefix.len() + message.metadata.len()) as u64,
-            body: message.body.len() as u64,
-        };
+        let values = self.dictionary(table, id, delta, batch, &message)?;
+        Ok(Event::Dictionary(message, values))
+    }
+
+    /// What a message says; nothing when that is known already.
+    fn message(&mut self, message: Message) -> Result<Option<Event>> {
+        let block = Block::of(&message);
         self.end = block.offset + block.metadata + block.body;
         let header = Header::new(&message, &self.limits)?;
         let Some(table) = self.table.clone() else {
@@ -158,6 +190,9 @@ impl Reader {
             Header::Schema(_) => Err(Error::malformed(message.offset, "a second schema")),
             Header::Dictionary { id, delta, batch } => {
                 self.blocks.dictionaries.push(block);
+                if self.is_file() && !self.known.is_empty() {
+                    return Ok(None);
+                }
                 let values = self.dictionary(&table, id, delta, batch, &message)?;
                 Ok(Some(Event::Dictionary(message, values)))
             }
@@ -207,9 +242,22 @@ impl Reader {
             Ending::Stream => Ok(None),
             Ending::File(tail) => {
                 let footer = footer::locate(&tail, self.end)?;
-                footer::check(&footer, self.end, table, &self.blocks, &self.limits)?;
+                footer::check(&footer, self.end, table, &self.read()?, &self.limits)?;
                 Ok(Some(tail))
             }
         }
+    }
+
+    /// The messages in the order in which they were read.
+    fn read(&self) -> Result<Blocks> {
+        if self.known.is_empty() {
+            return Ok(self.blocks.clone());
+        }
+        let mut dictionaries = self.known.clone();
+        dictionaries.sort_unstable_by_key(|block| block.offset);
+        if dictionaries != self.blocks.dictionaries {
+            return Err(Error::malformed(self.end, "the footer does not list the dictionaries that the file holds"));
+        }
+        Ok(Blocks { dictionaries: self.known.clone(), batches: self.blocks.batches.clone() })
     }
 }

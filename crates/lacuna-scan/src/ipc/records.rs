@@ -5,21 +5,23 @@ use std::io::Read;
 use arrow::error::ArrowError;
 use bytes::Bytes;
 
+use super::ahead::Ahead;
 use super::reader::{Event, Reader};
 use crate::{Error, Limits, Record, Result};
 
 const PIECE: usize = 1 << 20;
 
-/// Hands every row of a shard to `f`, with its ordinal.
+/// Hands every row of a shard to `f`, with its ordinal. `ahead` is what must be read ahead of it.
 ///
 /// Fails with [`Error::Sink`] when `f` does.
 pub fn records(
     input: &mut dyn Read,
+    ahead: Ahead,
     limits: &Limits,
     f: &mut dyn FnMut(u64, Record<'_>) -> std::io::Result<()>,
 ) -> Result<()> {
     let mut first = 0;
-    each_event(input, limits, &mut |event| {
+    each_event(input, ahead, limits, &mut |event| {
         let Event::Rows(_, rows) = event else { return Ok(()) };
         let batch = rows.decode()?;
         for row in 0..batch.num_rows() {
@@ -31,8 +33,13 @@ pub fn records(
 }
 
 /// Hands every event of a shard to `f`, and checks that nothing is missing.
-pub(super) fn each_event(input: &mut dyn Read, limits: &Limits, f: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
-    let mut reader = Reader::new(*limits);
+pub(super) fn each_event(
+    input: &mut dyn Read,
+    ahead: Ahead,
+    limits: &Limits,
+    f: &mut dyn FnMut(Event) -> Result<()>,
+) -> Result<()> {
+    let mut reader = Reader::new(*limits).with_ahead(ahead);
     loop {
         let mut piece = Vec::with_capacity(PIECE);
         let failed = |error| Error::Arrow(ArrowError::IoError("cannot be read".into(), error));

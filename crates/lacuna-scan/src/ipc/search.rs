@@ -10,6 +10,7 @@ use bytes::Bytes;
 use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
+use super::ahead::Ahead;
 use super::reader::{DictionaryValues, Event, Reader, Rows};
 use super::resolve::{Path, resolve};
 use super::schema::Table;
@@ -67,8 +68,8 @@ struct Place {
     path: Path,
     /// Whose each value of the dictionary is; those that are nobody's are left out. Empty without a dictionary.
     entries: Arc<HashMap<usize, Vec<SelectorIndex>, FixedState>>,
-    /// Whether all values that the keys can point to are known. In a file that is never so: the format lets values come behind
-    /// the rows that use them, which decoding such rows refuses.
+    /// Whether all values that the keys can point to are known. In a file that is never sure: the format lets values come behind
+    /// the rows that use them, and decoding such rows refuses what was not read ahead.
     known: bool,
 }
 
@@ -106,6 +107,12 @@ impl IpcSearch {
             torn: Torn::default(),
             effort: Effort::default(),
         }
+    }
+
+    /// The same, with what must be read ahead of the shard: without it, a file whose rows come before values that they use is refused.
+    #[must_use]
+    pub fn with_ahead(self, ahead: Ahead) -> Self {
+        Self { reader: self.reader.with_ahead(ahead), ..self }
     }
 
     fn drain(&mut self, sink: &mut dyn Sink) -> Result<()> {

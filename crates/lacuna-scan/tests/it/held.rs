@@ -123,7 +123,7 @@ fn in_arrow() {
     writer.finish().unwrap();
     drop(writer);
     let rows = RoaringTreemap::from_iter([0, 2]);
-    let held = ipc::held_values(&mut &bytes[..], &mapping(), &Limits::default(), &rows).unwrap();
+    let held = ipc::held_values(&mut &bytes[..], ipc::Ahead::default(), &mapping(), &Limits::default(), &rows).unwrap();
     assert_eq!(held.into_iter().collect::<HashSet<_>>(), expected());
 }
 

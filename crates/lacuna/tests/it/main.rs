@@ -10,6 +10,7 @@ mod interrupted;
 mod killed;
 mod ledger;
 mod places;
+mod polars;
 mod requests;
 mod samples;
 mod secrets;

@@ -32,7 +32,7 @@ proptest! {
         let (out, done) = rewrite(&bytes, &hits, Change::Delete).unwrap();
         prop_assert_eq!((done.rows_before, done.rows_changed), (total as u64, hits.len() as u64));
         prop_assert_eq!(done.rows_after, (total - hits.len()) as u64);
-        if hits.is_empty() {
+        if hits.is_empty() && !table.late {
             prop_assert_eq!(&out, &bytes);
         }
         let (schema, batches) = table.arrow();

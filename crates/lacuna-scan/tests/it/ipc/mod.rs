@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
-use lacuna_scan::ipc::IpcSearch;
+use lacuna_scan::ipc::{Ahead, IpcSearch};
 use lacuna_scan::{
     Epochs, Field, Found, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Record, Result, Selector, Sink,
     StreamSearch, Summary, TenantId, TenantRule,
@@ -28,9 +28,16 @@ impl Sink for Keep {
     }
 }
 
+/// What must be read ahead of `bytes`, a few of them at a time.
+fn ahead(bytes: &[u8]) -> Result<Ahead> {
+    let whole = Bytes::copy_from_slice(bytes);
+    let read = |range: std::ops::Range<u64>| Ok(whole.slice(range.start as usize..range.end as usize));
+    Ahead::read(bytes.len() as u64, 100, &Limits::default(), read)
+}
+
 /// Searches `bytes`, handed over in pieces of these sizes, then whatever is left.
 fn search_pieces(bytes: &[u8], matcher: &Arc<Matcher>, pieces: &[usize]) -> Result<(Summary, Keep)> {
-    let mut search = IpcSearch::new(matcher.clone(), Limits::default());
+    let mut search = IpcSearch::new(matcher.clone(), Limits::default()).with_ahead(ahead(bytes)?);
     let mut kept = Keep::default();
     let mut rest = Bytes::copy_from_slice(bytes);
     for &piece in pieces {

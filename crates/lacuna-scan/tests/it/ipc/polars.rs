@@ -1,6 +1,9 @@
 //! Files by Polars, whose schema message has no prefix.
 
-use lacuna_scan::Error;
+use arrow::array::AsArray as _;
+use arrow::datatypes::DataType;
+use lacuna_scan::ipc::IpcSearch;
+use lacuna_scan::{Error, Ignore, Limits, StreamSearch as _};
 
 use super::{matcher, search, search_pieces};
 
@@ -23,14 +26,33 @@ fn files_are_read_as_they_come() {
     assert_eq!(search(&fixture("polars-empty.arrow"), &matcher(&[("UserId", "ann")])).unwrap().0.rows, 0);
 }
 
+/// Also those of columns that nobody is looked for in: a record that is found shows them.
 #[test]
-fn a_dictionary_behind_its_rows_is_named() {
-    let file = fixture("polars-categorical.arrow");
-    match search(&file, &matcher(&[("Site", "b")])) {
-        Err(Error::Unsupported { what }) => assert!(what.contains("behind the rows"), "{what}"),
-        other => panic!("{:?}", other.err()),
+fn dictionaries_are_read_wherever_the_footer_says() {
+    for name in ["polars-categorical.arrow", "polars-enum.arrow"] {
+        let file = fixture(name);
+        assert_eq!(search(&file, &matcher(&[("Site", "b")])).unwrap().1.0.len(), 10, "{name}");
+        let single = vec![1; file.len()];
+        let (summary, kept) = search_pieces(&file, &matcher(&[("UserId", "ann")]), &single).unwrap();
+        assert_eq!(summary.rows, 20, "{name}");
+        let (row, _, record) = &kept.0[0];
+        let sites = arrow::compute::cast(record.column_by_name("Site").unwrap(), &DataType::Utf8).unwrap();
+        assert_eq!((*row, sites.as_string::<i32>().value(0)), (3, "b"), "{name}");
     }
-    assert_eq!(search(&file, &matcher(&[("UserId", "nobody")])).unwrap().0.rows, 20);
+}
+
+/// Nothing is concluded from rows without their dictionary: neither by who did not read ahead, nor where the footer cannot be read.
+#[test]
+fn without_what_lies_behind_the_rows_nothing_is_known() {
+    let file = fixture("polars-enum.arrow");
+    let mut search = IpcSearch::new(matcher(&[("UserId", "ann")]), Limits::default());
+    match search.feed(file.clone().into(), &mut Ignore) {
+        Err(Error::Unsupported { what }) => assert!(what.contains("does not come in front of the rows"), "{what}"),
+        other => panic!("{other:?}"),
+    }
+    for length in 0..file.len() {
+        assert!(super::search(&file[..length], &matcher(&[("UserId", "ann")])).is_err(), "cut at {length}");
+    }
 }
 
 #[test]

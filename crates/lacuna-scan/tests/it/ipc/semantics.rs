@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Int8Type, Int16Type, Int32Type, Int64Type, Schema, UnionFields};
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
-use lacuna_scan::ipc::records;
+use lacuna_scan::ipc::{Ahead, records};
 use lacuna_scan::{Error, Limits, Record, Stored};
 
 use super::tables::encode;
@@ -184,7 +184,7 @@ fn every_row_of_a_shard_in_its_order() {
     for file in [true, false] {
         let bytes = encode(&batches[0].schema(), &batches, file, None, 8);
         let mut seen = Vec::new();
-        records(&mut bytes.as_slice(), &Limits::default(), &mut |row, record| {
+        records(&mut bytes.as_slice(), Ahead::default(), &Limits::default(), &mut |row, record| {
             let Record::Arrow { batch, row: at } = record else { return Err(std::io::Error::other("not Arrow")) };
             seen.push((row, batch.slice(at, 1)));
             Ok(())
@@ -194,7 +194,9 @@ fn every_row_of_a_shard_in_its_order() {
         assert_eq!(seen, expected);
     }
     let bytes = encode(&batches[0].schema(), &batches, true, None, 8);
-    let failed = records(&mut bytes.as_slice(), &Limits::default(), &mut |_, _| Err(std::io::Error::other("full")));
+    let failed = records(&mut bytes.as_slice(), Ahead::default(), &Limits::default(), &mut |_, _| {
+        Err(std::io::Error::other("full"))
+    });
     assert!(matches!(failed, Err(Error::Sink(_))));
 }
 

@@ -1,5 +1,6 @@
 //! Random tables of every type and container, with a model of who is in which row, and their bytes as Arrow writes them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -9,9 +10,13 @@ use arrow::array::{
 use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
-use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{DictionaryHandling, FileWriter, IpcWriteOptions, StreamWriter};
+use arrow::ipc::{self, CompressionType};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use bytes::Bytes;
+use lacuna_scan::Limits;
+use lacuna_scan::ipc::footer;
+use lacuna_scan::ipc::frame::{Ending, Frame, Framer, Message};
 use proptest::prelude::*;
 
 /// How many people there are.
@@ -67,6 +72,8 @@ pub(crate) struct Table {
     pub(crate) batches: Vec<Vec<Vec<Cell>>>,
     pub(crate) style: Style,
     pub(crate) file: bool,
+    /// Whether a file has its dictionaries behind all rows.
+    pub(crate) late: bool,
     pub(crate) codec: Option<CompressionType>,
     pub(crate) alignment: usize,
 }
@@ -311,8 +318,49 @@ impl Table {
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let (schema, batches) = self.arrow();
-        encode(&schema, &batches, self.file, self.codec, self.alignment)
+        let bytes = encode(&schema, &batches, self.file, self.codec, self.alignment);
+        if self.file && self.late { dictionaries_last(&bytes) } else { bytes }
     }
+}
+
+/// The same file with its dictionaries behind all rows, the last one first: the footer tells their order.
+pub(crate) fn dictionaries_last(file: &[u8]) -> Vec<u8> {
+    let mut framer = Framer::new(Limits::default());
+    framer.push(Bytes::copy_from_slice(file));
+    let (mut out, mut dictionaries, mut end) = (Vec::new(), Vec::new(), Bytes::new());
+    let mut places = HashMap::new();
+    let mut put = |message: Message, out: &mut Vec<u8>| {
+        places.insert(message.offset, out.len() as u64);
+        out.extend([message.prefix, message.metadata, message.body].concat());
+    };
+    while let Some(frame) = framer.advance().unwrap() {
+        match frame {
+            Frame::Magic(bytes) => out.extend(bytes),
+            Frame::End(bytes) => end = bytes,
+            Frame::Message(message) => {
+                let flat = ipc::root_as_message(&message.metadata).unwrap();
+                if flat.header_as_dictionary_batch().is_some() {
+                    dictionaries.push(message);
+                } else {
+                    put(message, &mut out);
+                }
+            }
+        }
+    }
+    dictionaries.into_iter().rev().for_each(|message| put(message, &mut out));
+    out.extend(end);
+    let Ending::File(tail) = framer.finish().unwrap() else { panic!("no file") };
+    let mut moved = tail.to_vec();
+    let footer = footer::locate(&tail, 0).unwrap();
+    let flat = footer::verify(&footer, 0).unwrap();
+    for blocks in [flat.dictionaries(), flat.recordBatches()].into_iter().flatten() {
+        let first = blocks.bytes().as_ptr() as usize - tail.as_ptr() as usize;
+        for (at, block) in (first..).step_by(24).zip(blocks) {
+            moved[at..at + 8].copy_from_slice(&places[&block.offset().cast_unsigned()].to_le_bytes());
+        }
+    }
+    out.extend(moved);
+    out
 }
 
 /// The bytes of a file or stream.
@@ -406,13 +454,16 @@ pub(crate) fn table() -> impl Strategy<Value = Table> {
     let columns = prop::collection::vec(column(), 1..4);
     let styles = prop::sample::select(vec![Style::Everybody, Style::OfBatch, Style::Growing]);
     let codecs = prop::sample::select(vec![None, Some(CompressionType::LZ4_FRAME), Some(CompressionType::ZSTD)]);
-    (columns, styles, any::<bool>(), codecs, prop::sample::select(vec![8, 64])).prop_flat_map(
-        |(columns, style, file, codec, alignment)| {
+    (columns, styles, any::<[bool; 2]>(), codecs, prop::sample::select(vec![8, 64])).prop_flat_map(
+        |(columns, style, [file, late], codec, alignment)| {
             let row = prop::collection::vec(cell(), columns.len());
             let batches = prop::collection::vec(prop::collection::vec(row, 0..12), 0..4);
             // A file cannot replace a dictionary.
             let style = if file && style == Style::OfBatch { Style::Growing } else { style };
-            batches.prop_map(move |batches| Table { columns: columns.clone(), batches, style, file, codec, alignment })
+            batches.prop_map(move |batches| {
+                let columns = columns.clone();
+                Table { columns, batches, style, file, late, codec, alignment }
+            })
         },
     )
 }
