@@ -111,6 +111,9 @@ pub(crate) struct Answer {
     /// How many records would be found if they did not name two tenants, and where the first of them is.
     pub(crate) torn: u64,
     pub(crate) first_torn: Option<String>,
+    /// How many records may be somebody's by values in another form than the mapping takes, and where the first of them is.
+    pub(crate) astray: u64,
+    pub(crate) first_astray: Option<String>,
 }
 
 impl Question {
@@ -157,6 +160,8 @@ pub(crate) async fn search(
         leftover: None,
         torn: summary.torn,
         first_torn: summary.first_torn,
+        astray: summary.astray,
+        first_astray: summary.first_astray,
     })
 }
 
@@ -222,6 +227,8 @@ impl Run<'_> {
             leftover,
             torn: torn.len() as u64,
             first_torn: torn.iter().min().map(|row| format!("record {}", row + 1)),
+            astray: 0,
+            first_astray: None,
         })
     }
 

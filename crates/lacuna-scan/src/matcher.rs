@@ -657,6 +657,8 @@ pub struct Verdict<'m> {
     tenants: Vec<TenantIndex>,
     selectors: Vec<SelectorIndex>,
     is_torn: bool,
+    /// A field that would have had a hit, if its values lay otherwise; the tenant's number is behind those of the fields.
+    astray: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -678,6 +680,7 @@ impl<'m> Verdict<'m> {
             tenants: Vec::new(),
             selectors: Vec::new(),
             is_torn: false,
+            astray: None,
         }
     }
 
@@ -690,6 +693,28 @@ impl<'m> Verdict<'m> {
         self.tenant = SeenTenant::None;
         self.tenants.clear();
         self.is_torn = false;
+        self.astray = None;
+    }
+
+    /// Whether no field had a wanted value, where it belongs or elsewhere: most records are nobody's.
+    pub fn is_blank(&self) -> bool {
+        !self.has_hits
+    }
+
+    /// Notes a value that lies where field `field` is looked for, in a form that its path does not take: in an array, say. The
+    /// tenant's number is behind those of the fields.
+    pub fn astray(&mut self, field: usize, value: Value<'_>) {
+        let fields = &self.matcher.fields;
+        let of_field = fields.get(field);
+        if of_field.or(self.matcher.tenant.as_ref()).is_some_and(|test| !test.owners(value).is_empty()) {
+            self.has_hits |= of_field.is_some();
+            self.astray.get_or_insert(field);
+        }
+    }
+
+    /// The first field with such a value that is wanted.
+    pub fn first_astray(&self) -> Option<usize> {
+        self.astray
     }
 
     /// Notes a value at the path of field `field` of [`Matcher::fields`]. Called once for each value.

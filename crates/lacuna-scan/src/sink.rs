@@ -68,6 +68,11 @@ pub struct Summary {
     pub torn: u64,
     /// Where the first of them lies.
     pub first_torn: Option<String>,
+    /// How many records may be somebody's, or a selector's tenant's, by values that lie in another form than a path takes: in an array
+    /// in place of a value, say. They are among the matches only where other values make them so.
+    pub astray: u64,
+    /// Where the first of them lies, and how it could be mapped.
+    pub first_astray: Option<String>,
     /// What it took to find out.
     pub effort: Effort,
 }

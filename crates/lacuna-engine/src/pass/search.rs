@@ -152,6 +152,13 @@ impl<'a> Pass<'a> {
             };
             found.problems.push(Problem { shard: info.path.to_string(), reason });
         }
+        if let Some(first) = &answer.first_astray {
+            let reason = match answer.astray {
+                1 => format!("1 record may be missed ({first})"),
+                many => format!("{many} records may be missed (the first: {first})"),
+            };
+            found.problems.push(Problem { shard: info.path.to_string(), reason });
+        }
         if let Some(column) = &answer.leftover
             && !matches!(source.on_erase, OnErase::Keep { .. })
         {

@@ -6,7 +6,7 @@ use arrow::ipc::writer::FileWriter;
 use arrow::record_batch::RecordBatch;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use lacuna_scan::TenantRule;
+use lacuna_scan::{Field, IdentifierRule, TenantRule};
 use parquet::arrow::ArrowWriter;
 
 use crate::world::{World, erase, find, mixed, ndjson, parquet, source};
@@ -73,6 +73,30 @@ async fn a_record_that_names_two_tenants_is_nobodys_and_is_told() {
     assert_eq!((outcome.matched, outcome.is_complete()), (1, false));
     let reasons: Vec<_> = outcome.sources[0].problems.iter().map(|problem| problem.reason.as_str()).collect();
     assert_eq!(reasons, ["1 record names two tenants (line 1), so it is nobody's"]);
+}
+
+#[tokio::test]
+async fn a_record_that_holds_the_person_in_another_form_is_told() {
+    let world = World::new();
+    let lines = r#"{"UserId":"u3","TenantId":"T"}
+{"UserId":"u4","TenantId":"T"}
+{"UserId":["u4"],"TenantId":"T"}
+{"UserId":["u3","u4"],"TenantId":"T"}"#;
+    for request in [find("u3"), erase("e", "u3")] {
+        world.put("a.ndjson", format!("{lines}\n")).await;
+        let outcome = world.run(vec![source("all", "*")], vec![request.clone()]).await.unwrap();
+        assert_eq!((outcome.matched, outcome.is_complete()), (1, false));
+        let reasons: Vec<_> = outcome.sources[0].problems.iter().map(|problem| problem.reason.as_str()).collect();
+        let told = "1 record may be missed (line 4, an array at `UserId`: map `UserId[]` beside it)";
+        assert_eq!(reasons, [told]);
+
+        world.put("a.ndjson", format!("{lines}\n")).await;
+        let mut both = source("all", "*");
+        let lists = both.mapping.identifiers[0].fields()[0].clone();
+        both.mapping.identifiers.push(IdentifierRule::One(Field { column: "UserId[]".parse().unwrap(), ..lists }));
+        let outcome = world.run(vec![both], vec![request]).await.unwrap();
+        assert_eq!((outcome.matched, outcome.is_complete()), (2, true));
+    }
 }
 
 #[tokio::test]

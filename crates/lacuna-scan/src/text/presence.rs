@@ -139,6 +139,27 @@ impl Sight {
     }
 }
 
+/// In which form a record holds wanted values where `column` leads, if not in the one that it takes; and what to map.
+pub(super) fn astray(record: &[u8], column: &ColumnPath) -> String {
+    let sight = look(record, skip_blanks(record, 0), column.steps()).map(|(sight, _)| sight);
+    match sight {
+        Ok(Sight::Misfit(Found::Array)) => format!("an array at `{column}`: map `{column}[]` beside it"),
+        Ok(Sight::Misfit(Found::Object)) => {
+            format!("an object at `{column}`: map the key of it that identifies, as `{column}.KEY`, beside it")
+        }
+        Ok(Sight::Obstacle(Found::Array)) => {
+            format!("an array on the way to `{column}`: map its elements, entered by `[]`, beside it")
+        }
+        Ok(Sight::Obstacle(Found::Object)) => {
+            format!("an object on the way to `{column}`: map its keys, entered by `.KEY` or `{{}}`, beside it")
+        }
+        Ok(Sight::Obstacle(Found::Scalar)) => {
+            format!("a value on the way to `{column}`: map the way to it beside it")
+        }
+        _ => format!("another form than `{column}` takes: map both"),
+    }
+}
+
 /// What the value at `at` shows of a column that lies these steps further inwards; also where it ends.
 fn look(text: &[u8], at: usize, steps: &[Step]) -> Result<(Sight, usize), Stop> {
     let found = match text.get(at).ok_or(Stop::End)? {
@@ -287,6 +308,33 @@ mod tests {
         assert_eq!(seen("a.id", &[r#"{"a":null}"#, r#"{"a":{"ID":"a"}}"#]), "missing");
         assert_eq!(seen("a[].id", &[r#"{"a":[]}"#, r#"{"a":[null,{"ID":"a"}]}"#]), "missing");
         assert_eq!(seen("a{}.id", &[r#"{"a":{"x":{"ID":"a"}}}"#]), "missing");
+    }
+
+    #[test]
+    fn what_is_astray_is_named() {
+        for (column, record, what) in [
+            ("id", r#"{"id":["a"]}"#, "an array at `id`: map `id[]` beside it"),
+            ("id[]", r#"{"id":["b",["a"]]}"#, "another form than `id[]` takes: map both"),
+            ("id[]", r#"{"id":[["a"]]}"#, "an array at `id[]`: map `id[][]` beside it"),
+            (
+                "id",
+                r#"{"id":{"v":"a"}}"#,
+                "an object at `id`: map the key of it that identifies, as `id.KEY`, beside it",
+            ),
+            (
+                "id.v",
+                r#"{"id":[{"v":"a"}]}"#,
+                "an array on the way to `id.v`: map its elements, entered by `[]`, beside it",
+            ),
+            (
+                "id[]",
+                r#"{"id":{"v":"a"}}"#,
+                "an object on the way to `id[]`: map its keys, entered by `.KEY` or `{}`, beside it",
+            ),
+            ("id[]", r#"{"id":"a"}"#, "a value on the way to `id[]`: map the way to it beside it"),
+        ] {
+            assert_eq!(astray(record.as_bytes(), &column.parse().unwrap()), what, "{record}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::json::marks::Marks;
 use super::json::shapes::Shapes;
 use super::json::{Paths, Visitor, Walker};
 use super::prefilter::{self, Prefilter};
-use super::presence::{Presence, Sights};
+use super::presence::{self, Presence, Sights};
 use super::read::values;
 use super::{Fault, Piece, PieceKind, TextFormat};
 use crate::{
@@ -45,7 +45,8 @@ impl TextSearch {
         let (paths, presence) = match format {
             TextFormat::Csv(_) => (Paths::new([]), Presence::default()),
             TextFormat::Ndjson | TextFormat::Document { .. } => {
-                (Paths::new(targets(&matcher).map(|target| (target.index, target.path))), presence(&matcher))
+                let targets = targets(&matcher).map(|target| (target.index, target.path));
+                (Paths::with_astray(targets, matcher.fields().len() + 1), presence(&matcher))
             }
         };
         Ok(Self {
@@ -129,6 +130,10 @@ impl TextSearch {
             self.summary.torn += part.torn;
             if self.summary.first_torn.is_none() {
                 self.summary.first_torn = part.first_torn;
+            }
+            self.summary.astray += part.astray;
+            if self.summary.first_astray.is_none() {
+                self.summary.first_astray = part.first_astray;
             }
             for (piece, row, owners) in part.found {
                 let selectors = &part.owners[owners];
@@ -261,6 +266,8 @@ struct Part {
     first_poison: Option<String>,
     torn: u64,
     first_torn: Option<String>,
+    astray: u64,
+    first_astray: Option<String>,
     /// Each record with its row and where its selectors lie in `owners`.
     found: Vec<(Piece, u64, Range<usize>)>,
     owners: Vec<SelectorIndex>,
@@ -335,7 +342,7 @@ impl Scan {
                 (None, _) => Err(Fault::NotUtf8),
                 (Some(text), None) => {
                     let record = piece.start - start..piece.end - start;
-                    let judge = &mut Judge { verdict: &mut verdict, tenant };
+                    let judge = &mut Judge { verdict: &mut verdict, tenant, is_lenient: false };
                     if tools.shapes.walk(&block.text[span.clone()], &tools.marks, record, judge) {
                         Ok(())
                     } else {
@@ -347,7 +354,9 @@ impl Scan {
                         walked
                     }
                 }
-                (Some(text), Some(columns)) => self.row(text, columns, &mut Judge { verdict: &mut verdict, tenant }),
+                (Some(text), Some(columns)) => {
+                    self.row(text, columns, &mut Judge { verdict: &mut verdict, tenant, is_lenient: false })
+                }
             };
             if let Err(fault) = searched {
                 let poison = fault.poison(&self.format, row, line, block.offset + piece.start as u64)?;
@@ -360,6 +369,9 @@ impl Scan {
                 self.presence.look(block.bytes(piece), &mut part.sights);
                 is_looking = !self.presence.is_met_by(&part.sights);
             }
+            if verdict.is_blank() {
+                continue;
+            }
             let selectors = verdict.selectors();
             if !selectors.is_empty() {
                 let from = part.owners.len();
@@ -369,8 +381,29 @@ impl Scan {
                 part.torn += 1;
                 part.first_torn.get_or_insert_with(|| self.format.place(row, line));
             }
+            if let (Some(field), Some(text)) = (verdict.first_astray(), text)
+                && self.misses(text, &mut verdict, &mut walker)
+            {
+                part.astray += 1;
+                part.first_astray.get_or_insert_with(|| {
+                    let of = self.matcher.fields().get(field).or(self.matcher.tenant());
+                    let form = of.map(|of| presence::astray(text.as_bytes(), of.column())).unwrap_or_default();
+                    format!("{}, {form}", self.format.place(row, line))
+                });
+            }
         }
         Ok(())
+    }
+
+    /// Whether a record would be somebody's, or torn, if values that are astray lay where they belong, and is not.
+    fn misses(&self, text: &str, verdict: &mut Verdict<'_>, walker: &mut Walker<'_>) -> bool {
+        let mut lenient = Verdict::new(&self.matcher);
+        let judge = &mut Judge { verdict: &mut lenient, tenant: self.matcher.fields().len(), is_lenient: true };
+        if walker.walk(text, judge).is_err() {
+            return true;
+        }
+        let found = verdict.selectors().to_vec();
+        lenient.selectors().iter().any(|selector| !found.contains(selector)) || lenient.is_torn() && !verdict.is_torn()
     }
 
     /// One CSV row.
@@ -409,17 +442,30 @@ impl Scan {
 /// Puts a record's values to the verdict.
 struct Judge<'a, 'm> {
     verdict: &'a mut Verdict<'m>,
-    /// The target that is the tenant.
+    /// The target that is the tenant. Behind it are all targets again, for values that are astray.
     tenant: usize,
+    /// Whether those count as if they were not.
+    is_lenient: bool,
 }
 
 impl Judge<'_, '_> {
     #[inline]
     fn take(&mut self, target: usize, value: Value<'_>) {
-        if target == self.tenant {
+        if target < self.tenant {
+            self.verdict.field(target, value);
+        } else if target == self.tenant {
             self.verdict.tenant(value);
         } else {
-            self.verdict.field(target, value);
+            self.take_astray(target - self.tenant - 1, value);
+        }
+    }
+
+    #[cold]
+    fn take_astray(&mut self, target: usize, value: Value<'_>) {
+        if self.is_lenient {
+            self.take(target, value);
+        } else {
+            self.verdict.astray(target, value);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Text formats: NDJSON, JSON documents and CSV, compressed or not.
 
+mod astray;
 mod compression;
 mod csv;
 mod document;
@@ -38,6 +39,7 @@ struct Answer {
     rows: u64,
     poisoned: u64,
     first_poison: Option<String>,
+    astray: u64,
     /// Row, selectors, record.
     found: Vec<(u64, Vec<u32>, String)>,
 }
@@ -100,14 +102,14 @@ impl Query {
         for piece in stored.chunks(self.piece.max(1)) {
             search.feed(Bytes::copy_from_slice(piece), &mut sink)?;
         }
-        let Summary { rows, matches, poisoned, first_poison, .. } = search.finish(&mut sink)?;
+        let Summary { rows, matches, poisoned, first_poison, astray, .. } = search.finish(&mut sink)?;
         for (row, selectors, _) in &sink.0 {
             for &selector in selectors {
                 assert!(matches.iter().any(|(at, rows)| at == selector && rows.contains(*row)));
             }
         }
         assert_eq!(matches.rows().len(), sink.0.len() as u64);
-        Ok(Answer { rows, poisoned, first_poison, found: sink.0 })
+        Ok(Answer { rows, poisoned, first_poison, astray, found: sink.0 })
     }
 }
 

@@ -8,6 +8,8 @@ use crate::{ColumnPath, Step};
 #[derive(Clone, Debug)]
 pub struct Paths {
     nodes: Vec<Node>,
+    /// What is added to a path's number where a value is astray; `None` where such values are passed over.
+    astray: Option<usize>,
 }
 
 /// One place in a record that a path leads to or through. Where paths by name and by `{}` both lead, they are one node already,
@@ -25,7 +27,18 @@ pub(super) struct Node {
 impl Paths {
     /// These paths. Values are reported under the number that stands with the path; several paths may share one.
     pub fn new<'a>(paths: impl IntoIterator<Item = (usize, &'a ColumnPath)>) -> Self {
-        let mut this = Self { nodes: Vec::new() };
+        Self::build(paths, None)
+    }
+
+    /// The same; also reports values that lie where a path leads to or through, in a form that no path takes there: in an array or
+    /// object in place of a value, or as a value in place of those. They come under the numbers of all paths that lead there or on from there,
+    /// each with `astray` added, which is more than any number is.
+    pub fn with_astray<'a>(paths: impl IntoIterator<Item = (usize, &'a ColumnPath)>, astray: usize) -> Self {
+        Self::build(paths, Some(astray))
+    }
+
+    fn build<'a>(paths: impl IntoIterator<Item = (usize, &'a ColumnPath)>, astray: Option<usize>) -> Self {
+        let mut this = Self { nodes: Vec::new(), astray };
         this.add(&paths.into_iter().map(|(target, path)| (target, path.steps())).collect::<Vec<_>>());
         this
     }
@@ -40,9 +53,10 @@ impl Paths {
     fn add(&mut self, paths: &[(usize, &[Step])]) -> usize {
         let id = self.nodes.len();
         self.nodes.push(Node::default());
-        let targets = paths.iter().filter(|(_, steps)| steps.is_empty()).map(|&(target, _)| target).collect();
+        let mut targets: Vec<usize> =
+            paths.iter().filter(|(_, steps)| steps.is_empty()).map(|&(target, _)| target).collect();
         let names: BTreeSet<&str> = paths.iter().filter_map(|(_, steps)| name(steps)).collect();
-        let fields = names
+        let fields: Vec<_> = names
             .into_iter()
             .map(|wanted| {
                 let child =
@@ -50,8 +64,21 @@ impl Paths {
                 (wanted.as_bytes().into(), child.unwrap_or(id))
             })
             .collect();
-        let others = self.child(paths, |step| matches!(step, Step::Values));
-        let elements = self.child(paths, |step| matches!(step, Step::Elements));
+        let mut others = self.child(paths, |step| matches!(step, Step::Values));
+        let mut elements = self.child(paths, |step| matches!(step, Step::Elements));
+        if let Some(astray) = self.astray.filter(|_| !paths.is_empty()) {
+            let within: Vec<usize> = paths.iter().map(|(target, _)| target + astray).collect();
+            if targets.is_empty() {
+                targets.clone_from(&within);
+            }
+            // All that lies within is astray, however deep.
+            let stray = self.nodes.len();
+            self.nodes.push(Node { targets: within, fields: Vec::new(), others: Some(stray), elements: Some(stray) });
+            if fields.is_empty() {
+                others.get_or_insert(stray);
+            }
+            elements.get_or_insert(stray);
+        }
         self.nodes[id] = Node { targets, fields, others, elements };
         id
     }

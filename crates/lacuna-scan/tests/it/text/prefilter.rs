@@ -38,8 +38,8 @@ fn matcher(wanted: &[(&str, &str)]) -> Arc<Matcher> {
 fn run(mut search: TextSearch, text: &[u8]) -> (Answer, u64) {
     let mut sink = Collected(Vec::new());
     search.feed(Bytes::copy_from_slice(text), &mut sink).unwrap();
-    let Summary { rows, poisoned, first_poison, effort, .. } = search.finish(&mut sink).unwrap();
-    (Answer { rows, poisoned, first_poison, found: sink.0 }, effort.rows_decoded)
+    let Summary { rows, poisoned, first_poison, astray, effort, .. } = search.finish(&mut sink).unwrap();
+    (Answer { rows, poisoned, first_poison, astray, found: sink.0 }, effort.rows_decoded)
 }
 
 /// Lines behind those that begin a shard, with and without the prefilter.
@@ -102,7 +102,7 @@ fn scalar() -> impl Strategy<Value = String> {
 }
 
 fn line() -> impl Strategy<Value = String> {
-    (0..6_u8, prop::collection::vec(scalar(), 4)).prop_map(|(shape, v)| {
+    (0..7_u8, prop::collection::vec(scalar(), 4)).prop_map(|(shape, v)| {
         let [a, b, c, d] = [&v[0], &v[1], &v[2], &v[3]];
         match shape {
             0 => format!(r#"{{"time":{a},"id":{b},"x":{c},"text":{d}}}"#),
@@ -110,6 +110,7 @@ fn line() -> impl Strategy<Value = String> {
             2 => format!(r#"{{"who":{{"mails":[{a},{b}],"id":{c}}},"text":{d}}}"#),
             3 => format!(r#"{{"who":{{"mails":[{a}]}}}}"#) + "\r",
             4 => format!(r#"{{"id":{a}}}"#),
+            5 => format!(r#"{{"id":[{a},{{"x":{b}}}],"who":{{"mails":{c}}},"map":[{d}]}}"#),
             _ => r#"{"id":"somebody","who":{"mails":[]}}"#.to_owned(),
         }
     })

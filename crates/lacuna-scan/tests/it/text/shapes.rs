@@ -43,13 +43,13 @@ fn search(matcher: &Arc<Matcher>, text: &[u8]) -> Result<Answer, Error> {
     let mut search = TextSearch::new(TextFormat::Ndjson, Arc::clone(matcher), Limits::default())?.with_lost_columns();
     let mut sink = Collected(Vec::new());
     search.feed(Bytes::copy_from_slice(text), &mut sink)?;
-    let Summary { rows, poisoned, first_poison, .. } = search.finish(&mut sink)?;
-    Ok(Answer { rows, poisoned, first_poison, found: sink.0 })
+    let Summary { rows, poisoned, first_poison, astray, .. } = search.finish(&mut sink)?;
+    Ok(Answer { rows, poisoned, first_poison, astray, found: sink.0 })
 }
 
 /// Each line as a shard of its own, so that none looks like one before.
 fn one_by_one(matcher: &Arc<Matcher>, lines: &[String]) -> Answer {
-    let mut all = Answer { rows: 0, poisoned: 0, first_poison: None, found: Vec::new() };
+    let mut all = Answer { rows: 0, poisoned: 0, first_poison: None, astray: 0, found: Vec::new() };
     for (row, line) in (0_u64..).zip(lines) {
         let answer = search(matcher, line.as_bytes()).unwrap();
         assert_eq!(answer.rows + answer.poisoned, 1, "{line:?}");
@@ -57,6 +57,7 @@ fn one_by_one(matcher: &Arc<Matcher>, lines: &[String]) -> Answer {
         assert_eq!(answer.rows == 1, is_valid, "{line:?}");
         all.rows += answer.rows;
         all.poisoned += answer.poisoned;
+        all.astray += answer.astray;
         if all.first_poison.is_none() {
             let place = format!("line {}:", row + 1);
             // What a shard's first record looks like is told of no other.
