@@ -19,13 +19,13 @@ use super::categories::{self, StandIns};
 use super::dictionary::{Plan, Plans, Surveyed};
 use super::gather::{BLANK, Gathered, Rules, Taken, gather};
 use super::pack::Body;
-use super::unseen::Unseen;
+use super::unseen::{anew, hides};
 use super::{events, patch};
 use crate::{Change, Error, ReadAt, Result, Rewritten};
 
 /// Writes the shard `input` to `out` with the rows `hits` changed. What was not touched is written byte for byte. Entries of
-/// dictionaries that `unwanted` wants go with the rows, also those that no row ever pointed to; so does what stands elsewhere in the bytes
-/// of a message, and in none of its rows.
+/// dictionaries that `unwanted` wants go with the rows, also those that no row ever pointed to; so does whatever stands in the bytes of any
+/// message and in none of its rows: writers of slices pad with what comes next, and repeat the data of views in each batch.
 ///
 /// Fails with [`Error::Unfaithful`] when a row of `hits` is not in the shard, and where the shard's layout does not allow the
 /// change; `out` then holds a part of a shard, to be thrown away.
@@ -39,13 +39,11 @@ pub fn rewrite(
 ) -> Result<Rewritten> {
     let (plans, stand_ins) =
         if hits.is_empty() { Default::default() } else { survey(input, hits, change, unwanted, limits)? };
-    let unseen = if hits.is_empty() { Unseen::nothing() } else { Unseen::new(unwanted)? };
     let mut writer = Writer {
         limits,
         rows: Selection::new(hits, change),
         plans,
         stand_ins,
-        unseen,
         given: HashMap::new(),
         out,
         written: 0,
@@ -252,7 +250,6 @@ struct Writer<'a> {
     rows: Selection<'a>,
     plans: Plans,
     stand_ins: StandIns,
-    unseen: Unseen,
     /// How often each dictionary was given anew so far.
     given: HashMap<i64, usize>,
     out: &'a mut (dyn Write + Send),
@@ -314,13 +311,6 @@ impl Writer<'_> {
         let Some(plan) = self.plan(given.id) else { return Ok(message) };
         let entries = given.first..given.values.len();
         let stand_ins: Vec<Vec<u8>> = entries.clone().filter_map(|entry| plan.stand_ins.get(&entry).cloned()).collect();
-        // Also what stays of a dictionary that loses entries: the buffers of views may hold bytes that no view shows.
-        let loses = !plan.stand_ins.is_empty();
-        let raw = [given.values.to_data()];
-        let held = if loses { 0 } else { self.unseen.held(&message, &given.batch, &raw) };
-        if !loses && held == 0 {
-            return Ok(message);
-        }
         let values = given.values.slice(given.first, entries.len());
         let slot = |(slot, entry): (u32, usize)| if plan.stand_ins.contains_key(&entry) { BLANK } else { slot };
         let slots: Vec<u32> = (0..).zip(entries).map(slot).collect();
@@ -332,7 +322,8 @@ impl Writer<'_> {
         let mut gathered = Gathered::default();
         let mut variadic = given.batch.variadic.iter().copied();
         gather(&given.column, &values, &slots, &Taken::default(), &mut variadic, &rules, &mut gathered)?;
-        if !loses && held <= self.unseen.shown(&gathered) {
+        // Also what stays of a dictionary that loses entries: the buffers of views may hold bytes that no view shows.
+        if stand_ins.is_empty() && !hides(&message, &given.batch, &gathered) {
             return Ok(message);
         }
         let body = pack(&given.batch, &message, &gathered, self.limits)?;
@@ -361,9 +352,12 @@ impl Writer<'_> {
         patch::message(&message, selected.stay.len(), &whole, body, self.limits)
     }
 
-    /// A batch's message none of whose rows changes: as it is, or laid anew where a value that leaves stands in it and no row shows it.
+    /// A batch's message none of whose rows changes: as it is, or laid anew where something stands in it that no row shows.
     fn cleared(&self, message: Message, batch: &Rows) -> Result<Message> {
-        let Some(rows) = self.unseen.beside(&message, batch)? else { return Ok(message) };
+        if self.rows.hits.is_empty() {
+            return Ok(message);
+        }
+        let Some(rows) = anew(&message, batch)? else { return Ok(message) };
         let body = pack(&batch.batch, &message, &rows, self.limits)?;
         patch::message(&message, batch.batch.rows, &rows, body, self.limits)
     }

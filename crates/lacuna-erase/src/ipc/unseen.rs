@@ -1,9 +1,13 @@
 //! Values that stand in a message's bytes although no row shows them: between the ends of buffers and of what lies in them (writers of
 //! slices pad with what comes next), in the data of views that several batches repeat, under nulls.
 
+use std::ops::Range;
+
 use aho_corasick::{AhoCorasick, MatchKind};
 use arrow::array::{Array as _, ArrayData};
 use arrow::datatypes::DataType;
+use bytes::Bytes;
+use lacuna_scan::ipc::decode::plain_buffer;
 use lacuna_scan::ipc::frame::Message;
 use lacuna_scan::ipc::message::Batch;
 use lacuna_scan::ipc::reader::Rows;
@@ -22,10 +26,6 @@ pub(super) struct Unseen {
 }
 
 impl Unseen {
-    pub(super) fn nothing() -> Self {
-        Self { values: None }
-    }
-
     pub(super) fn new(matchers: &[&Matcher]) -> Result<Self> {
         let fields = || matchers.iter().flat_map(|matcher| matcher.fields()).filter(|field| field.is_wanted());
         let values: Vec<&[u8]> = fields()
@@ -81,6 +81,35 @@ impl Unseen {
     fn count(&self, bytes: &[u8]) -> usize {
         self.values.as_ref().map_or(0, |values| values.find_overlapping_iter(bytes).count())
     }
+}
+
+/// All rows of a batch, and nothing else, if its message holds bytes that are none of theirs.
+pub(super) fn anew(message: &Message, rows: &Rows) -> Result<Option<Gathered>> {
+    let all = gathered(rows)?;
+    Ok(hides(message, &rows.batch, &all).then_some(all))
+}
+
+/// Whether a message holds other bytes than the values that were gathered from it, whatever they mean: its buffers are these with nothing but
+/// zeros behind them, or else they are not known to be harmless.
+pub(super) fn hides(message: &Message, batch: &Batch, gathered: &Gathered) -> bool {
+    let is_blank = |range: Range<usize>| message.body.get(range).is_some_and(|gap| gap.iter().all(|&byte| byte == 0));
+    let mut end = 0;
+    let differs = batch.buffers.iter().enumerate().any(|(at, range)| {
+        let gap = std::mem::replace(&mut end, range.end)..range.start;
+        let plain = plain_buffer(batch, &message.body, at);
+        let same = |plain: Bytes| gathered.buffers.get(at).is_some_and(|shown| is_same(&plain, shown));
+        !is_blank(gap) || !plain.is_some_and(same)
+    });
+    differs || !is_blank(end..message.body.len())
+}
+
+/// Whether both are the same but for zeros at the end, or `plain` says of all values that they are there, and `shown` needs not to.
+fn is_same(plain: &[u8], shown: &[u8]) -> bool {
+    let used = |bytes: &[u8]| bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let (plain, shown) = (&plain[..used(plain)], &shown[..used(shown)]);
+    let is_ones =
+        |(last, rest): (&u8, &[u8])| (last & last.wrapping_add(1)) == 0 && rest.iter().all(|&byte| byte == 0xFF);
+    plain == shown || shown.is_empty() && plain.split_last().is_some_and(is_ones)
 }
 
 /// The columns of a batch as they were decoded.

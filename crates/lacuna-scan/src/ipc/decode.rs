@@ -74,6 +74,12 @@ pub fn plain_bytes(batch: &Batch, body: &[u8], limits: &Limits) -> Result<u64> {
     Ok(total)
 }
 
+/// The plain bytes of a batch's `at`th buffer. `None` when they cannot be had from `body`.
+pub fn plain_buffer(batch: &Batch, body: &Bytes, at: usize) -> Option<Bytes> {
+    let range = batch.buffers.get(at).filter(|range| range.end <= body.len())?;
+    unpack::unpack(body.slice(range.clone()), batch.codec)
+}
+
 /// Decodes `column` at `place`. The batch must have passed [`places`] and [`plain_bytes`].
 pub fn column(
     column: &Column,
