@@ -57,6 +57,15 @@ pub enum Error {
         /// Its type, and what would be right.
         found: Cow<'static, str>,
     },
+    /// A mapped column holds a float that a wanted number may have been rounded to, or another one.
+    #[error(
+        "column `{column}` holds a floating-point number that may stand for an identifier that is looked for, or for another one: rounded, \
+         they cannot be told apart"
+    )]
+    Rounded {
+        /// Its path.
+        column: String,
+    },
     /// The shard asks for more than the limits allow.
     #[error("{what} of {value} is over the limit of {limit} ({})", allowing(setting))]
     Limit {

@@ -21,6 +21,7 @@
 mod column;
 mod effort;
 mod error;
+mod floats;
 mod held;
 mod integers;
 pub mod ipc;

@@ -2,8 +2,9 @@
 //!
 //! Equality is on values. Text is equal byte for byte after the normalisation that the mapping asks for; a UUID is equal in its
 //! 16 bytes and in each usual form of its text, all in lower or all in upper case, however the request writes it; numbers are equal
-//! as decimals, whatever their width, scale or notation. CSV has text only, of which a whole number that is written as a float is that
-//! integer. A column that mixes the cases of a UUID's letters is one to map with `case = "insensitive"`.
+//! as decimals, whatever their width, scale or notation, and an integer equals a float as far as it has one of its own. CSV has text only,
+//! of which a whole number that is written as a float is that integer. A column that mixes the cases of a UUID's letters is one to map with
+//! `case = "insensitive"`.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -11,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::FixedState;
 
+use crate::floats::{Doubts, Floats};
 use crate::held::HeldValue;
 use crate::integers::Integers;
 use crate::mapping::{Case, Field, IdentifierRule, JsonType, Mapping, TenantRule};
@@ -35,6 +37,10 @@ pub enum Value<'a> {
     Bytes(&'a [u8]),
     /// An integer of any width and sign.
     Int(i128),
+    /// A floating-point number in single precision.
+    Single(f32),
+    /// A floating-point number in double precision.
+    Double(f64),
     /// `unscaled / 10^scale`; big-endian two's complement.
     Decimal {
         /// The digits.
@@ -334,6 +340,8 @@ pub struct FieldTest {
     texts: OnceLock<Needles>,
     bytes: OnceLock<Needles>,
     ints: Integers,
+    floats: OnceLock<Floats>,
+    doubts: OnceLock<Doubts>,
     numbers: HashMap<Number, Vec<SelectorIndex>, FixedState>,
 }
 
@@ -350,6 +358,8 @@ impl FieldTest {
             texts: OnceLock::new(),
             bytes: OnceLock::new(),
             ints: Integers::default(),
+            floats: OnceLock::new(),
+            doubts: OnceLock::new(),
             numbers: HashMap::default(),
         };
         for &(selector, value) in wanted {
@@ -388,17 +398,22 @@ impl FieldTest {
             texts: OnceLock::new(),
             bytes: OnceLock::new(),
             ints: Integers::default(),
+            floats: OnceLock::new(),
+            doubts: OnceLock::from(Doubts::default()),
             numbers: HashMap::default(),
         };
+        let mut floats = Vec::new();
         for value in values {
             match value {
                 HeldValue::Text(text) => test.wanted.add(text, 0, Sort::Text),
                 HeldValue::Bytes(bytes) => test.wanted.add(bytes, 0, Sort::Bytes),
                 HeldValue::Int(int) => test.ints.insert(*int, 0),
+                HeldValue::Float(bits) => floats.push(*bits),
                 HeldValue::Number(number) => test.numbers.entry(number.0.clone()).or_default().push(0),
             }
         }
         test.ints.seal();
+        test.floats = OnceLock::from(Floats::of_bits(floats.into_iter(), 0));
         test
     }
 
@@ -454,7 +469,8 @@ impl FieldTest {
 
     /// Whether any value would match.
     pub fn is_wanted(&self) -> bool {
-        !(self.wanted.is_empty() && self.ints.is_empty() && self.numbers.is_empty())
+        let has_floats = self.floats.get().is_some_and(|floats| !floats.is_empty());
+        !(self.wanted.is_empty() && self.ints.is_empty() && self.numbers.is_empty()) || has_floats
     }
 
     /// Whether values are compared byte for byte, so that a page may be searched without making each value normal first.
@@ -502,11 +518,31 @@ impl FieldTest {
         &self.ints
     }
 
+    fn float_set(&self) -> &Floats {
+        self.floats.get_or_init(|| Floats::of(&self.ints))
+    }
+
+    /// The wanted values of a floating-point column. Zero stands for both zeros.
+    pub fn floats(&self) -> impl Iterator<Item = f64> {
+        self.float_set().iter()
+    }
+
+    /// Whether `value` is a float that may stand for a wanted number, or for another one beside it: whose its row is cannot be told.
+    #[inline]
+    pub(crate) fn doubts(&self, value: Value<'_>) -> bool {
+        let doubts = || self.doubts.get_or_init(|| Doubts::about(self.numbers.keys()));
+        match value {
+            Value::Single(float) => doubts().holds_single(float),
+            Value::Double(float) => doubts().holds_double(float),
+            _ => false,
+        }
+    }
+
     /// Whose row a `value` makes its row: no selector's, mostly.
     pub fn owners(&self, value: Value<'_>) -> &[SelectorIndex] {
         match value {
             Value::Text(text) => self.text_owners(text),
-            Value::Cell(cell) => match self.float_owners(cell) {
+            Value::Cell(cell) => match self.written_float_owners(cell) {
                 [] => self.text_owners(cell),
                 owners => owners,
             },
@@ -517,6 +553,8 @@ impl FieldTest {
                 found.map_or(&[], |owners| needles.owners(owners))
             }
             Value::Int(int) => self.ints.owners(int),
+            Value::Single(float) => self.float_set().owners(float.into()),
+            Value::Double(float) => self.float_set().owners(float),
             Value::Decimal { unscaled, scale } if !self.numbers.is_empty() => {
                 self.numbers.get(&Number::from_be_bytes(unscaled, scale)).map_or(&[], Vec::as_slice)
             }
@@ -528,7 +566,7 @@ impl FieldTest {
     }
 
     /// Who wants the integer that is written as a float in a cell of CSV. Writers that have no integers beside empty cells do so.
-    fn float_owners(&self, cell: &[u8]) -> &[SelectorIndex] {
+    fn written_float_owners(&self, cell: &[u8]) -> &[SelectorIndex] {
         if self.ints.is_empty() || self.json_type == JsonType::String {
             return &[];
         }

@@ -1,5 +1,7 @@
 //! Exact decimal numbers: equality by value, whatever the digits' layout (`12.50`, `1.25e1`), and never through a float.
 
+use std::str::FromStr;
+
 /// A finite decimal number in its one canonical form: no leading and no trailing zeros in `digits`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Number {
@@ -85,6 +87,14 @@ impl Number {
         Some(if self.negative { -value } else { value })
     }
 
+    /// The nearest float; `None` when the number is beyond all of them.
+    pub(crate) fn nearest<F: FromStr + Into<f64> + Copy>(&self) -> Option<F> {
+        let sign = if self.negative { "-" } else { "" };
+        let digits = if self.digits.is_empty() { "0" } else { std::str::from_utf8(&self.digits).ok()? };
+        let float: F = format!("{sign}{digits}e{}", self.exponent).parse().ok()?;
+        float.into().is_finite().then_some(float)
+    }
+
     fn canonical(negative: bool, digits: &[u8], exponent: i64) -> Self {
         let start = digits.iter().position(|&digit| digit != b'0').unwrap_or(digits.len());
         let end = digits.iter().rposition(|&digit| digit != b'0').map_or(start, |last| last + 1);
@@ -160,5 +170,16 @@ mod tests {
         assert_eq!(number("-5").to_i128(), Some(-5));
         assert_eq!(number("0.5").to_i128(), None);
         assert_eq!(number("1e99").to_i128(), None);
+    }
+
+    #[test]
+    fn the_nearest_float() {
+        assert_eq!(number("-12.5").nearest(), Some(-12.5_f64));
+        assert_eq!(number("0").nearest(), Some(0.0_f64));
+        assert_eq!(number("9007199254740993").nearest(), Some(9_007_199_254_740_992.0_f64));
+        assert_eq!(number("16777219").nearest(), Some(16_777_220.0_f32));
+        assert_eq!(number("1e40").nearest::<f32>(), None);
+        assert_eq!(number("7e1234567890").nearest::<f64>(), None);
+        assert_eq!(number("7e-1234567890").nearest(), Some(0.0_f64));
     }
 }

@@ -106,7 +106,9 @@ fn free_values(values: &ArrayRef, count: usize) -> Vec<Vec<u8>> {
                 value
             };
             let end = 1_u64.checked_shl(u32::try_from(width * 8).unwrap_or(u32::MAX)).unwrap_or(u64::MAX);
-            (0..if width == 0 { 0 } else { end })
+            // A zero may be there as the other zero.
+            let first = u64::from(data_type.is_floating());
+            (first..if width == 0 { 0 } else { end })
                 .map(number)
                 .filter(|value| !held.contains(value.as_slice()))
                 .take(count)

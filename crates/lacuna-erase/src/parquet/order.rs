@@ -78,6 +78,17 @@ impl Order {
         }
     }
 
+    /// Whether values are floats, which have two zeros.
+    pub(super) fn has_zeros(self) -> bool {
+        matches!(self, Self::Float | Self::Double | Self::Float16)
+    }
+
+    /// Whether `value` is a zero that has a sign.
+    fn is_zero(self, value: &[u8]) -> bool {
+        let has_no_magnitude = |(last, rest): (&u8, &[u8])| last & 0x7f == 0 && rest.iter().all(|&byte| byte == 0);
+        self.has_zeros() && value.split_last().is_some_and(has_no_magnitude)
+    }
+
     /// Whether a prefix of a value may stand for it in statistics.
     pub(super) fn may_truncate(self) -> bool {
         self == Self::Bytes
@@ -131,14 +142,20 @@ impl Extremes {
         if self.order == Order::Undefined || self.order.is_nan(value) {
             return;
         }
-        for (extreme, wanted) in [(&mut self.min, Ordering::Less), (&mut self.max, Ordering::Greater)] {
-            match extreme {
-                None => *extreme = Some(value.to_vec()),
+        let is_zero = self.order.is_zero(value);
+        for (extreme, wanted, sign) in [(&mut self.min, Ordering::Less, 0x80), (&mut self.max, Ordering::Greater, 0)] {
+            let held = match extreme {
+                None => extreme.insert(value.to_vec()),
                 Some(held) if self.order.compare(value, held) == Some(wanted) => {
                     held.clear();
                     held.extend_from_slice(value);
+                    held
                 }
-                Some(_) => {}
+                Some(_) => continue,
+            };
+            // The format wants -0.0 for zero as a minimum, and 0.0 as a maximum.
+            if let (true, Some(last)) = (is_zero, held.last_mut()) {
+                *last = sign;
             }
         }
     }
@@ -173,11 +190,7 @@ pub(super) fn explains(order: Order, side: Side, value: &[u8], bound: &[u8]) -> 
     match order {
         // Writers put -0.0 for 0.0 as a minimum, and 0.0 for -0.0 as a maximum.
         Order::Float | Order::Double | Order::Float16 => {
-            let magnitude = |value: &[u8]| match value.split_last() {
-                Some((last, rest)) => rest.iter().all(|&byte| byte == 0) && last & 0x7f == 0,
-                None => false,
-            };
-            value.len() == bound.len() && magnitude(value) && magnitude(bound)
+            value.len() == bound.len() && order.is_zero(value) && order.is_zero(bound)
         }
         // Only bytes are cut; where the order is unknown they may have been too.
         Order::Bytes | Order::Undefined | Order::Decimal => {
@@ -335,6 +348,16 @@ mod tests {
         }
         assert_eq!(extremes.get(Side::Min), Some(&(-1.0_f32).to_le_bytes()[..]));
         assert_eq!(extremes.get(Side::Max), Some(&2.0_f32.to_le_bytes()[..]));
+    }
+
+    #[test]
+    fn a_zero_has_the_sign_of_its_side() {
+        for zero in [0.0_f64, -0.0] {
+            let mut extremes = Extremes::new(Order::Double);
+            extremes.add(&zero.to_le_bytes());
+            assert_eq!(extremes.get(Side::Min), Some(&(-0.0_f64).to_le_bytes()[..]));
+            assert_eq!(extremes.get(Side::Max), Some(&0.0_f64.to_le_bytes()[..]));
+        }
     }
 
     #[test]

@@ -211,8 +211,10 @@ impl Search<'_> {
             let normal = normal(self.test, bound);
             needles(self.test, self.column).any(|needle| explains(order, side, needle, &normal))
         };
-        let is_exact = self.is_wanted(bound);
-        if is_exact || is_shortened() {
+        let is_wanted = self.is_wanted(bound);
+        if is_wanted || is_shortened() {
+            // A bound of zero has the sign of its side, whatever sign the zeros of the rows have.
+            let is_exact = is_wanted && !order.has_zeros();
             suspects.push(Suspect { part, what: What::Bound { side, bound: bound.to_vec(), is_exact } });
         }
     }
@@ -331,8 +333,22 @@ pub(super) fn plain_needles(test: &FieldTest, column: &ColumnDescPtr) -> Vec<Vec
             let length = usize::try_from(column.type_length()).unwrap_or(0);
             needles(test, column).filter(|needle| needle.len() == length).map(<[u8]>::to_vec).collect()
         }
-        Type::BYTE_ARRAY | Type::BOOLEAN | Type::INT96 | Type::FLOAT | Type::DOUBLE => Vec::new(),
+        Type::FLOAT => floats(test).filter_map(single).map(|float| float.to_le_bytes().to_vec()).collect(),
+        Type::DOUBLE => floats(test).map(|float| float.to_le_bytes().to_vec()).collect(),
+        Type::BYTE_ARRAY | Type::BOOLEAN | Type::INT96 => Vec::new(),
     }
+}
+
+/// The wanted floats; both zeros for zero.
+fn floats(test: &FieldTest) -> impl Iterator<Item = f64> {
+    test.floats().flat_map(|float| std::iter::once(float).chain((float == 0.0).then_some(-0.0)))
+}
+
+/// `float` in single precision, if that is the same number.
+#[expect(clippy::cast_possible_truncation, reason = "what changes is left out")]
+fn single(float: f64) -> Option<f32> {
+    let single = float as f32;
+    (f64::from(single) == float).then_some(single)
 }
 
 /// `text`, a decimal number, times `10^scale`, when that is a whole number.
@@ -370,7 +386,9 @@ fn value_of<'v>(column: &ColumnDescPtr, plain: &'v [u8], digits: &'v mut [u8; 8]
         Type::INT32 if is_unsigned(column) => u32::from_le_bytes(plain.try_into().ok()?).into(),
         Type::INT32 => i32::from_le_bytes(plain.try_into().ok()?).into(),
         Type::INT64 => i64::from_le_bytes(plain.try_into().ok()?),
-        Type::BOOLEAN | Type::INT96 | Type::FLOAT | Type::DOUBLE => return None,
+        Type::FLOAT => return Some(Value::Single(f32::from_le_bytes(plain.try_into().ok()?))),
+        Type::DOUBLE => return Some(Value::Double(f64::from_le_bytes(plain.try_into().ok()?))),
+        Type::BOOLEAN | Type::INT96 => return None,
     };
     if is_decimal(column) {
         *digits = int.to_be_bytes();

@@ -161,6 +161,7 @@ fn kind(data_type: &DataType) -> Kind {
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             Kind::Identifier
         }
+        DataType::Float32 | DataType::Float64 => Kind::Identifier,
         DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
             Kind::Identifier
         }
@@ -179,6 +180,7 @@ fn noun(data_type: &DataType) -> &'static str {
     match data_type {
         DataType::Boolean => "a boolean",
         _ if data_type.is_integer() => "an integer",
+        DataType::Float16 => "a floating-point number of 16 bits",
         _ if data_type.is_floating() => "a floating-point number",
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text",
         DataType::Date32 | DataType::Date64 => "a date",

@@ -124,7 +124,7 @@ impl IpcSearch {
                 Event::Schema(_, table) => self.plan = Some(Plan::new(&self.matcher, &table)?),
                 Event::Dictionary(_, values) => {
                     if let Some(plan) = &mut self.plan {
-                        plan.learn(&self.matcher, &values, self.reader.is_file());
+                        plan.learn(&self.matcher, &values, self.reader.is_file())?;
                     }
                 }
                 Event::Rows(_, rows) => {
@@ -207,7 +207,7 @@ impl Plan {
     }
 
     /// Tests a dictionary's new values, each once.
-    fn learn(&mut self, matcher: &Matcher, given: &DictionaryValues, is_file: bool) {
+    fn learn(&mut self, matcher: &Matcher, given: &DictionaryValues, is_file: bool) -> Result<()> {
         for (field, places) in matcher.fields().iter().zip(&mut self.fields) {
             for place in places.iter_mut().filter(|place| place.path.dictionary == Some(given.id)) {
                 if given.first == 0 {
@@ -216,14 +216,18 @@ impl Plan {
                 place.known = !is_file;
                 let entries = Arc::make_mut(&mut place.entries);
                 let new = given.values.slice(given.first, given.values.len() - given.first);
+                let mut are_told = true;
                 values::for_each(&new, &[], &mut |entry, value| {
+                    are_told &= !field.doubts(value);
                     let owners = field.owners(value);
                     if !owners.is_empty() {
                         entries.insert(given.first + entry, owners.to_vec());
                     }
                 });
+                told(are_told, field)?;
             }
         }
+        Ok(())
     }
 }
 
@@ -274,13 +278,13 @@ impl<'a> Columns<'a> {
                 if let Some(column) = self.decoded.get(&place.path.column)
                     && place.may_match()
                 {
-                    place.search(&column.slice(first, length), first as u64, field, hits);
+                    place.search(&column.slice(first, length), first as u64, field, hits)?;
                 }
             }
         }
         let (mut hits, mut torn) = (matcher.candidates(hits), Vec::new());
         if let Some(test) = matcher.tenant() {
-            (hits, torn) = self.own(hits, matcher, test, tenant);
+            (hits, torn) = self.own(hits, matcher, test, tenant)?;
         }
         let mut rows: Vec<u32> = Vec::new();
         for hit in &hits {
@@ -294,7 +298,13 @@ impl<'a> Columns<'a> {
     }
 
     /// The candidates whose row names their selector's tenant, and no other tenant; and the rows that name another one beside it.
-    fn own(&self, candidates: Vec<Hit>, matcher: &Matcher, test: &FieldTest, paths: &[Path]) -> (Vec<Hit>, Vec<u64>) {
+    fn own(
+        &self,
+        candidates: Vec<Hit>,
+        matcher: &Matcher,
+        test: &FieldTest,
+        paths: &[Path],
+    ) -> Result<(Vec<Hit>, Vec<u64>)> {
         // Each row of the candidates, under its number among them.
         let of_rows = || candidates.chunk_by(|a, b| a.row == b.row);
         let rows = of_rows().filter_map(|hits| usize::try_from(hits.first()?.row).ok());
@@ -304,7 +314,9 @@ impl<'a> Columns<'a> {
         let mut several: HashMap<usize, Vec<TenantIndex>, FixedState> = HashMap::default();
         for path in paths {
             let Some(column) = self.decoded.get(&path.column) else { continue };
+            let mut are_told = true;
             values::for_each_at(column, &path.steps, Spots::These(&spots), &mut |number, value| {
+                are_told &= !test.doubts(value);
                 let tenants = test.owners(value);
                 seen[number] = match seen[number] {
                     Seen::Nothing => Seen::Of(tenants),
@@ -319,6 +331,7 @@ impl<'a> Columns<'a> {
                     }
                 };
             });
+            told(are_told, test)?;
         }
         let (mut own, mut torn) = (Vec::new(), Vec::new());
         for (number, (hits, seen)) in of_rows().zip(&seen).enumerate() {
@@ -333,7 +346,7 @@ impl<'a> Columns<'a> {
                 Seen::Nothing | Seen::Of(_) => own.extend(mine),
             }
         }
-        (own, torn)
+        Ok((own, torn))
     }
 
     /// The matched rows with all their columns; only one column at a time is decoded for it.
@@ -361,12 +374,17 @@ impl Place {
         self.path.dictionary.is_none() || !self.known || !self.entries.is_empty()
     }
 
-    fn search(&self, column: &ArrayRef, first: u64, field: &FieldTest, hits: &mut Vec<Hit>) {
+    fn search(&self, column: &ArrayRef, first: u64, field: &FieldTest, hits: &mut Vec<Hit>) -> Result<()> {
         let mut hit = |row: usize, owners: &[SelectorIndex]| {
             hits.extend(owners.iter().map(|&selector| Hit { row: first + row as u64, selector }));
         };
         if self.path.dictionary.is_none() {
-            return values::for_each(column, &self.path.steps, &mut |row, value| hit(row, field.owners(value)));
+            let mut are_told = true;
+            values::for_each(column, &self.path.steps, &mut |row, value| {
+                are_told &= !field.doubts(value);
+                hit(row, field.owners(value));
+            });
+            return told(are_told, field);
         }
         values::walk(column, &self.path.steps, Spots::All(column.len()), &mut |leaf, spots| {
             values::keys(leaf, spots, &mut |row, key| {
@@ -375,7 +393,13 @@ impl Place {
                 }
             });
         });
+        Ok(())
     }
+}
+
+/// Fails unless it can be told whose all values of the column are.
+fn told(are_told: bool, field: &FieldTest) -> Result<()> {
+    if are_told { Ok(()) } else { Err(Error::Rounded { column: field.column().to_string() }) }
 }
 
 /// Notes the hits of a part, and hands its records on. `first` is the ordinal of the batch's first row.

@@ -8,8 +8,8 @@ use arrow::array::{
 };
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
-    ArrowNativeType, DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Int8Type, Int16Type,
-    Int32Type, Int64Type, RunEndIndexType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowNativeType, DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
+    Int8Type, Int16Type, Int32Type, Int64Type, RunEndIndexType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
 use super::resolve::Enter;
@@ -215,6 +215,15 @@ fn each<F: FnMut(usize, Value<'_>)>(array: &dyn Array, spots: Spots<'_>, f: &mut
         let array = array.as_primitive::<T>();
         spots.valid(array.nulls()).for_each(|(row, at)| f(row, Value::Int(array.value(at).into())));
     }
+    fn floats<T: ArrowPrimitiveType>(
+        array: &dyn Array,
+        value: fn(T::Native) -> Value<'static>,
+        spots: Spots<'_>,
+        f: &mut impl FnMut(usize, Value<'_>),
+    ) {
+        let array = array.as_primitive::<T>();
+        spots.valid(array.nulls()).for_each(|(row, at)| f(row, value(array.value(at))));
+    }
     fn decimals<T: ArrowPrimitiveType, const N: usize>(
         array: &dyn Array,
         scale: i8,
@@ -244,6 +253,8 @@ fn each<F: FnMut(usize, Value<'_>)>(array: &dyn Array, spots: Spots<'_>, f: &mut
         DataType::UInt16 => ints::<UInt16Type>(array, spots, f),
         DataType::UInt32 => ints::<UInt32Type>(array, spots, f),
         DataType::UInt64 => ints::<UInt64Type>(array, spots, f),
+        DataType::Float32 => floats::<Float32Type>(array, Value::Single, spots, f),
+        DataType::Float64 => floats::<Float64Type>(array, Value::Double, spots, f),
         DataType::Utf8 => bytes!(array.as_string::<i32>(), Text),
         DataType::LargeUtf8 => bytes!(array.as_string::<i64>(), Text),
         DataType::Utf8View => bytes!(array.as_string_view(), Text),

@@ -67,6 +67,52 @@ fn json_types_where_mapped() {
 }
 
 #[test]
+fn floats_that_equal_integers() {
+    let wants = |identifier: &str, float: f64| matches(field("u", "id"), identifier, Value::Double(float));
+    assert!(wants("12345", 12_345.0) && wants("12345.0", 12_345.0) && wants("007", 7.0) && wants("-1", -1.0));
+    assert!(wants("0", 0.0) && wants("0", -0.0));
+    assert!(wants("9007199254740991", 9_007_199_254_740_991.0));
+    assert!(matches(field("u", "id"), "12345", Value::Single(12_345.0)));
+    for other in [12_345.5, 123_450.0, -12_345.0, 12_345.000_000_000_002, f64::NAN, f64::INFINITY] {
+        assert!(!wants("12345", other), "{other}");
+    }
+    for word in ["ann", "", "NaN", "inf", "6f9619ff-8b86-d011-b42d-00cf4fc964ff"] {
+        for float in [f64::NAN, f64::INFINITY, 0.0, 6.0] {
+            assert!(!wants(word, float), "{word} {float}");
+        }
+    }
+}
+
+#[test]
+fn a_float_that_several_numbers_are_rounded_to_is_doubtful() {
+    let doubts = |identifier: &str, value| {
+        matcher(vec![IdentifierRule::One(field("u", "id"))], &[("id", identifier)]).fields()[0].doubts(value)
+    };
+    let (single, double) = (16_777_216.0_f32, 9_007_199_254_740_992.0_f64);
+    for (identifier, in_single, in_double) in [
+        ("16777215", false, false),
+        ("16777216", true, false),
+        ("-16777217", true, false),
+        ("9007199254740991", true, false),
+        ("9007199254740992", true, true),
+        ("-9007199254740993", true, true),
+        ("12.5", true, true),
+        // Beyond all floats.
+        ("1e400", false, false),
+        ("ann", false, false),
+    ] {
+        let nearest = identifier.parse::<f64>().unwrap_or(1.0);
+        assert_eq!(doubts(identifier, Value::Single(identifier.parse().unwrap_or(1.0))), in_single, "{identifier}");
+        assert_eq!(doubts(identifier, Value::Double(nearest)), in_double, "{identifier}");
+        assert!(!doubts(identifier, Value::Double(f64::NAN)) && !doubts(identifier, Value::Single(1.0)));
+    }
+    // However it was rounded.
+    assert!(doubts("16777217", Value::Single(single)) && doubts("16777217", Value::Single(single.next_up())));
+    assert!(doubts("9007199254740993", Value::Double(double.next_up())));
+    assert!(!doubts("9007199254740993", Value::Double(double.next_up().next_up().next_up())));
+}
+
+#[test]
 fn cells_that_hold_integers_as_floats() {
     for (cell, expected) in [
         ("12345", true),

@@ -53,10 +53,10 @@ fn split(physical: Physical, length: i32, bytes: &[u8]) -> Option<(&[u8], &[u8])
             let (prefix, rest) = bytes.split_first_chunk::<4>()?;
             return rest.split_at_checked(usize::try_from(u32::from_le_bytes(*prefix)).ok()?);
         }
-        Physical::INT32 => 4,
-        Physical::INT64 => 8,
+        Physical::INT32 | Physical::FLOAT => 4,
+        Physical::INT64 | Physical::DOUBLE => 8,
         Physical::FIXED_LEN_BYTE_ARRAY => usize::try_from(length).ok().filter(|&length| length > 0)?,
-        Physical::BOOLEAN | Physical::INT96 | Physical::FLOAT | Physical::DOUBLE => return None,
+        Physical::BOOLEAN | Physical::INT96 => return None,
     };
     bytes.split_at_checked(width)
 }
@@ -76,6 +76,10 @@ fn value_of(values: LeafType, physical: Physical, plain: &[u8]) -> Option<HeldVa
         }
         (LeafType::UnsignedInt, Some(int)) => Value::Int(int.cast_unsigned().into()),
         (_, Some(int)) => Value::Int(int.into()),
+        (LeafType::Float, None) if physical == Physical::FLOAT => {
+            Value::Single(f32::from_le_bytes(plain.try_into().ok()?))
+        }
+        (LeafType::Float, None) => Value::Double(f64::from_le_bytes(plain.try_into().ok()?)),
         (LeafType::Text, None) => Value::Text(plain),
         (LeafType::Decimal { scale }, None) => Value::Decimal { unscaled: plain, scale: scale.into() },
         (LeafType::Bytes | LeafType::Int | LeafType::UnsignedInt, None) => Value::Bytes(plain),

@@ -28,6 +28,8 @@ pub enum LeafType {
     Int,
     /// Unsigned integers.
     UnsignedInt,
+    /// Floating-point numbers in single or double precision.
+    Float,
     /// Decimal numbers.
     Decimal {
         /// How many digits stand behind the point.
@@ -193,7 +195,7 @@ fn leaf_type(column: &ColumnDescriptor) -> Result<LeafType, &'static str> {
             _ => Ok(LeafType::Bytes),
         },
         Physical::FIXED_LEN_BYTE_ARRAY => match (logical, converted) {
-            (Some(LogicalType::Float16), _) => Err("a floating-point number, which has no exact equality"),
+            (Some(LogicalType::Float16), _) => Err("a floating-point number of 16 bits, too few for an identifier"),
             (_, ConvertedType::INTERVAL) => Err(TIME),
             _ => Ok(LeafType::Bytes),
         },
@@ -215,7 +217,7 @@ fn leaf_type(column: &ColumnDescriptor) -> Result<LeafType, &'static str> {
             _ => Ok(LeafType::Int),
         },
         Physical::INT96 => Err(TIME),
-        Physical::FLOAT | Physical::DOUBLE => Err("a floating-point number, which has no exact equality"),
+        Physical::FLOAT | Physical::DOUBLE => Ok(LeafType::Float),
         Physical::BOOLEAN => Err("a truth value, which identifies nobody"),
     }
 }

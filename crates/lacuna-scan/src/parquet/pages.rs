@@ -466,6 +466,7 @@ impl Pages {
             Unreadable::Encoding(number) => {
                 Error::Unsupported { what: format!("{}: encoding {number}", self.chunk.place).into() }
             }
+            Unreadable::Rounded => Error::Rounded { column: self.chunk.column.descriptor.path().string() },
             Unreadable::Library(source) => Error::Parquet { place: self.chunk.place.to_string(), source },
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! A bound is believed only where the format defines the order that it was made in: not the deprecated `min` and `max`, not
 //! without a column order. A lower bound that was cut short is still a lower bound; an upper bound that was cut short may lie
-//! below the values that begin with it, and those are taken to be within.
+//! below the values that begin with it, and those are taken to be within. No bound nor filter of floats is believed: what writers make of
+//! NaN and of the two zeros differs.
 
 use std::ops::Range;
 
@@ -84,7 +85,7 @@ impl Bounds {
             && match self.values {
                 LeafType::Text | LeafType::Bytes => test.is_exact(),
                 LeafType::Int | LeafType::UnsignedInt => true,
-                LeafType::Decimal { .. } => false,
+                LeafType::Decimal { .. } | LeafType::Float => false,
             }
     }
 
@@ -94,7 +95,7 @@ impl Bounds {
             LeafType::Text => test.is_exact() && test.texts().len() <= BLOOM_LOOKUPS_MAX,
             LeafType::Bytes => test.is_exact() && test.bytes().len() <= BLOOM_LOOKUPS_MAX,
             LeafType::Int | LeafType::UnsignedInt => test.ints().iter().len() <= BLOOM_LOOKUPS_MAX,
-            LeafType::Decimal { .. } => false,
+            LeafType::Decimal { .. } | LeafType::Float => false,
         }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Decimal128Array, FixedSizeBinaryArray, Int32Array, ListBuilder, MapBuilder, MapFieldNames, StringArray,
-    StringBuilder, StructArray, UInt64Array,
+    ArrayRef, Decimal128Array, FixedSizeBinaryArray, Float32Array, Float64Array, Float64Builder, Int32Array,
+    ListBuilder, MapBuilder, MapFieldNames, StringArray, StringBuilder, StructArray, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field as ArrowField};
 use arrow::record_batch::RecordBatch;
@@ -122,6 +122,18 @@ fn layout() -> impl Strategy<Value = (WriterPropertiesBuilder, u64)> {
     )
 }
 
+/// Whole numbers and what lies beside them.
+fn float() -> impl Strategy<Value = f64> {
+    let rare = [0.0, -0.0, f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 16_777_215.0, 12_345.5, 1e300];
+    // Of the last two, few, lest nothing be told of any file.
+    let rounded = [16_777_216.0, 9_007_199_254_740_992.0];
+    prop_oneof![
+        60 => prop::sample::select(vec![-3.0, 12_345.0, 7.0, 8.0]),
+        60 => prop::sample::select(rare.to_vec()),
+        1 => prop::sample::select(rounded.to_vec()),
+    ]
+}
+
 proptest! {
     #[test]
     fn text_in_any_layout(
@@ -171,6 +183,52 @@ proptest! {
         prop_assert_eq!(rows(&found, 0), expected(|v| v.abs() == 3));
         let (_, found) = search(&file, matcher("d", &["-3.0"], None), window).unwrap();
         prop_assert_eq!(rows(&found, 0), expected(|v| v == -3));
+    }
+
+    #[test]
+    fn floats_in_any_layout(
+        (properties, window) in layout(),
+        values in prop::collection::vec(prop::option::of(float()), 1..300),
+        split: bool,
+    ) {
+        let properties = if split { ["f", "d", "l.list.item"].into_iter().fold(properties, |properties, column| {
+            properties.set_column_dictionary_enabled(column.into(), false).set_column_encoding(column.into(), Encoding::BYTE_STREAM_SPLIT)
+        }) } else { properties };
+        let mut lists = ListBuilder::new(Float64Builder::new());
+        values.iter().for_each(|value| lists.append_value([*value, None, Some(f64::NAN)]));
+        #[expect(clippy::cast_possible_truncation, reason = "as writers round")]
+        let singles: Vec<Option<f32>> = values.iter().map(|value| value.map(|value| value as f32)).collect();
+        let file = write(
+            vec![
+                ("f", Arc::new(Float32Array::from(singles.clone())) as ArrayRef),
+                ("d", Arc::new(Float64Array::from(values.clone()))),
+                ("l", Arc::new(lists.finish())),
+            ],
+            properties,
+        );
+        let wanted = ["-3", "0", "12345", "16777215"];
+        let (mut equal_singles, mut equal_doubles) = (Vec::new(), Vec::new());
+        for identifier in wanted {
+            let rows = |is_equal: &dyn Fn(usize) -> bool| (0..values.len()).filter(|&row| is_equal(row)).map(|row| row as u64).collect::<Vec<_>>();
+            equal_singles.push(rows(&|row| singles[row] == identifier.parse().ok()));
+            equal_doubles.push(rows(&|row| values[row] == identifier.parse().ok()));
+        }
+        for (path, expected) in [("f", &equal_singles), ("d", &equal_doubles), ("l[]", &equal_doubles)] {
+            let (_, found) = search(&file, matcher(path, &wanted, None), window).unwrap();
+            let found: Vec<Vec<u64>> = (0..4).map(|selector| rows(&found, selector)).collect();
+            prop_assert_eq!(&found, expected, "{}", path);
+        }
+        // What a float may have been before it was rounded is not guessed.
+        let is_told = |path, identifier| match search(&file, matcher(path, &[identifier], None), window) {
+            Ok((_, found)) => found.is_empty(),
+            Err(error) => !matches!(error, Error::Rounded { .. }),
+        };
+        let has_single = singles.iter().flatten().any(|single| [16_777_215.0, 16_777_216.0].contains(single));
+        prop_assert_eq!(is_told("f", "16777217"), !has_single);
+        prop_assert!(is_told("d", "16777217") && is_told("l[]", "16777217"));
+        for path in ["f", "d", "l[]"] {
+            prop_assert_eq!(is_told(path, "9007199254740993"), !values.contains(&Some(9_007_199_254_740_992.0)), "{}", path);
+        }
     }
 
     #[test]
@@ -314,8 +372,62 @@ fn uuids_in_sixteen_bytes() {
 }
 
 #[test]
+fn no_bound_or_filter_of_floats_is_believed() {
+    const FIRST: u32 = 0x5a5a;
+    let floats: ArrayRef = Arc::new(Float64Array::from_iter_values((FIRST..FIRST + 40).map(f64::from)));
+    let properties = properties()
+        .set_dictionary_enabled(false)
+        .set_data_page_row_count_limit(10)
+        .set_write_batch_size(10)
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_bloom_filter_enabled(true);
+    let file = write(vec![("u", floats)], properties);
+    let Footer::Ready(metadata) = footer(file.len() as u64, &file, &Limits::default()).unwrap() else {
+        panic!("the footer is there");
+    };
+    let column = metadata.row_group(0).column(0);
+    let (data, size) = (column.data_page_offset() as usize, column.compressed_size() as usize);
+    // Every bound becomes zero, and nothing is in the filter.
+    let mut wrong = file.to_vec();
+    let mut replaced = 0;
+    for user in FIRST..FIRST + 40 {
+        let value = f64::from(user).to_le_bytes();
+        for at in data + size..wrong.len() - 8 {
+            if wrong[at..].starts_with(&value) {
+                wrong[at..at + 8].fill(0);
+                replaced += 1;
+            }
+        }
+    }
+    assert_eq!(replaced, 4 + 2 * 4, "the chunk's bounds, also the deprecated ones, and those of four pages");
+    let end = (column.bloom_filter_offset().unwrap() + i64::from(column.bloom_filter_length().unwrap())) as usize;
+    wrong[end - 32..end].fill(0);
+    for row in [0, 15, 39] {
+        let (_, found) = search(&wrong.clone().into(), matcher("u", &[&(FIRST + row).to_string()], None), 100).unwrap();
+        assert_eq!(rows(&found, 0), [u64::from(row)]);
+    }
+}
+
+#[test]
+fn tenants_told_by_floats() {
+    let users: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1.0, 1.0, f64::NAN]));
+    let tenants: ArrayRef = Arc::new(Float32Array::from(vec![7.0, 8.0, f32::NAN, 7.0]));
+    let file = write(vec![("u", users), ("t", tenants)], properties());
+    let found = |tenant: &str| {
+        let mapping = Mapping {
+            identifiers: vec![IdentifierRule::One(Field::new("u".parse().unwrap(), Kind::new("id")))],
+            tenant: TenantRule::Column("t".parse().unwrap()),
+        };
+        let selector = Selector { tenant: Some(TenantId::new(tenant)), identifiers: vec![Identifier::new("id", "1")] };
+        let matcher = Matcher::new(&mapping, &[selector], &Epochs::default()).unwrap();
+        rows(&search(&file, Arc::new(matcher), 100).unwrap().1, 0)
+    };
+    assert_eq!((found("7"), found("8"), found("T")), (vec![0], vec![1], vec![]));
+}
+
+#[test]
 fn what_cannot_be_searched_says_why() {
-    let floats: ArrayRef = Arc::new(arrow::array::Float64Array::from(vec![1.0]));
+    let floats: ArrayRef = arrow::array::new_null_array(&DataType::Float16, 1);
     let times: ArrayRef = Arc::new(arrow::array::TimestampMicrosecondArray::from(vec![1]));
     let texts: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
     let list = Arc::new(ArrowField::new("item", DataType::Utf8, true));
@@ -323,7 +435,7 @@ fn what_cannot_be_searched_says_why() {
     let file = write(vec![("f", floats), ("t", times), ("s", texts), ("l", lists)], properties());
     let why = |column: &str| search(&file, matcher(column, &["1"], None), 100).unwrap_err().to_string();
     for (path, reason) in [
-        ("f", "column `f` is a floating-point number, which has no exact equality"),
+        ("f", "column `f` is a floating-point number of 16 bits, too few for an identifier"),
         ("t", "column `t` is a date or time, which identifies nobody"),
         ("s.x", "has no column `s.x`, which the source maps"),
         ("s[]", "column `s[]` is not a list, and mapped with `[]`"),

@@ -6,7 +6,9 @@
 
 use bytes::Bytes;
 use parquet::basic::{Encoding, Type as Physical};
-use parquet::data_type::{AsBytes, ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type};
+use parquet::data_type::{
+    AsBytes, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType, Int32Type, Int64Type,
+};
 use parquet::decoding::get_decoder;
 use parquet::errors::ParquetError;
 use parquet::schema::types::ColumnDescPtr;
@@ -31,6 +33,8 @@ pub(super) enum Unreadable {
     Malformed(&'static str),
     Encoding(i32),
     Library(ParquetError),
+    /// Whose a float is cannot be told.
+    Rounded,
 }
 
 impl Column {
@@ -88,7 +92,23 @@ impl Column {
                 }
                 Ok(())
             }
-            Physical::BOOLEAN | Physical::INT96 | Physical::FLOAT | Physical::DOUBLE => {
+            Physical::FLOAT => {
+                let mut floats = Floats { test, found, are_told: true };
+                for (ordinal, value) in (0..).zip(fixed(bytes, 4, count)?) {
+                    floats.see(ordinal, Value::Single(f32::from_le_bytes([value[0], value[1], value[2], value[3]])));
+                }
+                floats.finish()
+            }
+            Physical::DOUBLE => {
+                let mut floats = Floats { test, found, are_told: true };
+                for (ordinal, value) in (0..).zip(fixed(bytes, 8, count)?) {
+                    let mut word = [0; 8];
+                    word.copy_from_slice(value);
+                    floats.see(ordinal, Value::Double(f64::from_le_bytes(word)));
+                }
+                floats.finish()
+            }
+            Physical::BOOLEAN | Physical::INT96 => {
                 Err(Unreadable::Malformed("the column's type cannot hold an identifier"))
             }
         }
@@ -118,7 +138,21 @@ impl Column {
             Physical::INT64 => self.decode::<Int64Type>(encoding, bytes, count, |ordinal, value| {
                 self.test_i64(test, ordinal, *value, found);
             }),
-            Physical::BOOLEAN | Physical::INT96 | Physical::FLOAT | Physical::DOUBLE => {
+            Physical::FLOAT => {
+                let mut floats = Floats { test, found, are_told: true };
+                self.decode::<FloatType>(encoding, bytes, count, |ordinal, value| {
+                    floats.see(ordinal, Value::Single(*value));
+                })?;
+                floats.finish()
+            }
+            Physical::DOUBLE => {
+                let mut floats = Floats { test, found, are_told: true };
+                self.decode::<DoubleType>(encoding, bytes, count, |ordinal, value| {
+                    floats.see(ordinal, Value::Double(*value));
+                })?;
+                floats.finish()
+            }
+            Physical::BOOLEAN | Physical::INT96 => {
                 Err(Unreadable::Malformed("the column's type cannot hold an identifier"))
             }
         }
@@ -163,7 +197,7 @@ impl Column {
         let value = match self.values {
             LeafType::Text => Value::Text(value),
             LeafType::Decimal { scale } => Value::Decimal { unscaled: value, scale: scale.into() },
-            LeafType::Bytes | LeafType::Int | LeafType::UnsignedInt => Value::Bytes(value),
+            LeafType::Bytes | LeafType::Int | LeafType::UnsignedInt | LeafType::Float => Value::Bytes(value),
         };
         found.extend(test.owners(value).iter().map(|&selector| (ordinal, selector)));
     }
@@ -188,6 +222,26 @@ impl Column {
             _ => test.owners(Value::Int(value)),
         };
         found.extend(owners.iter().map(|&selector| (ordinal, selector)));
+    }
+}
+
+/// Floats that are looked through.
+struct Floats<'a> {
+    test: &'a FieldTest,
+    found: &'a mut Found,
+    /// Whether it can be told of all so far whose they are.
+    are_told: bool,
+}
+
+impl Floats<'_> {
+    #[inline]
+    fn see(&mut self, ordinal: u32, value: Value<'_>) {
+        self.are_told &= !self.test.doubts(value);
+        self.found.extend(self.test.owners(value).iter().map(|&selector| (ordinal, selector)));
+    }
+
+    fn finish(self) -> Result<(), Unreadable> {
+        if self.are_told { Ok(()) } else { Err(Unreadable::Rounded) }
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, Decimal128Array, FixedSizeBinaryArray, Int32Array, ListArray, StringArray, UInt64Array,
+    ArrayRef, BinaryArray, Decimal128Array, FixedSizeBinaryArray, Float32Array, Float64Array, Int32Array, ListArray,
+    StringArray, UInt64Array,
 };
 use arrow::datatypes::Int32Type;
 use arrow::record_batch::RecordBatch;
@@ -16,7 +17,7 @@ use lacuna_scan::{
 use parquet::arrow::ArrowWriter;
 use roaring::RoaringTreemap;
 
-const COLUMNS: [&str; 7] = ["text", "bytes", "uuid", "int", "unsigned", "decimal", "list[]"];
+const COLUMNS: [&str; 9] = ["text", "bytes", "uuid", "int", "unsigned", "decimal", "list[]", "single", "double"];
 
 fn mapping() -> Mapping {
     let field = |column: &&str| IdentifierRule::One(Field::new(column.parse().unwrap(), Kind::new("id")));
@@ -26,7 +27,7 @@ fn mapping() -> Mapping {
 /// Three rows; in the second, a null where there may be one.
 fn batch() -> RecordBatch {
     let lists = [Some(vec![Some(1), Some(2)]), None, Some(vec![Some(3), None])];
-    let columns: [(&str, ArrayRef); 7] = [
+    let columns: [(&str, ArrayRef); 9] = [
         ("text", Arc::new(StringArray::from(vec![Some("a"), None, Some("c")]))),
         ("bytes", Arc::new(BinaryArray::from_vec(vec![b"x", b"y", b"z"]))),
         ("uuid", Arc::new(FixedSizeBinaryArray::try_from_iter([[1_u8; 16], [2; 16], [3; 16]].iter()).unwrap())),
@@ -34,6 +35,8 @@ fn batch() -> RecordBatch {
         ("unsigned", Arc::new(UInt64Array::from(vec![u64::MAX, 1, 2]))),
         ("decimal", Arc::new(Decimal128Array::from(vec![150, 2, -25]).with_precision_and_scale(9, 2).unwrap())),
         ("list", Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(lists))),
+        ("single", Arc::new(Float32Array::from(vec![f32::NAN, 2.0, -0.5]))),
+        ("double", Arc::new(Float64Array::from(vec![Some(1e300), None, Some(-0.0)]))),
     ];
     RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap()
 }
@@ -57,6 +60,9 @@ fn expected() -> HashSet<(usize, HeldValue)> {
         (6, HeldValue::Int(1)),
         (6, HeldValue::Int(2)),
         (6, HeldValue::Int(3)),
+        (7, HeldValue::Float((-0.5_f64).to_bits())),
+        (8, HeldValue::Float(1e300_f64.to_bits())),
+        (8, HeldValue::Float(0)),
     ])
 }
 
@@ -135,5 +141,8 @@ fn a_matcher_of_values_wants_these_and_no_others() {
     assert!(wants(0, Value::Text(b"a")) && !wants(0, Value::Text(b"A")) && !wants(0, Value::Text(b"x")));
     assert!(wants(1, Value::Bytes(b"x")) && wants(2, Value::Bytes(&[3; 16])) && !wants(2, Value::Bytes(&[2; 16])));
     assert!(wants(3, Value::Int(-7)) && !wants(3, Value::Int(8)) && wants(6, Value::Int(1)));
+    assert!(wants(7, Value::Single(-0.5)) && !wants(7, Value::Single(f32::NAN)) && !wants(7, Value::Single(2.0)));
+    assert!(wants(8, Value::Double(1e300)) && wants(8, Value::Double(0.0)) && !wants(8, Value::Double(1.0)));
+    assert_eq!(matcher.fields()[8].floats().collect::<Vec<_>>(), [0.0, 1e300]);
     assert!(wants(5, Value::Decimal { unscaled: &15_i128.to_be_bytes(), scale: 1 }), "1.5 is 1.50");
 }

@@ -5,6 +5,7 @@
 mod arguments;
 mod arrows;
 mod azure;
+mod floats;
 mod home;
 mod interrupted;
 mod killed;

@@ -3,8 +3,10 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int8Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{Int8Type, Int64Type};
+use arrow::array::{
+    Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int8Array, Int64Array, RecordBatch, StringArray,
+};
+use arrow::datatypes::{Float64Type, Int8Type, Int64Type};
 use arrow::ipc::CompressionType;
 use arrow::ipc::reader::StreamReader;
 use lacuna_erase::{Change, Error};
@@ -110,4 +112,27 @@ fn anonymous_rows_of_a_dictionary() {
     assert!(!holds(&out, b"bob@contoso.example"));
     // The entry of the first row belongs to the third as well, so there is none to be emptied.
     assert!(matches!(rewrite(&bytes, &[0], Change::Anonymize(&path)), Err(Error::Unfaithful(_))));
+}
+
+#[test]
+fn a_float_goes_and_no_zero_takes_its_place() {
+    let floats: ArrayRef = Arc::new(Float64Array::from(vec![12_345.0, -0.0, 7.0, f64::NAN]));
+    let column = |keys: &[Option<i8>]| {
+        let keys = Int8Array::from(keys.to_vec());
+        Arc::new(DictionaryArray::<Int8Type>::new(keys, floats.clone())) as ArrayRef
+    };
+    let one = batch(vec![("user", column(&[Some(0), Some(1), Some(2), Some(3)]))]);
+    for (row, identifier) in [(0, "12345"), (1, "0")] {
+        let bytes = encode(&one.schema(), std::slice::from_ref(&one), true, None, 8);
+        let matcher = super::matcher(&[("user".into(), identifier.into())]);
+        let (out, _) = super::rewrite_for(&bytes, &[row], Change::Delete, &matcher).unwrap();
+        let left = read(&out);
+        let values = left[0].column(0).as_any_dictionary().values().clone();
+        let values = values.as_primitive::<Float64Type>().values().to_vec();
+        let is_theirs = |float: &&f64| **float == identifier.parse::<f64>().unwrap();
+        assert_eq!(values.iter().filter(is_theirs).count(), 0, "{identifier}: {values:?}");
+        let places =
+            lacuna_erase::ipc::residue(&bytes::Bytes::from(out), &matcher, &lacuna_scan::Limits::default()).unwrap();
+        assert_eq!(places, []);
+    }
 }

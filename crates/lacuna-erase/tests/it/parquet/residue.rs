@@ -6,11 +6,11 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
 use lacuna_erase::{Change, parquet::residue};
 use lacuna_scan::{
-    Case, Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantRule,
+    Case, Epochs, Field, HeldValue, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantRule,
 };
 
 use super::rewrite;
@@ -70,6 +70,80 @@ fn what_no_row_has_is_found_wherever_it_is() {
         assert_eq!(places(&haunted, "user", name), expected);
         assert_eq!(places(&haunted, "user", "bobby"), Vec::<String>::new());
         assert_eq!(places(&haunted, "user", "carol"), Vec::<String>::new());
+    }
+}
+
+/// A file of two rows by turns with an identifier as a float, and the same file with every row made the second one's.
+fn haunted_floats(column: ArrayRef) -> (Bytes, Bytes) {
+    let file = write(vec![("user", column)], "nobody");
+    let mut bytes = file.to_vec();
+    let at = bytes.windows(3).position(|window| window == [1, 0b11, 0b1010_1010]).unwrap();
+    bytes[at + 2] = 0xff;
+    (file, bytes.into())
+}
+
+#[test]
+fn a_float_that_no_row_has_is_found_wherever_it_is() {
+    let doubles =
+        |pair: [f64; 2]| Arc::new(Float64Array::from_iter_values(pair.into_iter().cycle().take(8))) as ArrayRef;
+    let singles =
+        |pair: [f32; 2]| Arc::new(Float32Array::from_iter_values(pair.into_iter().cycle().take(8))) as ArrayRef;
+    let column = "row group from row 0, column `user`";
+    let everywhere = ["Bloom filter", "column index", "dictionary", "page header", "statistics"]
+        .map(|part| format!("{column}: {part}"));
+    for (name, array) in [
+        ("12345", doubles([12_345.0, 7.0])),
+        ("12345", singles([12_345.0, 7.0])),
+        ("-12345", doubles([-12_345.0, 7.0])),
+        ("0", doubles([0.0, 7.0])),
+        ("0", doubles([-0.0, 7.0])),
+    ] {
+        let (whole, haunted) = haunted_floats(array);
+        assert_eq!(places(&whole, "user", name), Vec::<String>::new());
+        assert_eq!(places(&haunted, "user", name), everywhere, "{name}");
+        assert_eq!(places(&haunted, "user", "7"), Vec::<String>::new());
+        assert_eq!(places(&haunted, "user", "8"), Vec::<String>::new());
+    }
+    // What a row held in a column that nobody asked for may be any float.
+    let (whole, haunted) = haunted_floats(doubles([1e300, 0.5]));
+    let field = Field::new("user".parse().unwrap(), Kind::new("id"));
+    let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
+    let held = Matcher::of_values(&mapping, &[(0, HeldValue::Float(1e300_f64.to_bits()))]);
+    assert_eq!(residue(&whole, &held, &Limits::default()).unwrap(), []);
+    let found = residue(&haunted, &held, &Limits::default()).unwrap();
+    assert_eq!(found.into_iter().map(|residue| residue.place).collect::<Vec<_>>(), everywhere);
+}
+
+#[test]
+fn no_float_stays_once_its_rows_are_gone() {
+    // NaN and the infinities are nobody's, and stay; zero is somebody's with either sign.
+    let kinds = [f64::NAN, 12_345.0, -0.0, 0.5, f64::INFINITY, 0.0, 1e300, f64::NEG_INFINITY, 7.0];
+    let floats = Float64Array::from_iter_values(kinds.into_iter().cycle().take(900));
+    let file = write(vec![("user", Arc::new(floats) as ArrayRef)], "nobody");
+    for (name, kinds) in [("12345", &[1][..]), ("0", &[2, 5]), ("7", &[8])] {
+        let hits = (0..900_u64).filter(|row| kinds.contains(&(row % 9))).collect();
+        let (out, _) = rewrite(&file, &hits, Change::Delete).unwrap();
+        assert_eq!(places(&out, "user", name), Vec::<String>::new(), "{name}");
+        if name != "0" {
+            let value = name.parse::<f64>().unwrap().to_le_bytes();
+            assert!(file.windows(8).any(|bytes| bytes == value) && !out.windows(8).any(|bytes| bytes == value));
+        }
+    }
+    // A row group without a row of theirs loses what none of its rows has.
+    let floats: ArrayRef = Arc::new(Float64Array::from_iter_values([12_345.0, 7.0].into_iter().cycle().take(8)));
+    let (_, haunted) = haunted_floats(floats);
+    let mut out = Vec::new();
+    let asked = matcher("user", "12345");
+    let hits = roaring::RoaringTreemap::from_iter([0]);
+    lacuna_erase::parquet::rewrite(&haunted, &hits, Change::Delete, &[&asked], &Limits::default(), &mut out).unwrap();
+    assert_eq!(places(&out.into(), "user", "12345"), Vec::<String>::new());
+}
+
+#[test]
+fn a_zero_of_either_sign_explains_a_bound_of_zero() {
+    for zero in [0.0, -0.0] {
+        let file = write(vec![("user", Arc::new(Float64Array::from(vec![zero, 7.0])) as ArrayRef)], "nobody");
+        assert_eq!(places(&file, "user", "0"), Vec::<String>::new());
     }
 }
 

@@ -9,11 +9,11 @@ use ::parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
 use ::parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
 use ::parquet::bloom_filter::Sbbf;
-use ::parquet::file::metadata::{KeyValue, PageIndexPolicy, SortingColumn};
+use ::parquet::file::metadata::{ColumnChunkMetaData, KeyValue, PageIndexPolicy, SortingColumn};
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use ::parquet::file::reader::FileReader;
 use ::parquet::schema::types::ColumnPath;
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, Scalar};
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, RecordBatch, Scalar};
 use arrow::compute::kernels::cmp;
 use arrow::datatypes::{DataType, Field, Fields, Schema, TimeUnit};
 use bytes::Bytes;
@@ -123,6 +123,7 @@ fn schema() -> Arc<Schema> {
         Field::new("map", DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry), false)), false), true),
     ];
     fields.push(Field::new("f64", DataType::Float64, true));
+    fields.push(Field::new("f32", DataType::Float32, true));
     Arc::new(Schema::new(fields))
 }
 
@@ -164,9 +165,9 @@ fn word(random: &mut Random) -> Value {
 fn table(recipe: &Recipe) -> RecordBatch {
     let mut random = Random(recipe.seed);
     let rows: Vec<Value> = (0..recipe.rows).map(|at| row(&mut random, at)).collect();
-    // JSON has no NaN: the last column is made apart.
+    // JSON has no NaN: the last columns are made apart.
     let all = schema();
-    let some = Arc::new(Schema::new(all.fields()[..all.fields().len() - 1].to_vec()));
+    let some = Arc::new(Schema::new(all.fields()[..all.fields().len() - 2].to_vec()));
     let mut decoder = arrow::json::ReaderBuilder::new(some.clone()).with_batch_size(1 << 16).build_decoder().unwrap();
     decoder.serialize(&rows).unwrap();
     let batch = decoder.flush().unwrap().unwrap_or_else(|| RecordBatch::new_empty(some));
@@ -180,6 +181,17 @@ fn table(recipe: &Recipe) -> RecordBatch {
         .collect();
     let mut columns = batch.columns().to_vec();
     columns.push(Arc::new(floats));
+    // Identifiers as pandas writes them beside missing values, and both zeros.
+    let singles: Float32Array = (0..recipe.rows)
+        .map(|_| match random.below(6) {
+            0 => None,
+            1 => Some(f32::NAN),
+            2 => Some(-0.0),
+            3 => Some(0.0),
+            _ => Some(random.below(4) as u8 as f32),
+        })
+        .collect();
+    columns.push(Arc::new(singles));
     RecordBatch::try_new(all, columns).unwrap()
 }
 
@@ -214,6 +226,7 @@ fn properties(recipe: &Recipe) -> WriterProperties {
             ("i32", Encoding::BYTE_STREAM_SPLIT),
             ("i64", Encoding::DELTA_BINARY_PACKED),
             ("f64", Encoding::BYTE_STREAM_SPLIT),
+            ("f32", Encoding::BYTE_STREAM_SPLIT),
             ("fixed", Encoding::BYTE_STREAM_SPLIT),
             ("flag", Encoding::RLE),
         ] {
@@ -326,6 +339,12 @@ fn assert_same_statistics(fresh: &Bytes, out: &Bytes) {
     for (fresh, out) in fresh.metadata().row_groups().iter().zip(out.metadata().row_groups()) {
         for (fresh, out) in fresh.columns().iter().zip(out.columns()) {
             assert_eq!(fresh.statistics(), out.statistics(), "{}", fresh.column_path());
+            // Zeros are equal, whatever their sign: it has to be the same one.
+            let bounds = |chunk: &ColumnChunkMetaData| {
+                let bounds = chunk.statistics().map(|told| [told.min_bytes_opt(), told.max_bytes_opt()]);
+                bounds.map(|bounds| bounds.map(|bound| bound.map(<[u8]>::to_vec)))
+            };
+            assert_eq!(bounds(fresh), bounds(out), "{}", fresh.column_path());
             assert_eq!(fresh.num_values(), out.num_values(), "{}", fresh.column_path());
             assert_eq!(fresh.unencoded_byte_array_data_bytes(), out.unencoded_byte_array_data_bytes());
             assert_eq!(fresh.definition_level_histogram(), out.definition_level_histogram());

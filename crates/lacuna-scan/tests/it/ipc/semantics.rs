@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int64Array, ListArray, NullArray, RecordBatch,
-    RunArray, StringArray, StructArray, UnionArray,
+    ArrayRef, AsArray, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int8Array, Int64Array, ListArray,
+    NullArray, RecordBatch, RunArray, StringArray, StructArray, UnionArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Int8Type, Int16Type, Int32Type, Int64Type, Schema, UnionFields};
@@ -40,7 +40,7 @@ fn what_cannot_hold_an_identifier_is_refused_with_a_way_out() {
     )]);
     let bytes = file(&batch(vec![
         ("list", Arc::new(list)),
-        ("float", Arc::new(Float64Array::from(vec![1.0]))),
+        ("float", arrow::array::new_null_array(&DataType::Float16, 1)),
         ("flag", Arc::new(BooleanArray::from(vec![true]))),
         ("inner", Arc::new(inner)),
         ("text", texts(&[Some("1")])),
@@ -52,7 +52,7 @@ fn what_cannot_hold_an_identifier_is_refused_with_a_way_out() {
             "list.v",
             "column `list.v` is not there: `list` is a list and has no fields; its elements are entered by `[]`",
         ),
-        ("float", "column `float` is a floating-point number, which cannot hold an identifier"),
+        ("float", "column `float` is a floating-point number of 16 bits, which cannot hold an identifier"),
         ("flag", "column `flag` is a boolean, which cannot hold an identifier"),
         ("inner", "column `inner` is a struct: name one of its fields, as `inner.FIELD`"),
         ("text[]", "column `text[]` is not there: `text` is text and is no list"),
@@ -65,6 +65,55 @@ fn what_cannot_hold_an_identifier_is_refused_with_a_way_out() {
     }
     assert_eq!(rows(&bytes, &[("list[]", "1")]), [0]);
     assert_eq!(rows(&bytes, &[("inner.v", "1")]), [0]);
+}
+
+#[test]
+fn integers_are_found_as_floats() {
+    let floats = [Some(12_345.0), Some(f64::NAN), None, Some(f64::INFINITY), Some(-0.0), Some(0.0), Some(12_345.5)];
+    let singles: Vec<Option<f32>> = vec![Some(12_345.0), Some(f32::NAN), None, None, Some(-0.0), Some(0.0), Some(0.5)];
+    let listed = ListArray::from_iter_primitive::<arrow::datatypes::Float64Type, _, _>(
+        floats.iter().map(|float| Some([None, *float])),
+    );
+    let values: ArrayRef = Arc::new(Float64Array::from(vec![12_345.0, f64::NAN, -0.0, 7.0]));
+    let keys = Int8Array::from(vec![Some(0), Some(1), None, Some(3), Some(2), Some(2), Some(3)]);
+    let bytes = file(&batch(vec![
+        ("double", Arc::new(Float64Array::from(floats.to_vec()))),
+        ("single", Arc::new(Float32Array::from(singles))),
+        ("list", Arc::new(listed)),
+        ("dictionary", Arc::new(DictionaryArray::new(keys, values))),
+    ]));
+    for path in ["double", "single", "list[]", "dictionary"] {
+        let found = |identifier| rows(&bytes, &[(path, identifier)]);
+        assert_eq!(found("12345"), [0], "{path}");
+        assert_eq!(found("0"), [4, 5], "{path}");
+        for nobody in ["NaN", "inf", "12346", "ann", "00000000-0000-0000-0000-000000000000"] {
+            assert!(found(nobody).is_empty(), "{path} {nobody}");
+        }
+    }
+}
+
+#[test]
+fn a_float_that_a_wanted_number_may_have_been_rounded_to_is_told() {
+    let double: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1_152_921_504_606_846_976.0]));
+    let single: ArrayRef = Arc::new(Float32Array::from(vec![1.0, 16_777_216.0]));
+    let entries: ArrayRef = Arc::new(DictionaryArray::new(Int8Array::from(vec![0, 1]), double.clone()));
+    let columns = vec![("double", double), ("single", single), ("dictionary", entries)];
+    let tenants = ("tenant", texts(&[Some("T"), Some("T")]));
+    let bytes = file(&batch([columns, vec![tenants]].concat()));
+    let problem = |path: &str, number: &str| search(&bytes, &matcher(&[(path, number)])).err().map(|e| e.to_string());
+    for (path, number) in
+        [("double", "1152921504606846977"), ("dictionary", "1152921504606846975"), ("single", "16777217")]
+    {
+        let why = problem(path, number).unwrap();
+        assert!(why.starts_with(&format!("column `{path}` holds a floating-point number that may stand for")), "{why}");
+        assert!(!why.contains("16777") && !why.contains("115292"), "{why}");
+    }
+    // It can be told that these are in nobody's row.
+    for (path, number) in [("double", "1152921504606900000"), ("double", "16777217"), ("single", "16777319")] {
+        assert_eq!(problem(path, number), None, "{path} {number}");
+    }
+    let told = search(&bytes, &tenant_matcher("tenant", "T", "double", &["1152921504606846977"]));
+    assert!(matches!(told, Err(Error::Rounded { .. })), "whose the row is cannot be told");
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Leaf {
     /// How a person is known here.
     pub(crate) fn identifier(&self, person: u32) -> String {
         match self.values() {
-            data_type if data_type.is_integer() || data_type.is_decimal() => (person + 10).to_string(),
+            data_type if data_type.is_numeric() => (person + 10).to_string(),
             DataType::FixedSizeBinary(_) => format!("6f9619ff-8b86-d011-b42d-{person:012x}"),
             // Short ones lie within a view, long ones outside.
             _ if person.is_multiple_of(2) => format!("u{person}"),
@@ -397,6 +397,8 @@ fn simple() -> impl Strategy<Value = DataType> {
         DataType::UInt16,
         DataType::UInt32,
         DataType::UInt64,
+        DataType::Float32,
+        DataType::Float64,
         DataType::Utf8,
         DataType::LargeUtf8,
         DataType::Utf8View,
