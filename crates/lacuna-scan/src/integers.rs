@@ -1,6 +1,6 @@
 //! A set of integers to look for, built once and asked for every value of a column.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use foldhash::fast::FixedState;
@@ -29,6 +29,17 @@ impl Integers {
         self.sorted = self.table.keys().copied().collect();
         self.sorted.sort_unstable();
         self.sieve = Sieve::new(&self.sorted.iter().map(|&value| digest_int(value)).collect::<Vec<_>>());
+    }
+
+    /// The same but for some pairs of an integer and who looks for it.
+    pub(crate) fn without(&self, pairs: &HashSet<(i128, SelectorIndex)>) -> Self {
+        let mut others = Self::default();
+        for (&value, selectors) in &self.table {
+            let stay = selectors.iter().filter(|&&selector| !pairs.contains(&(value, selector)));
+            stay.for_each(|&selector| others.insert(value, selector));
+        }
+        others.seal();
+        others
     }
 
     /// Whether there is nothing to look for.

@@ -340,6 +340,8 @@ pub struct FieldTest {
     texts: OnceLock<Needles>,
     bytes: OnceLock<Needles>,
     ints: Integers,
+    /// Those that a float in a cell of CSV may be, if they are not all: `007` and `12e3` are no floats, and the cell `7` is neither.
+    cells: Option<Integers>,
     floats: OnceLock<Floats>,
     doubts: OnceLock<Doubts>,
     numbers: HashMap<Number, Vec<SelectorIndex>, FixedState>,
@@ -358,13 +360,15 @@ impl FieldTest {
             texts: OnceLock::new(),
             bytes: OnceLock::new(),
             ints: Integers::default(),
+            cells: None,
             floats: OnceLock::new(),
             doubts: OnceLock::new(),
             numbers: HashMap::default(),
         };
+        let mut odd = HashSet::new();
         for &(selector, value) in wanted {
             match field.pseudonym {
-                None => test.add(value, selector),
+                None => test.add(value, selector, &mut odd),
                 Some(_) if epochs.is_empty() => return Err(MatcherError::KeysNeeded { column: field.column.clone() }),
                 Some(form) => {
                     for hashed in test.hashed_forms(value) {
@@ -382,6 +386,7 @@ impl FieldTest {
             test.trim = false;
         }
         test.ints.seal();
+        test.cells = (!odd.is_empty()).then(|| test.ints.without(&odd));
         Ok(test)
     }
 
@@ -398,6 +403,7 @@ impl FieldTest {
             texts: OnceLock::new(),
             bytes: OnceLock::new(),
             ints: Integers::default(),
+            cells: None,
             floats: OnceLock::new(),
             doubts: OnceLock::from(Doubts::default()),
             numbers: HashMap::default(),
@@ -417,7 +423,7 @@ impl FieldTest {
         test
     }
 
-    fn add(&mut self, value: &str, selector: SelectorIndex) {
+    fn add(&mut self, value: &str, selector: SelectorIndex, odd: &mut HashSet<(i128, SelectorIndex)>) {
         let text = self.normalise_identifier(value);
         match uuid::parse(text.trim().as_bytes()) {
             Some(uuid) => {
@@ -433,6 +439,10 @@ impl FieldTest {
         if let Some(number) = Number::parse(value.trim().as_bytes()) {
             if let Some(int) = number.to_i128() {
                 self.ints.insert(int, selector);
+                let digits = value.trim();
+                if !is_written_as_float(digits.as_bytes()) && int.to_string() != digits {
+                    odd.insert((int, selector));
+                }
             }
             self.numbers.entry(number).or_default().push(selector);
         }
@@ -459,6 +469,7 @@ impl FieldTest {
     fn forget(&mut self) {
         self.wanted = Wanted::default();
         self.ints = Integers::default();
+        self.cells = None;
         self.numbers.clear();
     }
 
@@ -571,10 +582,9 @@ impl FieldTest {
             return &[];
         }
         let cell = if self.trim { cell.trim_ascii() } else { cell };
-        // Neither `12e3`, which is hexadecimal in many a column, nor `007`.
-        let is_float = matches!(cell.first(), Some(b'-' | b'0'..=b'9')) && memchr::memchr2(b'.', b'+', cell).is_some();
-        let number = is_float.then(|| Number::parse(cell)).flatten();
-        number.and_then(|number| number.to_i128()).map_or(&[], |int| self.ints.owners(int))
+        let number = is_written_as_float(cell).then(|| Number::parse(cell)).flatten();
+        let ints = self.cells.as_ref().unwrap_or(&self.ints);
+        number.and_then(|number| number.to_i128()).map_or(&[], |int| ints.owners(int))
     }
 
     fn text_owners(&self, text: &[u8]) -> &[SelectorIndex] {
@@ -612,6 +622,11 @@ impl FieldTest {
             Case::Insensitive => Cow::Owned(folded(text)),
         }
     }
+}
+
+/// Whether a cell of CSV is a number as floats are written: not `12e3`, which is hexadecimal in many a column, nor `007`.
+fn is_written_as_float(cell: &[u8]) -> bool {
+    matches!(cell.first(), Some(b'-' | b'0'..=b'9')) && memchr::memchr2(b'.', b'+', cell).is_some()
 }
 
 /// `text` in lower case, letter by letter: which of its two lower cases a Greek sigma takes depends on what follows it, so that they count as

@@ -135,7 +135,11 @@ fn cells_that_hold_integers_as_floats() {
         assert_eq!(matches(text, "12345", Value::Cell(cell)), cell == b"12345", "{cell:?}");
     }
     assert!(matches(Field { trim: true, ..field("u", "id") }, "12345", Value::Cell(b" 12345.0 ")));
-    assert!(matches(field("u", "id"), "1e16", Value::Cell(b"1e+16")));
+    // Whose cell without a fraction would not match does not match with one.
+    for (identifier, cell) in [("0012345", "12345.0"), ("12e3", "12000.0"), ("+491701234567", "4.91701234567e+11")] {
+        assert!(!matches(field("u", "id"), identifier, Value::Cell(cell.as_bytes())), "{identifier}");
+    }
+    assert!(matches(field("u", "id"), "10000000000000000", Value::Cell(b"1e+16")));
     // What is no integer is text.
     assert!(matches(field("u", "id"), "1.5", Value::Cell(b"1.5")));
     assert!(!matches(field("u", "id"), "1.5", Value::Cell(b"1.50")));

@@ -189,11 +189,15 @@ fn leaf_type(column: &ColumnDescriptor) -> Result<LeafType, &'static str> {
         return Ok(LeafType::Decimal { scale: column.type_scale() });
     }
     match column.physical_type() {
-        Physical::BYTE_ARRAY => match (logical, converted) {
-            (Some(LogicalType::String | LogicalType::Enum | LogicalType::Json), _)
-            | (None, ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON) => Ok(LeafType::Text),
-            _ => Ok(LeafType::Bytes),
-        },
+        Physical::BYTE_ARRAY => {
+            match (logical, converted) {
+                (Some(LogicalType::Json | LogicalType::Bson), _)
+                | (None, ConvertedType::JSON | ConvertedType::BSON) => Err("a JSON document, which is not looked into"),
+                (Some(LogicalType::String | LogicalType::Enum), _)
+                | (None, ConvertedType::UTF8 | ConvertedType::ENUM) => Ok(LeafType::Text),
+                _ => Ok(LeafType::Bytes),
+            }
+        }
         Physical::FIXED_LEN_BYTE_ARRAY => match (logical, converted) {
             (Some(LogicalType::Float16), _) => Err("a floating-point number of 16 bits, too few for an identifier"),
             (_, ConvertedType::INTERVAL) => Err(TIME),
@@ -219,5 +223,24 @@ fn leaf_type(column: &ColumnDescriptor) -> Result<LeafType, &'static str> {
         Physical::INT96 => Err(TIME),
         Physical::FLOAT | Physical::DOUBLE => Ok(LeafType::Float),
         Physical::BOOLEAN => Err("a truth value, which identifies nobody"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    #[test]
+    fn documents_in_a_column_are_no_identifiers() {
+        for (of, is_text) in [("UTF8", true), ("ENUM", true), ("STRING", true), ("JSON", false), ("BSON", false)] {
+            let schema = parse_message_type(&format!("message m {{ optional binary u ({of}); }}")).unwrap();
+            let column = SchemaDescriptor::new(Arc::new(schema)).column(0);
+            assert_eq!(leaf_type(&column) == Ok(LeafType::Text), is_text, "{of}");
+            assert_eq!(leaf_type(&column).is_err(), !is_text, "{of}");
+        }
     }
 }
