@@ -221,7 +221,10 @@ fn is_category(field: &FieldRef) -> bool {
     matches!(field.data_type(), DataType::Dictionary(..))
 }
 
-/// Whether a wanted text is `text`, or stands in it as a word. Plain numbers must be all of it: metadata counts rows and bytes.
+/// A number of so many digits counts no rows and no bytes of a shard.
+const DIGITS_MIN: usize = 10;
+
+/// Whether a wanted text is `text`, or stands in it as a word. Smaller numbers must be all of it: metadata counts rows and bytes.
 fn holds(text: &str, field: &FieldTest) -> bool {
     let folded = if field.is_exact() { text.to_owned() } else { folded(text) };
     let is_part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
@@ -230,7 +233,7 @@ fn holds(text: &str, field: &FieldTest) -> bool {
         if wanted.is_empty() {
             return false;
         }
-        if wanted.bytes().all(|byte| byte.is_ascii_digit()) {
+        if wanted.len() < DIGITS_MIN && wanted.bytes().all(|byte| byte.is_ascii_digit()) {
             return folded == wanted;
         }
         let bytes = folded.as_bytes();

@@ -16,29 +16,43 @@ use super::residue::held;
 use super::thrift::Broken;
 use crate::{ReadAt, Result};
 
-/// By leaf, whether the order of its dictionary may mean something: Arrow's schema, which the file has in its metadata, calls the column
-/// a dictionary, and ordered categories are ordered as their dictionary is. All may be where that schema cannot be read.
+/// By leaf, whether its dictionary's entries are categories: Arrow's schema, which the file has in its metadata, calls the column a
+/// dictionary, or what pandas says there of its columns calls it categorical. Ordered categories are ordered as their dictionary is. All may
+/// be categories where Arrow's schema cannot be read.
 pub(super) fn categories(footer: &Footer<'_>) -> Result<Vec<bool>, Broken> {
-    let leaves = footer.schema.columns();
-    let Some(encoded) = arrow_schema(footer)? else { return Ok(vec![false; leaves.len()]) };
-    let message = kept(encoded);
+    let pandas = metadata(footer, b"pandas")?.map(categorical).unwrap_or_default();
+    let schema = metadata(footer, b"ARROW:schema")?;
+    let message = schema.and_then(kept);
     let fields = message.as_deref().and_then(kept_fields).unwrap_or_default();
     let is_category = |name: Option<&String>| {
-        let field = fields.iter().find(|field| field.name() == name.map(String::as_str));
-        field.is_none_or(|field| has_dictionary(*field))
+        let name = name.map(String::as_str);
+        let field = fields.iter().find(|field| field.name() == name);
+        name.is_some_and(|name| pandas.contains(name))
+            || schema.is_some() && field.is_none_or(|field| has_dictionary(*field))
     };
-    Ok(leaves.iter().map(|leaf| is_category(leaf.path().parts().first())).collect())
+    Ok(footer.schema.columns().iter().map(|leaf| is_category(leaf.path().parts().first())).collect())
 }
 
-fn arrow_schema<'a>(footer: &'a Footer<'_>) -> Result<Option<&'a [u8]>, Broken> {
+/// What the file's metadata says under `key`.
+fn metadata<'a>(footer: &'a Footer<'_>, key: &[u8]) -> Result<Option<&'a [u8]>, Broken> {
     let Some(pairs) = footer.file.source_list(file_meta::KEY_VALUE)? else { return Ok(None) };
     for pair in pairs.structs() {
         let pair = pair?;
-        if pair.binary(1)? == Some(b"ARROW:schema") {
+        if pair.binary(1)? == Some(key) {
             return pair.source_binary(2);
         }
     }
     Ok(None)
+}
+
+/// The names of the columns that pandas' metadata calls categorical.
+fn categorical(metadata: &[u8]) -> HashSet<String> {
+    let metadata: serde_json::Value = serde_json::from_slice(metadata).unwrap_or_default();
+    let columns = metadata["columns"].as_array().into_iter().flatten();
+    let categorical = columns.filter(|column| column["pandas_type"] == "categorical");
+    categorical
+        .filter_map(|column| column["field_name"].as_str().or(column["name"].as_str()).map(str::to_owned))
+        .collect()
 }
 
 fn has_dictionary(field: ipc::Field<'_>) -> bool {

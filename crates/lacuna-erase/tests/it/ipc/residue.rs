@@ -56,13 +56,15 @@ fn an_entry_that_no_row_ever_used_goes_with_the_rows() {
 #[test]
 fn a_value_in_metadata() {
     let batch = users(&[Some(0)]);
-    let metadata = [("pandas".into(), "{\"index\": \"bob\", \"stop\": 12, \"other\": \"bobby\"}".into())].into();
+    let text = "{\"index\": \"bob\", \"stop\": 12, \"other\": \"bobby\", \"owner\": 778899123456}";
+    let metadata = [("pandas".into(), text.into())].into();
     let schema = Arc::new(Schema::new_with_metadata(batch.schema().fields().clone(), metadata));
     let batch = batch.with_schema(schema.clone()).unwrap();
     let bytes = encode(&schema, &[], false, None, 8);
     assert_eq!(places(&bytes, "bob"), ["the schema's metadata"]);
     assert!(places(&bytes, "bobb").is_empty());
     assert!(places(&bytes, "12").is_empty(), "a number in metadata counts rows, not people");
+    assert_eq!(places(&bytes, "778899123456"), ["the schema's metadata"], "so many rows has nobody");
     let file = encode(&schema, std::slice::from_ref(&batch), true, None, 8);
     assert_eq!(
         places(&file, "bob"),

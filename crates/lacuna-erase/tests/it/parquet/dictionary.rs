@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use ::parquet::basic::Compression;
+use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::reader::FileReader;
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray};
@@ -27,6 +28,11 @@ fn write(column: ArrayRef) -> Bytes {
 
 /// The same, each array as a row group.
 fn in_groups(columns: &[ArrayRef]) -> Bytes {
+    with_pandas(columns, None)
+}
+
+/// The same, with what pandas says of the column.
+fn with_pandas(columns: &[ArrayRef], pandas: Option<&str>) -> Bytes {
     let (of, is_nullable) = (columns[0].data_type().clone(), columns[0].is_nullable());
     #[expect(deprecated, reason = "how Arrow's schema says that categories are ordered")]
     let field = match of {
@@ -40,6 +46,9 @@ fn in_groups(columns: &[ArrayRef]) -> Bytes {
         .set_write_batch_size(10)
         .build();
     let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).unwrap();
+    if let Some(pandas) = pandas {
+        writer.append_key_value_metadata(KeyValue::new("pandas".to_owned(), pandas.to_owned()));
+    }
     for column in columns {
         writer.write(&RecordBatch::try_new(schema.clone(), vec![column.clone()]).unwrap()).unwrap();
         writer.flush().unwrap();
@@ -174,14 +183,25 @@ fn a_category_leaves_all_row_groups_or_none() {
     check(&out, &[4, 7], [&["small", "large", "secret"], &["small", "large"], &["small", "large"]]);
 }
 
+/// Who calls a column's values categories.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Categories {
+    Arrow,
+    Pandas,
+    Nobody,
+}
+
 /// Two row groups of eight rows, Ann's and Bob's in turn; in the second one Bob's are made Ann's, and what is said of it stays: as writers
 /// of categories do it, who give each row group all of them.
-fn haunted(is_category: bool) -> Bytes {
+fn haunted(of: Categories) -> Bytes {
     let names = StringArray::from(vec!["ann", "bob"]);
     let keys = Int32Array::from_iter_values([0, 1].into_iter().cycle().take(8));
     let words: ArrayRef = Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(names)));
-    let words = if is_category { words } else { arrow::compute::cast(&words, &DataType::Utf8).unwrap() };
-    let mut bytes = in_groups(&[words.clone(), words]).to_vec();
+    let texts = || arrow::compute::cast(&words, &DataType::Utf8).unwrap();
+    let words = if of == Categories::Arrow { words.clone() } else { texts() };
+    let pandas = r#"{"columns": [{"name": "word", "pandas_type": "categorical"}]}"#;
+    let pandas = (of == Categories::Pandas).then_some(pandas);
+    let mut bytes = with_pandas(&[words.clone(), words], pandas).to_vec();
     // The indices of a row group are one byte of bits: a run of one group, 0 and 1 in turn.
     let at = bytes.windows(3).rposition(|window| window == [1, 0b11, 0b1010_1010]).unwrap();
     bytes[at + 2] = 0;
@@ -189,8 +209,10 @@ fn haunted(is_category: bool) -> Bytes {
 }
 
 #[rstest]
-fn categories_without_rows_leave_every_row_group(#[values(true, false)] is_category: bool) {
-    let file = haunted(is_category);
+fn categories_without_rows_leave_every_row_group(
+    #[values(Categories::Arrow, Categories::Pandas, Categories::Nobody)] of: Categories,
+) {
+    let file = haunted(of);
     let hits = BTreeSet::from([1, 3, 5, 7]);
     let bob = matcher("word", "bob");
     let places = |file: &Bytes| -> Vec<String> {
@@ -199,7 +221,7 @@ fn categories_without_rows_leave_every_row_group(#[values(true, false)] is_categ
     };
     let (out, _) = rewrite(&file, &hits, Change::Delete).unwrap();
     // Of what is not called a category, other row groups are looked at only where that is asked for.
-    let left = if is_category { &[][..] } else { &["column index", "dictionary", "statistics"] };
+    let left = if of == Categories::Nobody { &["column index", "dictionary", "statistics"][..] } else { &[] };
     assert_eq!(places(&out), left);
 
     let sweep = |file: &Bytes, hits: &BTreeSet<u64>, unwanted: &Matcher| -> Bytes {
