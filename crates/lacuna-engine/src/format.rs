@@ -1,7 +1,7 @@
 //! What a shard is: by its source's configuration, else by its name. Compression is found in the bytes, not here.
 
 use lacuna_scan::ColumnPath;
-use lacuna_scan::text::{CsvLayout, TextFormat};
+use lacuna_scan::text::{CsvLayout, Quotes, TextFormat};
 
 use crate::{FormatChoice, Source};
 
@@ -53,7 +53,12 @@ impl ShardFormat {
     fn named(choice: &FormatChoice, name: &str) -> Result<Self, String> {
         let csv = |delimiter| {
             let delimiter = choice.text.delimiter.unwrap_or(delimiter);
-            Self::Text(TextFormat::Csv(CsvLayout { delimiter, header: choice.text.header.clone() }))
+            let quotes = match choice.text.quote {
+                None => Quotes::Guessed,
+                Some(true) => Quotes::Enclosing,
+                Some(false) => Quotes::Ordinary,
+            };
+            Self::Text(TextFormat::Csv(CsvLayout { delimiter, quotes, header: choice.text.header.clone() }))
         };
         match name {
             "parquet" => Ok(Self::Parquet),

@@ -58,6 +58,8 @@ pub struct TextOptions {
     pub records: Option<ColumnPath>,
     /// The byte between CSV fields; a comma when absent.
     pub delimiter: Option<u8>,
+    /// Whether quotes enclose CSV fields; when absent they do, and what looks like lines that a stray one swallowed is a problem.
+    pub quote: Option<bool>,
     /// The CSV columns' names where the shards have no header line.
     pub header: Option<Vec<String>>,
 }

@@ -27,7 +27,8 @@ pub use survivors::survivors;
 ///
 /// A deleted line goes with its own line end. So a shard whose last record goes ends with a line end, whether it did before or
 /// not: no byte of the line before is touched. A deleted element of an array goes with one comma. A value made anonymous is
-/// `null` in JSON, its key stays; in CSV its field is empty (`""` where it is the row's only one, as a blank line is no row).
+/// `null` in JSON, its key stays; in CSV its field is empty (`""` where it is the row's only one, as a blank line is no row;
+/// an error where quotes are ordinary characters).
 ///
 /// A record that cannot be read stays as it is with `poison_keep`, and is an error without. Zstd and lz4 frames keep their
 /// text's length in front where they had it, unless the compressed frame is larger than `page_bytes_max`. Members that tell their

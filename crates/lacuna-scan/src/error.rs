@@ -34,6 +34,17 @@ pub enum Error {
         /// Which part.
         what: Cow<'static, str>,
     },
+    /// Quotes of a CSV hold lines together that look like records of their own.
+    #[error(
+        "line {line} begins a record of {lines} lines that each have as many fields as the header: if quotes are ordinary characters, \
+         `csv = {{ quote = false }}`; if it is one record, `csv = {{ quote = true }}`"
+    )]
+    StrayQuote {
+        /// Where the record begins, from 1.
+        line: u64,
+        /// How many lines it spans.
+        lines: u64,
+    },
     /// A mapped column is not in the shard.
     #[error("has no column `{column}`, which the source maps")]
     MissingColumn {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use lacuna_scan::text::csv::Fields;
 use lacuna_scan::text::json::{Paths, Visitor, Walker};
 use lacuna_scan::text::search::is_named;
-use lacuna_scan::text::{Fault, PieceKind, TextFormat};
+use lacuna_scan::text::{Fault, PieceKind, Quotes, TextFormat};
 use lacuna_scan::{Limits, Value};
 
 use super::output::Output;
-use crate::{Change, Result};
+use crate::{Change, Error, Result};
 
 /// Writes the pieces of a shard that stay, in their order.
 pub(super) struct Editor<'a> {
@@ -112,9 +112,10 @@ impl<'a> Editor<'a> {
             (Change::Anonymize(_), true) => {
                 self.join(output)?;
                 let mut at = 0;
+                let blank = self.blank()?;
                 for span in spans {
                     output.write(offset + at as u64, &bytes[at..span.start])?;
-                    output.insert(offset + span.start as u64, self.blank())?;
+                    output.insert(offset + span.start as u64, blank)?;
                     at = span.end;
                 }
                 output.write(offset + at as u64, &bytes[at..])?;
@@ -151,11 +152,14 @@ impl<'a> Editor<'a> {
     }
 
     /// What a value is replaced by.
-    fn blank(&self) -> &'static [u8] {
+    fn blank(&self) -> Result<&'static [u8]> {
         match (self.format, &self.columns) {
-            (TextFormat::Csv(_), Some(columns)) if columns.len() == 1 => b"\"\"",
-            (TextFormat::Csv(_), _) => b"",
-            (TextFormat::Ndjson | TextFormat::Document { .. }, _) => b"null",
+            (TextFormat::Csv(layout), Some(columns)) if columns.len() == 1 => match layout.quotes {
+                Quotes::Guessed | Quotes::Enclosing => Ok(b"\"\""),
+                Quotes::Ordinary => Err(Error::Unfaithful("an only field cannot be empty without quotes".to_owned())),
+            },
+            (TextFormat::Csv(_), _) => Ok(b""),
+            (TextFormat::Ndjson | TextFormat::Document { .. }, _) => Ok(b"null"),
         }
     }
 
@@ -167,7 +171,7 @@ impl<'a> Editor<'a> {
             TextFormat::Csv(layout) => {
                 let columns = self.columns.as_deref().unwrap_or_default();
                 let mut found = 0;
-                for field in Fields::new(bytes, layout.delimiter) {
+                for field in Fields::new(bytes, layout) {
                     let span = field?.span;
                     if is_hit && columns.get(found) == Some(&true) {
                         spans.0.push(span);

@@ -1,9 +1,10 @@
-//! The fields of one CSV row (RFC 4180). A quote opens a quoted field only at the field's start; elsewhere it is itself.
+//! The fields of one CSV row (RFC 4180). A quote opens a quoted field only at the field's start; elsewhere it is itself. Where quotes
+//! are ordinary characters, it is itself everywhere.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::Fault;
+use super::{CsvLayout, Fault, Quotes};
 
 /// One field of a row.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,19 +46,20 @@ impl<'a> Field<'a> {
 pub struct Fields<'a> {
     row: &'a [u8],
     delimiter: u8,
+    quotes: Quotes,
     /// Where the next field starts; `None` behind the last.
     at: Option<usize>,
 }
 
 impl<'a> Fields<'a> {
     /// The fields of a `row` without its line end.
-    pub fn new(row: &'a [u8], delimiter: u8) -> Self {
-        Self { row, delimiter, at: Some(0) }
+    pub fn new(row: &'a [u8], layout: &CsvLayout) -> Self {
+        Self { row, delimiter: layout.delimiter, quotes: layout.quotes, at: Some(0) }
     }
 
     fn field(&mut self, start: usize) -> Result<Field<'a>, Fault> {
         let (inner, is_doubled, end) = match self.row.get(start) {
-            Some(b'"') => quoted(self.row, start)?,
+            Some(b'"') if self.quotes != Quotes::Ordinary => quoted(self.row, start)?,
             _ => {
                 let rest = &self.row[start..];
                 let inner = &rest[..memchr::memchr(self.delimiter, rest).unwrap_or(rest.len())];

@@ -21,13 +21,27 @@ pub enum TextFormat {
 pub struct CsvLayout {
     /// The byte between fields; ASCII, and neither a quote nor a line end.
     pub delimiter: u8,
+    /// What quotes are.
+    pub quotes: Quotes,
     /// The columns' names where the shard has no header line. Otherwise its first line that isn't blank is the header.
     pub header: Option<Vec<String>>,
 }
 
+/// What quotes are in CSV.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Quotes {
+    /// They enclose fields; a record that looks like lines which a stray one swallowed is an error.
+    #[default]
+    Guessed,
+    /// They enclose fields.
+    Enclosing,
+    /// Characters as any other.
+    Ordinary,
+}
+
 impl Default for CsvLayout {
     fn default() -> Self {
-        Self { delimiter: b',', header: None }
+        Self { delimiter: b',', quotes: Quotes::default(), header: None }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::blocks::{Blocks, Reader};
 use super::csv::Fields;
 use super::json::{Paths, Walker};
-use super::{Fault, PieceKind, TextFormat};
+use super::{CsvLayout, Fault, PieceKind, TextFormat};
 use crate::{Error, Limits, Record, Result, Summary};
 
 /// Room for a CSV value that is larger than this is not kept for the next row's.
@@ -31,7 +31,7 @@ pub fn records(
             let PieceKind::Record { row, line } = piece.kind else { continue };
             let bytes = &block.text[piece.start..piece.end];
             let taken = match format {
-                TextFormat::Csv(layout) => values(bytes, layout.delimiter, names.len(), &mut fields)
+                TextFormat::Csv(layout) => values(bytes, layout, names.len(), &mut fields)
                     .map(|values| each(row, Record::Csv { names: &names, values })),
                 TextFormat::Ndjson | TextFormat::Document { .. } => {
                     object(bytes, &mut walker).map(|text| each(row, text))
@@ -62,14 +62,14 @@ fn object<'a>(bytes: &'a [u8], walker: &mut Walker<'_>) -> std::result::Result<R
 /// The values of a row, as many as there are columns, put `into` the place of those of another row.
 pub(super) fn values<'v>(
     row: &[u8],
-    delimiter: u8,
+    layout: &CsvLayout,
     columns: usize,
     into: &'v mut Vec<String>,
 ) -> std::result::Result<&'v [String], Fault> {
     // Long ones are not kept: each column would come to hold as much as a whole record may.
     into.iter_mut().filter(|value| value.capacity() > KEPT_BYTES_MAX).for_each(|value| *value = String::new());
     let mut found = 0;
-    for field in Fields::new(row, delimiter) {
+    for field in Fields::new(row, layout) {
         if found == into.len() {
             into.push(String::new());
         }

@@ -14,7 +14,7 @@ use super::json::{Paths, Visitor, Walker};
 use super::prefilter::{self, Prefilter};
 use super::presence::{self, Presence, Sights};
 use super::read::values;
-use super::{Fault, Piece, PieceKind, TextFormat};
+use super::{CsvLayout, Fault, Piece, PieceKind, TextFormat};
 use crate::{
     ColumnPath, Error, FieldTest, Found, Limits, Matcher, Record, Result, SelectorIndex, Sink, Step, StreamSearch,
     Summary, Value, Verdict,
@@ -109,9 +109,10 @@ impl TextSearch {
     fn cut(&mut self) -> Result<()> {
         self.blocks.cut(&mut self.block)?;
         if self.scan.columns.is_none()
+            && let TextFormat::Csv(layout) = &self.scan.format
             && let Some(names) = self.blocks.splitter().names()
         {
-            self.scan.columns = Some(Columns::new(names, &self.scan.matcher)?);
+            self.scan.columns = Some(Columns::new(names, layout, &self.scan.matcher)?);
         }
         Ok(())
     }
@@ -227,16 +228,18 @@ struct Tools {
 #[derive(Debug)]
 struct Columns {
     names: Arc<[String]>,
+    layout: CsvLayout,
     /// For each column, which targets it is.
     targets: Vec<Vec<usize>>,
 }
 
 impl Columns {
-    fn new(names: &Arc<[String]>, matcher: &Matcher) -> Result<Self> {
-        let mut columns = Self { names: Arc::clone(names), targets: vec![Vec::new(); names.len()] };
+    fn new(names: &Arc<[String]>, layout: &CsvLayout, matcher: &Matcher) -> Result<Self> {
+        let (names, layout) = (Arc::clone(names), layout.clone());
+        let mut columns = Self { targets: vec![Vec::new(); names.len()], names, layout };
         for Target { index, path, is_optional } in targets(matcher) {
             let mut is_missing = true;
-            for (name, targets) in names.iter().zip(&mut columns.targets) {
+            for (name, targets) in columns.names.iter().zip(&mut columns.targets) {
                 if is_named(path, name) {
                     targets.push(index);
                     is_missing = false;
@@ -409,7 +412,7 @@ impl Scan {
     /// One CSV row.
     fn row(&self, text: &str, columns: &Columns, judge: &mut Judge<'_, '_>) -> std::result::Result<(), Fault> {
         let mut found = 0;
-        for field in Fields::new(text.as_bytes(), self.delimiter()) {
+        for field in Fields::new(text.as_bytes(), &columns.layout) {
             let field = field?;
             for &target in columns.targets.get(found).map_or(&[][..], Vec::as_slice) {
                 judge.take(target, Value::Cell(&field.value()));
@@ -425,16 +428,9 @@ impl Scan {
         match &self.columns {
             None => Record::Json(bytes.trim_ascii()),
             Some(columns) => {
-                let values = values(bytes, self.delimiter(), columns.names.len(), room);
+                let values = values(bytes, &columns.layout, columns.names.len(), room);
                 Record::Csv { names: &columns.names, values: values.unwrap_or_default() }
             }
-        }
-    }
-
-    fn delimiter(&self) -> u8 {
-        match &self.format {
-            TextFormat::Csv(layout) => layout.delimiter,
-            TextFormat::Ndjson | TextFormat::Document { .. } => b',',
         }
     }
 }

@@ -188,6 +188,7 @@ fn format(table: &mut Table<'_>, problems: &mut Problems<'_>) -> FormatChoice {
         }
         if let Some(mut csv) = entry.table("`{ delimiter = \";\", header = [\"Column\", …] }`", problems) {
             text.delimiter = csv.get("delimiter").and_then(|entry| delimiter(&entry, problems));
+            text.quote = csv.get("quote").and_then(|entry| entry.flag(problems));
             text.header = csv.get("header").and_then(|entry| header(&entry, problems));
             csv.finish(problems);
         }

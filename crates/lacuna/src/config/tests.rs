@@ -51,7 +51,7 @@ fn everything_can_be_said() {
     assert_eq!(trail.format.text.records.as_ref().map(lacuna_scan::ColumnPath::as_str), Some("Records[]"));
     assert!(trail.mapping.identifiers[0].fields()[0].optional);
     assert!(matches!(&trail.mapping.tenant, TenantRule::Fixed(tenant) if tenant.as_str() == "contoso"));
-    assert_eq!(audit.format.text.delimiter, Some(b';'));
+    assert_eq!((audit.format.text.delimiter, audit.format.text.quote), (Some(b';'), Some(false)));
     assert_eq!(audit.on_erase, OnErase::Keep { reason: "Needed to prove who did what.".into() });
     assert_eq!(signins.on_erase, OnErase::Keep { reason: "Shows who had access. (GDPR Art. 17(3)(b))".into() });
 }

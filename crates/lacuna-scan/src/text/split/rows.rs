@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use super::{Piece, PieceKind, check_beginning, check_record, push};
 use crate::text::csv::Fields;
-use crate::text::{CsvLayout, Fault};
+use crate::text::{CsvLayout, Fault, Quotes};
 use crate::{Error, Limits, Result};
+
+/// Where a text ends too early.
+const OPEN_QUOTE: &str = "inside a quoted field (if quotes are ordinary characters in it: `csv = { quote = false }`)";
 
 #[derive(Debug)]
 pub(super) struct Rows {
-    delimiter: u8,
+    layout: CsvLayout,
     record_bytes_max: usize,
     columns_max: usize,
     names: Option<Arc<[String]>>,
@@ -25,7 +28,7 @@ impl Rows {
             return Err(Error::Unsupported { what: "a CSV delimiter that is not one ASCII character".into() });
         }
         Ok(Self {
-            delimiter: layout.delimiter,
+            layout: layout.clone(),
             record_bytes_max: limits.record_bytes_max,
             columns_max: limits.columns_max,
             names: layout.header.as_deref().map(Arc::from),
@@ -52,17 +55,20 @@ impl Rows {
                 return Ok(at);
             };
             check_record(end - at, self.record_bytes_max)?;
+            let inner = line_ends(&text[at..end]);
             if end == at {
                 push(pieces, PieceKind::Other, at, next);
             } else if self.names.is_none() {
                 self.names = Some(self.header(&text[at..end], offset + at as u64)?);
+                self.check_quotes(&text[at..end], inner)?;
                 push(pieces, PieceKind::Other, at, next);
             } else {
+                self.check_quotes(&text[at..end], inner)?;
                 push(pieces, PieceKind::Record { row: self.rows, line: self.lines + 1 }, at, end);
                 push(pieces, PieceKind::LineEnd, end, next);
                 self.rows += 1;
             }
-            self.lines += line_ends(&text[at..next]);
+            self.lines += inner + u64::from(next > end);
             at = next;
         }
         Ok(at)
@@ -71,7 +77,11 @@ impl Rows {
     /// Where the row that starts at `start` ends, and where the next one starts. `None`: not in this text.
     fn row_end(&self, text: &[u8], start: usize, is_last: bool) -> Result<Option<(usize, usize)>> {
         let mut at = start;
-        while let Some(length) = memchr::memchr3(b'"', b'\n', b'\r', &text[at..]) {
+        let stop = |rest: &[u8]| match self.layout.quotes {
+            Quotes::Ordinary => memchr::memchr2(b'\n', b'\r', rest),
+            Quotes::Guessed | Quotes::Enclosing => memchr::memchr3(b'"', b'\n', b'\r', rest),
+        };
+        while let Some(length) = stop(&text[at..]) {
             at += length;
             match text[at] {
                 b'\n' => return Ok(Some((at, at + 1))),
@@ -83,10 +93,10 @@ impl Rows {
                     });
                 }
                 // A quote means something at the start of a field only.
-                _ if at > start && text[at - 1] != self.delimiter => at += 1,
+                _ if at > start && text[at - 1] != self.layout.delimiter => at += 1,
                 _ => match quoted_end(text, at, is_last) {
                     Some(end) => at = end,
-                    None if is_last => return Err(Error::Truncated { what: "inside a quoted field".into() }),
+                    None if is_last => return Err(Error::Truncated { what: OPEN_QUOTE.into() }),
                     None => return Ok(None),
                 },
             }
@@ -94,9 +104,23 @@ impl Rows {
         Ok(is_last.then_some((text.len(), text.len())))
     }
 
+    /// Fails where quotes hold lines together that each look like a record: as many fields as columns, cut at every delimiter. Text
+    /// of many lines hardly does, when it has three or more. What stray quotes swallow does, where it isn't poisoned anyway.
+    fn check_quotes(&self, record: &[u8], line_ends: u64) -> Result<()> {
+        let columns = self.names.as_ref().map_or(0, |names| names.len());
+        if line_ends < 2 || columns < 2 || self.layout.quotes != Quotes::Guessed {
+            return Ok(());
+        }
+        let is_whole = |line| memchr::memchr_iter(self.layout.delimiter, line).count() + 1 == columns;
+        if lines(record).all(is_whole) {
+            return Err(Error::StrayQuote { line: self.lines + 1, lines: line_ends + 1 });
+        }
+        Ok(())
+    }
+
     fn header(&self, record: &[u8], offset: u64) -> Result<Arc<[String]>> {
         let mut names = Vec::new();
-        for field in Fields::new(record, self.delimiter) {
+        for field in Fields::new(record, &self.layout) {
             let field = field.map_err(|fault| Error::malformed(offset, format!("the header line: {fault}")))?;
             let Ok(name) = String::from_utf8(field.value().into_owned()) else {
                 return Err(Error::WrongFormat {
@@ -123,6 +147,12 @@ fn quoted_end(text: &[u8], open: usize, is_last: bool) -> Option<usize> {
             None => return is_last.then_some(at),
         }
     }
+}
+
+/// Ended by LF, CR LF or CR.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let feeds = text.split(|&byte| byte == b'\n');
+    feeds.flat_map(|line| line.strip_suffix(b"\r").unwrap_or(line).split(|&byte| byte == b'\r'))
 }
 
 /// LF, CR LF and CR each count once.

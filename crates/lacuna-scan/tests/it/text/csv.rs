@@ -1,7 +1,7 @@
 //! CSV: rows, fields, header.
 
 use lacuna_scan::text::csv::Fields;
-use lacuna_scan::text::{CsvLayout, PieceKind, Splitter, TextFormat};
+use lacuna_scan::text::{CsvLayout, PieceKind, Quotes, Splitter, TextFormat};
 use lacuna_scan::{Error, Limits};
 use proptest::prelude::*;
 
@@ -62,12 +62,12 @@ fn a_missing_column_is_an_error_when_it_matters() {
 
 #[test]
 fn header_and_delimiter_can_be_given() {
-    let layout = CsvLayout { delimiter: b';', header: Some(vec!["x".into(), "id".into()]) };
+    let layout = CsvLayout { delimiter: b';', header: Some(vec!["x".into(), "id".into()]), ..CsvLayout::default() };
     let query = Query::new(TextFormat::Csv(layout), "id", &["a"]);
     assert_eq!(query.run(b"1,2;a\nid;a\n").unwrap().found_rows(), [0, 1]);
     assert_eq!(query.run(b"").unwrap().rows, 0);
     for delimiter in [b'"', b'\n', 0xe4] {
-        let layout = CsvLayout { delimiter, header: None };
+        let layout = CsvLayout { delimiter, ..CsvLayout::default() };
         assert!(Query::new(TextFormat::Csv(layout), "id", &["a"]).run(b"id\n").is_err());
     }
 }
@@ -99,6 +99,54 @@ fn an_open_quote_is_a_truncation() {
         let result = Query::csv("id", &["a"]).run(text.as_bytes());
         assert!(matches!(result, Err(Error::Truncated { .. })), "{text}: {result:?}");
     }
+}
+
+#[test]
+fn quotes_can_be_ordinary() {
+    let layout = CsvLayout { delimiter: b'\t', quotes: Quotes::Ordinary, header: None };
+    let query = Query::new(TextFormat::Csv(layout), "id", &["a", "\"a\""]);
+    let answer = query.run(b"id\tua\na\t\"x\r\nb\ty\n\"a\"\t\"\"z\ra\t\"\nc\t\"").unwrap();
+    assert_eq!((answer.rows, answer.poisoned, answer.found_rows()), (5, 0, vec![0, 2, 3]));
+    let records: Vec<_> = answer.found.iter().map(|found| found.2.rsplit_once(" [").unwrap().1).collect();
+    assert_eq!(records, [r#""a", "\"x"]"#, r#""\"a\"", "\"\"z"]"#, r#""a", "\""]"#]);
+}
+
+#[test]
+fn lines_that_a_stray_quote_swallows_are_no_record() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = format!("\u{feff}id,ua,x{end}a,\"b,1{end}b,c,2{end}c,d\",3{end}a,b,1");
+        let header = format!("id,\"ua,x{end}a,b,1{end}a,c\",2{end}");
+        for (text, first) in [(text, 2), (header, 1)] {
+            let result = Query::csv("id", &["a"]).run(text.as_bytes());
+            let Err(Error::StrayQuote { line, lines }) = result else { panic!("{text:?}: {result:?}") };
+            assert_eq!((line, lines), (first, 3), "{text:?}");
+        }
+    }
+    let trusting = |text: &str, quotes| {
+        let query = Query::new(TextFormat::Csv(CsvLayout { quotes, ..CsvLayout::default() }), "id", &["a"]);
+        query.run(text.as_bytes()).unwrap().rows
+    };
+    let text = "id,ua\na,\"b\nb,c\nc,d\"\n";
+    assert_eq!((trusting(text, Quotes::Enclosing), trusting(text, Quotes::Ordinary)), (1, 3));
+}
+
+#[test]
+fn text_of_many_lines_is_a_value() {
+    for value in [
+        "Dear Ann,\nthank you, and all others.\nYours, Bob",
+        "one\ntwo\nthree",
+        "a,b\nc,d,e\nf",
+        "a,b\n\nc,d,e\nf,g",
+        "a,b\nc,d",
+        "a\tb\tc\nd\te\tf\ng\th\ti",
+        "{\n  \"\"a\"\": 1,\n  \"\"b\"\": 2,\n  \"\"c\"\": 3\n}",
+    ] {
+        let text = format!("id,text,x\na,\"{value}\",1\nb,c,2\n");
+        assert_eq!(rows(&text, "a"), [0], "{text}");
+        assert_eq!(rows(&text, "b"), [1], "{text}");
+    }
+    // With one column, every line is a record's.
+    assert_eq!(rows("id\n\"a\nb\nc\"\na\n", "a"), [1]);
 }
 
 #[test]
@@ -134,8 +182,8 @@ fn limits_refuse() {
 
 /// The rows of `text`, or none where one is malformed.
 fn read(text: &[u8]) -> Option<Vec<Vec<Vec<u8>>>> {
-    let layout = CsvLayout { delimiter: b',', header: Some(Vec::new()) };
-    let mut splitter = Splitter::new(&TextFormat::Csv(layout), &Limits::default()).unwrap();
+    let layout = CsvLayout { header: Some(Vec::new()), ..CsvLayout::default() };
+    let mut splitter = Splitter::new(&TextFormat::Csv(layout.clone()), &Limits::default()).unwrap();
     let mut pieces = Vec::new();
     assert_eq!(splitter.split(text, 0, true, &mut pieces).ok()?, text.len());
     let mut end = 0;
@@ -147,7 +195,7 @@ fn read(text: &[u8]) -> Option<Vec<Vec<Vec<u8>>>> {
     let records = pieces.iter().filter(|piece| matches!(piece.kind, PieceKind::Record { .. }));
     records
         .map(|piece| {
-            let fields = Fields::new(&text[piece.start..piece.end], b',');
+            let fields = Fields::new(&text[piece.start..piece.end], &layout);
             fields.map(|field| Some(field.ok()?.value().into_owned())).collect()
         })
         .collect()
