@@ -32,7 +32,11 @@ fn anonymous_fields_are_empty() {
         text(anonymize(TEXT.as_bytes(), &csv_format(), &[0, 1, 3], &["id", "\"full\nname\"", "absent"])),
         "\u{feff}id,\"full\nname\",mail\r\n,,1\r\n\n,,2\ntoo,few\n,,\"3\""
     );
-    let format = TextFormat::Csv(CsvLayout { delimiter: b';', header: Some(vec!["id".into(), "id".into()]), ..CsvLayout::default() });
+    let format = TextFormat::Csv(CsvLayout {
+        delimiter: b';',
+        header: Some(vec!["id".into(), "id".into()]),
+        ..CsvLayout::default()
+    });
     assert_eq!(text(anonymize(b"a;\"b;\"\nc;d", &format, &[0], &["id"])), ";\nc;d");
 }
 
