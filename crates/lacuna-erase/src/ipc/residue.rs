@@ -25,7 +25,7 @@ use crate::{ReadAt, Residue, Result};
 /// Finds wanted values that no row of the shard has any more: entries of dictionaries that no row points to, the values in
 /// the metadata of schema, columns, messages and footer, and those in bytes of batches that are no row's. Each place is named once.
 pub fn residue(input: &dyn ReadAt, matcher: &Matcher, limits: &Limits) -> Result<Vec<Residue>> {
-    let unseen = Unseen::new(&[matcher])?;
+    let unseen = Unseen::new(matcher)?;
     let mut search = Search {
         matcher,
         unseen,
@@ -136,7 +136,7 @@ impl Search<'_> {
     }
 
     fn unseen(&mut self, message: &Message, batch: &Rows) -> Result<()> {
-        if self.unseen.beside(message, batch)?.is_some() {
+        if self.unseen.is_beside(message, batch)? {
             self.places.insert("the bytes of a batch, beside its rows".into());
         }
         Ok(())

@@ -26,8 +26,8 @@ pub(super) struct Unseen {
 }
 
 impl Unseen {
-    pub(super) fn new(matchers: &[&Matcher]) -> Result<Self> {
-        let fields = || matchers.iter().flat_map(|matcher| matcher.fields()).filter(|field| field.is_wanted());
+    pub(super) fn new(matcher: &Matcher) -> Result<Self> {
+        let fields = || matcher.fields().iter().filter(|field| field.is_wanted());
         let values: Vec<&[u8]> = fields()
             .flat_map(|field| field.texts().iter().chain(field.bytes().iter()))
             .filter(|value| value.len() >= BYTES_MIN)
@@ -42,31 +42,17 @@ impl Unseen {
         Ok(Self { values: Some(built.map_err(|_| Error::Unfaithful("too many values leave it at once".into()))?) })
     }
 
-    /// All rows of a batch, and nothing else, if a wanted value stands in its message beside them.
-    pub(super) fn beside(&self, message: &Message, rows: &Rows) -> Result<Option<Gathered>> {
+    /// Whether a wanted value stands in a batch's message beside its rows.
+    pub(super) fn is_beside(&self, message: &Message, rows: &Rows) -> Result<bool> {
         if self.values.is_none() {
-            return Ok(None);
+            return Ok(false);
         }
-        let columns = if rows.batch.codec.is_some() { decoded(rows)? } else { Vec::new() };
-        let held = self.held(message, &rows.batch, &columns);
-        if held == 0 {
-            return Ok(None);
-        }
-        let all = gathered(rows)?;
-        Ok((held > self.shown(&all)).then_some(all))
-    }
-
-    /// How many wanted values a message holds. `columns` are its decoded columns, which are looked at where it is compressed.
-    pub(super) fn held(&self, message: &Message, batch: &Batch, columns: &[ArrayData]) -> usize {
-        match batch.codec {
+        let held = match rows.batch.codec {
             None => self.count(&message.body),
-            Some(_) => columns.iter().map(|column| self.in_column(column)).sum(),
-        }
-    }
-
-    /// How many gathered values hold.
-    pub(super) fn shown(&self, gathered: &Gathered) -> usize {
-        gathered.buffers.iter().map(|buffer| self.count(buffer)).sum()
+            Some(_) => decoded(rows)?.iter().map(|column| self.in_column(column)).sum(),
+        };
+        // Most batches hold none.
+        Ok(held > 0 && held > gathered(rows)?.buffers.iter().map(|buffer| self.count(buffer)).sum())
     }
 
     fn in_column(&self, column: &ArrayData) -> usize {

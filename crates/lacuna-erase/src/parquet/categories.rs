@@ -7,12 +7,15 @@ use std::sync::atomic::AtomicU64;
 use arrow::ipc;
 use lacuna_scan::ipc::schema::{kept, kept_fields};
 use lacuna_scan::{ColumnPath, Field, IdentifierRule, Kind, Limits, Mapping, Matcher, TenantRule};
+use rayon::prelude::*;
+use roaring::RoaringTreemap;
 
 use super::chunk::Job;
 use super::edit::Fate;
-use super::footer::{Footer, file_meta};
+use super::footer::{Footer, RowGroup, file_meta};
 use super::plan::{acquit, leaving};
 use super::residue::held;
+use super::rewrite::placed;
 use super::thrift::Broken;
 use crate::{ReadAt, Result};
 
@@ -59,42 +62,63 @@ fn has_dictionary(field: ipc::Field<'_>) -> bool {
     field.dictionary().is_some() || field.children().is_some_and(|children| children.iter().any(has_dictionary))
 }
 
-/// A file, with its matched rows by row group, counted in it.
+/// A file and its matched rows, of which columns of categories are looked through.
 pub(super) struct Survey<'a> {
     pub(super) input: &'a dyn ReadAt,
     pub(super) limits: &'a Limits,
     pub(super) footer: &'a Footer<'a>,
-    pub(super) hits: &'a [Vec<u64>],
+    pub(super) hits: &'a RoaringTreemap,
 }
 
 impl Survey<'_> {
-    /// The values of a leaf column, in plain encoding, that lose their last row in the file when `fate` comes over the matched ones.
-    pub(super) fn lost(&self, leaf: usize, fate: Fate) -> Result<HashSet<Vec<u8>>> {
-        let (column, ahead) = (self.footer.schema.column(leaf), AtomicU64::new(0));
-        let groups = self.footer.row_groups.iter().zip(self.hits).filter(|(group, _)| group.rows > 0);
-        let jobs = groups.map(|(group, hits)| Job {
+    /// By leaf that is one of the `categories`, the values, in plain encoding, that lose their last row in the file when its fate comes over
+    /// the matched ones.
+    pub(super) fn lost(&self, categories: &[bool], fates: &[Option<Fate>]) -> Result<Vec<Option<HashSet<Vec<u8>>>>> {
+        let lost = |(leaf, (&is_category, fate)): (usize, (&bool, &Option<Fate>))| match fate {
+            Some(fate) if is_category => self.lost_by(leaf, *fate).map(Some),
+            _ => Ok(None),
+        };
+        categories.par_iter().zip(fates).enumerate().with_max_len(1).map(lost).collect()
+    }
+
+    fn lost_by(&self, leaf: usize, fate: Fate) -> Result<HashSet<Vec<u8>>> {
+        let mut lost = HashSet::new();
+        for group in self.footer.row_groups.iter().filter(|group| group.matched(self.hits) > 0) {
+            self.look(group, leaf, fate, |job| {
+                lost.extend(leaving(job)?);
+                Ok(())
+            })?;
+        }
+        for group in self.footer.row_groups.iter().filter(|group| group.rows > 0) {
+            if lost.is_empty() {
+                break;
+            }
+            self.look(group, leaf, fate, |job| acquit(job, &mut lost))?;
+        }
+        Ok(lost)
+    }
+
+    fn look(
+        &self,
+        group: &RowGroup<'_>,
+        leaf: usize,
+        fate: Fate,
+        look: impl FnOnce(Job<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let column = self.footer.schema.column(leaf);
+        let job = Job {
             input: self.input,
             limits: self.limits,
             column: &column,
             chunk: &group.chunks[leaf],
             rows: group.rows,
-            hits,
+            hits: &group.hits(self.hits),
             fate,
             unwanted: &[],
             lost: None,
-            ahead: &ahead,
-        });
-        let mut lost = HashSet::new();
-        for job in jobs.clone().filter(|job| !job.hits.is_empty()) {
-            lost.extend(leaving(job)?);
-        }
-        for job in jobs {
-            if lost.is_empty() {
-                break;
-            }
-            acquit(job, &mut lost)?;
-        }
-        Ok(lost)
+            ahead: &AtomicU64::new(0),
+        };
+        look(job).map_err(|error| placed(error, group, leaf, &column))
     }
 
     /// A matcher for values of a leaf column, in plain encoding, as far as there can be one.

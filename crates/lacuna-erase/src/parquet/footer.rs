@@ -7,6 +7,7 @@ use bytes::Bytes;
 use lacuna_scan::{Error, Limits};
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::schema::types::SchemaDescPtr;
+use roaring::RoaringTreemap;
 
 use super::thrift::{Broken, ListWriter, Struct, ty};
 use crate::{ReadAt, Result};
@@ -88,6 +89,20 @@ pub(super) struct RowGroup<'a> {
     pub(super) rows: u64,
     /// One for each leaf of the schema.
     pub(super) chunks: Vec<Chunk<'a>>,
+}
+
+impl RowGroup<'_> {
+    /// How many of its rows are among `hits`, ordinals over the whole file.
+    pub(super) fn matched(&self, hits: &RoaringTreemap) -> u64 {
+        hits.range_cardinality(self.first_row..self.first_row + self.rows)
+    }
+
+    /// Those of its rows that are among `hits`, counted from its first one.
+    pub(super) fn hits(&self, hits: &RoaringTreemap) -> Vec<u64> {
+        let mut inside = hits.iter();
+        inside.advance_to(self.first_row);
+        inside.map_while(|hit| hit.checked_sub(self.first_row).filter(|&row| row < self.rows)).collect()
+    }
 }
 
 /// A column chunk: where its parts lie.

@@ -39,7 +39,8 @@ const HELD_GROUP: u64 = 16 << 20;
 /// of `unwanted` wants and no row has leave dictionaries, bounds and Bloom filters, too, in row groups without a matched row as well; without
 /// any of these matchers, such row groups are not looked at, but for categories that lose their last row: they leave all of them.
 ///
-/// Memory stays within a few times [`Limits::page_bytes_max`] and the file's metadata, however large a row group is. The
+/// Memory stays within a few times [`Limits::page_bytes_max`], the file's metadata and the categories of matched rows, however large a row
+/// group is. The
 /// columns of a row group are worked on in parallel on the current rayon pool. The bytes written are a whole file whenever
 /// the call succeeds; whether they hold what they should is for the caller to verify on what it has stored.
 ///
@@ -62,21 +63,15 @@ pub fn rewrite(
     }
     let fates = fates(&footer, change)?;
     let categories = categories(&footer).map_err(|broken| malformed(start, broken))?;
-    let unwanted = tests(&footer, unwanted)?;
-    let mut source =
-        Source { input, limits, footer: &footer, hits, fates, unwanted, swept: HashMap::new(), lost: Vec::new() };
-    let hits_by_group: Vec<Vec<u64>> = footer.row_groups.iter().map(|group| source.hits_in(group)).collect();
-    let survey = Survey { input, limits, footer: &footer, hits: &hits_by_group };
-    let lose = |leaf: usize| match source.fates[leaf] {
-        Some(fate) if categories[leaf] => survey.lost(leaf, fate).map(Some),
-        _ => Ok(None),
-    };
-    source.lost = (0..categories.len()).into_par_iter().map(lose).collect::<Result<_>>()?;
-    let lost = source.lost.iter().enumerate().filter_map(|(leaf, lost)| Some((leaf, lost.as_ref()?)));
-    let matchers: Vec<(usize, Matcher)> = lost.map(|(leaf, lost)| (leaf, survey.matcher(leaf, lost))).collect();
+    let survey = Survey { input, limits, footer: &footer, hits };
+    let lost = survey.lost(&categories, &fates)?;
+    let of_lost = |(leaf, lost): (usize, &Option<HashSet<Vec<u8>>>)| Some((leaf, survey.matcher(leaf, lost.as_ref()?)));
+    let matchers: Vec<(usize, Matcher)> = lost.iter().enumerate().filter_map(of_lost).collect();
+    let mut unwanted = tests(&footer, unwanted)?;
     for (leaf, matcher) in &matchers {
-        source.unwanted[*leaf].extend(matcher.fields().iter().filter(|test| test.is_wanted()));
+        unwanted[*leaf].extend(matcher.fields().iter().filter(|test| test.is_wanted()));
     }
+    let mut source = Source { input, limits, footer: &footer, hits, fates, unwanted, swept: HashMap::new(), lost };
     source.swept = source.to_sweep()?;
     let mut writer = Writer {
         source: &source,
@@ -187,23 +182,11 @@ impl Source<'_> {
         self.swept.get(&group).unwrap_or(&self.fates)
     }
 
-    /// How many matched rows a row group has.
-    fn matched(&self, group: &RowGroup<'_>) -> u64 {
-        self.hits.range_cardinality(group.first_row..group.first_row + group.rows)
-    }
-
-    /// The matched rows of a row group, counted in it.
-    fn hits_in(&self, group: &RowGroup<'_>) -> Vec<u64> {
-        let mut iter = self.hits.iter();
-        iter.advance_to(group.first_row);
-        iter.map_while(|hit| hit.checked_sub(group.first_row).filter(|&row| row < group.rows)).collect()
-    }
-
     /// The row groups without a matched row in which an unwanted value is no row's.
     fn to_sweep(&self) -> Result<HashMap<usize, Vec<Option<Fate>>>> {
         let leaves: Vec<usize> = (0..self.unwanted.len()).filter(|&leaf| !self.unwanted[leaf].is_empty()).collect();
         let groups = self.footer.row_groups.iter().enumerate();
-        let groups: Vec<_> = groups.filter(|(_, group)| !leaves.is_empty() && self.matched(group) == 0).collect();
+        let groups: Vec<_> = groups.filter(|(_, group)| !leaves.is_empty() && group.matched(self.hits) == 0).collect();
         let look = |&(at, group): &(usize, &RowGroup<'_>)| -> Result<Option<(usize, Vec<Option<Fate>>)>> {
             let mut fates = vec![None; self.fates.len()];
             for &leaf in &leaves {
@@ -224,7 +207,7 @@ impl Source<'_> {
     /// Looks through the chunks that change, as many at a time as fit in memory.
     fn plan_group(&self, index: usize) -> Result<Planned> {
         let group = &self.footer.row_groups[index];
-        let hits = self.hits_in(group);
+        let hits = group.hits(self.hits);
 
         let page = self.limits.page_bytes_max as u64;
         let budget = page.saturating_mul(DECODED);
@@ -287,7 +270,7 @@ impl Writer<'_> {
     fn run(&mut self) -> Result<()> {
         self.write(b"PAR1")?;
         for (at, (new, old)) in self.groups.iter_mut().zip(&self.source.footer.row_groups).enumerate() {
-            let matched = self.source.matched(old);
+            let matched = old.matched(self.source.hits);
             new.is_changed = matched > 0 || self.source.swept.contains_key(&at);
             new.is_gone = self.deletes && matched > 0 && matched == old.rows;
         }
@@ -614,7 +597,7 @@ fn parts(footer: &Footer<'_>) -> Result<Vec<Part>> {
 }
 
 /// Says in which chunk an error happened.
-fn placed(error: Error, group: &RowGroup<'_>, at: usize, column: &ColumnDescriptor) -> Error {
+pub(super) fn placed(error: Error, group: &RowGroup<'_>, at: usize, column: &ColumnDescriptor) -> Error {
     let place = || format!("row group from row {}, column {at} `{}`", group.first_row, column.path().string());
     match error {
         Error::Parquet { source, .. } => Error::Parquet { place: place(), source },

@@ -100,10 +100,7 @@ fn pair<'f>(old: &'f Footer<'f>, new: &'f Footer<'f>, hits: &RoaringTreemap, del
     let mut after = new.row_groups.iter();
     let mut pairs = Vec::with_capacity(new.row_groups.len());
     for group in &old.row_groups {
-        let mut inside = hits.iter();
-        inside.advance_to(group.first_row);
-        let inside: Vec<u64> =
-            inside.map_while(|hit| hit.checked_sub(group.first_row).filter(|&row| row < group.rows)).collect();
+        let inside = group.hits(hits);
         let gone = if deletes { inside.len() as u64 } else { 0 };
         if gone > 0 && gone == group.rows {
             continue;
