@@ -158,7 +158,7 @@ impl Engine {
             let done = match &format {
                 ShardFormat::Arrow => lacuna_scan::ipc::records(&mut input, ahead, &limits, &mut each),
                 ShardFormat::Text(format) => lacuna_scan::text::records(&mut input, format, &limits, &mut each)
-                    .map(|read| poisoned = read.poisoned),
+                    .map(|read| poisoned = read.poisoned.count),
                 ShardFormat::Parquet => Ok(()),
             };
             let _ = pieces.blocking_send(piece);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use lacuna_scan::{Identifier, Matcher, Selector, TenantId, TenantRule};
+use lacuna_scan::{Identifier, Matcher, Noted, Selector, TenantId, TenantRule};
 use lacuna_store::BlobInfo;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -146,11 +146,10 @@ impl Engine {
         let never = CancellationToken::new();
         let answer = search(&self.shop, &origin, &format, question, None, None, &never).await?;
         match answer.poisoned {
-            0 => Ok(()),
-            broken => Err(ShardError::Refused(format!(
-                "{broken} of its records cannot be read (the first: {})",
-                answer.first_poison.as_deref().unwrap_or("unknown")
-            ))),
+            Noted { count, first: Some(first) } => {
+                Err(ShardError::Refused(format!("{count} of its records cannot be read (the first: {first})")))
+            }
+            Noted { first: None, .. } => Ok(()),
         }
     }
 }

@@ -196,12 +196,14 @@ impl Eraser<'_> {
             match search(self.shop, &origin, &target.format, self.question, None, None, cancel).await {
                 Err(error) if error.is_change() => continue,
                 Err(error) => return Err(error),
-                Ok(answer) if answer.matches.is_empty() && answer.poisoned == 0 => return Ok(Erasure::NothingLeft),
+                Ok(answer) if answer.matches.is_empty() && answer.poisoned.count == 0 => {
+                    return Ok(Erasure::NothingLeft);
+                }
                 Ok(answer) => {
                     target.info = info;
                     target.rows = answer.rows;
                     target.matches = answer.matches;
-                    target.poisoned = answer.poisoned;
+                    target.poisoned = answer.poisoned.count;
                 }
             }
         }
@@ -614,7 +616,7 @@ impl Purge<'_> {
         if !answer.matches.is_empty() {
             return refuse("the rewritten shard still has rows of the subject".into());
         }
-        let (rows, broken) = (tombstone.version().rows, answer.poisoned);
+        let (rows, broken) = (tombstone.version().rows, answer.poisoned.count);
         let counts = rewritten.rows_before + broken == rows
             && rewritten.rows_changed == tombstone.hidden().len()
             && rewritten.rows_after + broken == self.rows_after(tombstone);

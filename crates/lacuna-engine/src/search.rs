@@ -12,7 +12,7 @@ use lacuna_export::Renderer;
 use lacuna_scan::ipc::{Ahead, IpcSearch, Lookahead};
 use lacuna_scan::parquet::{Footer, ParquetSearch, RowGroupMatches, RowGroupSearch, TAIL_BYTES, footer};
 use lacuna_scan::text::TextSearch;
-use lacuna_scan::{Effort, Found, Limits, Matcher, Matches, SelectorIndex, Sink, StreamSearch, Summary};
+use lacuna_scan::{Effort, Found, Limits, Matcher, Matches, Noted, SelectorIndex, Sink, StreamSearch, Summary};
 use lacuna_store::{Scratch, Store};
 use parquet::file::metadata::ParquetMetaData;
 use roaring::RoaringTreemap;
@@ -103,17 +103,14 @@ pub(crate) struct Answer {
     pub(crate) effort: Effort,
     /// The collected records.
     pub(crate) records: Part,
-    /// How many records could not be read, and where the first of them is.
-    pub(crate) poisoned: u64,
-    pub(crate) first_poison: Option<String>,
+    /// Records that could not be read.
+    pub(crate) poisoned: Noted,
     /// A column whose dictionary holds an identifier that is to be erased and that no row has.
     pub(crate) leftover: Option<String>,
-    /// How many records would be found if they did not name two tenants, and where the first of them is.
-    pub(crate) torn: u64,
-    pub(crate) first_torn: Option<String>,
-    /// How many records may be somebody's by values in another form than the mapping takes, and where the first of them is.
-    pub(crate) astray: u64,
-    pub(crate) first_astray: Option<String>,
+    /// Records that would be found if they did not name two tenants.
+    pub(crate) torn: Noted,
+    /// Records that may be somebody's by values in another form than the mapping takes.
+    pub(crate) astray: Noted,
 }
 
 impl Question {
@@ -156,12 +153,9 @@ pub(crate) async fn search(
         effort: summary.effort,
         records,
         poisoned: summary.poisoned,
-        first_poison: summary.first_poison,
         leftover: None,
         torn: summary.torn,
-        first_torn: summary.first_torn,
         astray: summary.astray,
-        first_astray: summary.first_astray,
     })
 }
 
@@ -222,13 +216,10 @@ impl Run<'_> {
             bytes_read: self.bytes_read.into_inner(),
             effort,
             records,
-            poisoned: 0,
-            first_poison: None,
+            poisoned: Noted::default(),
             leftover,
-            torn: torn.len() as u64,
-            first_torn: torn.iter().min().map(|row| format!("record {}", row + 1)),
-            astray: 0,
-            first_astray: None,
+            torn: Noted { count: torn.len() as u64, first: torn.iter().min().map(|row| format!("record {}", row + 1)) },
+            astray: Noted::default(),
         })
     }
 

@@ -55,6 +55,6 @@ pub use needles::Needles;
 pub use pseudonym::{Epoch, Epochs};
 pub use rows::{Matches, SelectorIndex};
 pub use secret::Secret;
-pub use sink::{Found, Ignore, Record, Sink, StreamSearch, Summary};
+pub use sink::{Found, Ignore, Noted, Record, Sink, StreamSearch, Summary};
 pub use stored::Stored;
 pub use subject::{Identifier, Kind, NoIdentifier, Selector, TenantId};

@@ -348,8 +348,9 @@ pub struct FieldTest {
 }
 
 impl FieldTest {
-    fn new(field: &Field, wanted: &[(SelectorIndex, &str)], epochs: &Epochs) -> Result<Self, MatcherError> {
-        let mut test = Self {
+    /// A test of the field that wants nothing.
+    fn nothing(field: &Field) -> Self {
+        Self {
             column: field.column.clone(),
             case: field.case,
             trim: field.trim,
@@ -364,7 +365,11 @@ impl FieldTest {
             floats: OnceLock::new(),
             doubts: OnceLock::new(),
             numbers: HashMap::default(),
-        };
+        }
+    }
+
+    fn new(field: &Field, wanted: &[(SelectorIndex, &str)], epochs: &Epochs) -> Result<Self, MatcherError> {
+        let mut test = Self::nothing(field);
         let mut odd = HashSet::new();
         for &(selector, value) in wanted {
             match field.pseudonym {
@@ -393,20 +398,11 @@ impl FieldTest {
     /// A test for exactly these values, as they are stored.
     fn of_values<'v>(field: &Field, values: impl Iterator<Item = &'v HeldValue>) -> Self {
         let mut test = Self {
-            column: field.column.clone(),
             case: Case::Sensitive,
             trim: false,
-            json_type: field.json_type,
-            is_optional: field.optional,
             is_pseudonym: false,
-            wanted: Wanted::default(),
-            texts: OnceLock::new(),
-            bytes: OnceLock::new(),
-            ints: Integers::default(),
-            cells: None,
-            floats: OnceLock::new(),
             doubts: OnceLock::from(Doubts::default()),
-            numbers: HashMap::default(),
+            ..Self::nothing(field)
         };
         let mut floats = Vec::new();
         for value in values {

@@ -53,6 +53,29 @@ impl Sink for Ignore {
     }
 }
 
+/// Records of which something must be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// How many they are.
+    pub count: u64,
+    /// Where the first of them lies, and what else is to be said of it, without its content.
+    pub first: Option<String>,
+}
+
+impl Noted {
+    /// Notes one more, which lies at this `place`.
+    pub fn note(&mut self, place: impl FnOnce() -> String) {
+        self.count += 1;
+        self.first.get_or_insert_with(place);
+    }
+
+    /// Adds those that lie behind.
+    pub fn add(&mut self, behind: Self) {
+        self.count += behind.count;
+        self.first = self.first.take().or(behind.first);
+    }
+}
+
 /// What a search learned of a shard.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
@@ -60,19 +83,13 @@ pub struct Summary {
     pub rows: u64,
     /// Which of them belong to whom.
     pub matches: Matches,
-    /// How many records could not be read; the others were searched.
-    pub poisoned: u64,
-    /// Where the first of them lies and what is wrong with it, without its content.
-    pub first_poison: Option<String>,
-    /// How many records hold a wanted identifier, and name the selector's tenant and another one: they are nobody's.
-    pub torn: u64,
-    /// Where the first of them lies.
-    pub first_torn: Option<String>,
-    /// How many records may be somebody's, or a selector's tenant's, by values that lie in another form than a path takes: in an array
-    /// in place of a value, say. They are among the matches only where other values make them so.
-    pub astray: u64,
-    /// Where the first of them lies, and how it could be mapped.
-    pub first_astray: Option<String>,
+    /// Records that could not be read, and what is wrong with the first; the others were searched.
+    pub poisoned: Noted,
+    /// Records that hold a wanted identifier, and name the selector's tenant and another one: they are nobody's.
+    pub torn: Noted,
+    /// Records that may be somebody's, or a selector's tenant's, by values that lie in another form than a path takes: in an array in
+    /// place of a value, say; and how the first could be mapped. They are among the matches only where other values make them so.
+    pub astray: Noted,
     /// What it took to find out.
     pub effort: Effort,
 }

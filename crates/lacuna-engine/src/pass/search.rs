@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
+use lacuna_scan::Noted;
 use lacuna_store::BlobInfo;
 
 use super::Pass;
@@ -137,42 +138,38 @@ impl<'a> Pass<'a> {
         counts.bytes_read = answer.bytes_read;
         counts.effort = answer.effort;
         counts.matched = rows;
-        if answer.poisoned > 0 {
-            let first = answer.first_poison.as_deref().unwrap_or("unknown");
-            let reason = match answer.poisoned {
+        let mut tell = |reason: String| found.problems.push(Problem { shard: info.path.to_string(), reason });
+        if let Noted { count, first: Some(first) } = &answer.poisoned {
+            tell(match count {
                 1 => format!("1 record cannot be read ({first}); the others were searched"),
                 many => format!("{many} records cannot be read (the first: {first}); the others were searched"),
-            };
-            found.problems.push(Problem { shard: info.path.to_string(), reason });
+            });
         }
-        if let Some(first) = &answer.first_torn {
-            let reason = match answer.torn {
+        if let Noted { count, first: Some(first) } = &answer.torn {
+            tell(match count {
                 1 => format!("1 record names two tenants ({first}), so it is nobody's"),
                 many => format!("{many} records name two tenants each (the first: {first}), so they are nobody's"),
-            };
-            found.problems.push(Problem { shard: info.path.to_string(), reason });
+            });
         }
-        if let Some(first) = &answer.first_astray {
-            let reason = match answer.astray {
+        if let Noted { count, first: Some(first) } = &answer.astray {
+            tell(match count {
                 1 => format!("1 record may be missed ({first})"),
                 many => format!("{many} records may be missed (the first: {first})"),
-            };
-            found.problems.push(Problem { shard: info.path.to_string(), reason });
+            });
         }
         if let Some(column) = &answer.leftover
             && !matches!(source.on_erase, OnErase::Keep { .. })
         {
-            let reason = format!(
+            tell(format!(
                 "an identifier is left in a dictionary of column `{column}`, although no row has it: write the shard anew, without \
                  entries that no row uses"
-            );
-            found.problems.push(Problem { shard: info.path.to_string(), reason });
+            ));
         }
         if !answer.matches.is_empty() {
             found.shards.push(FoundShard {
                 info,
                 rows: answer.rows,
-                poisoned: answer.poisoned,
+                poisoned: answer.poisoned.count,
                 matches: answer.matches,
             });
         }

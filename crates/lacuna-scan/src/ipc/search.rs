@@ -16,8 +16,8 @@ use super::resolve::{Path, resolve};
 use super::schema::Table;
 use super::values::{self, Spots};
 use crate::{
-    Effort, Error, FieldTest, Found, Hit, Limits, Matcher, Matches, Record, Result, SelectorIndex, Sink, StreamSearch,
-    Summary, TenantIndex,
+    Effort, Error, FieldTest, Found, Hit, Limits, Matcher, Matches, Noted, Record, Result, SelectorIndex, Sink,
+    StreamSearch, Summary, TenantIndex,
 };
 
 /// Rows that are looked at in one go: bounds what hits take.
@@ -33,26 +33,8 @@ pub struct IpcSearch {
     plan: Option<Plan>,
     rows: u64,
     matches: Matches,
-    torn: Torn,
+    torn: Noted,
     effort: Effort,
-}
-
-/// Rows that name two tenants.
-#[derive(Debug, Default)]
-struct Torn {
-    rows: u64,
-    /// Where the first of them lies.
-    first: Option<String>,
-}
-
-impl Torn {
-    /// Notes those of a part. `first` is the ordinal of the batch's first row.
-    fn note(&mut self, part: &Part, first: u64) {
-        self.rows += part.torn.len() as u64;
-        if let (None, Some(row)) = (&self.first, part.torn.first()) {
-            self.first = Some(format!("record {}", first + row + 1));
-        }
-    }
 }
 
 /// Where the mapped columns lie in this shard.
@@ -93,6 +75,11 @@ impl Part {
         let rows_decoded = self.records.num_rows() as u64;
         Effort { bytes_decompressed: bytes, rows_decoded, ..Effort::default() }
     }
+
+    /// Notes the rows that name two tenants. `first` is the ordinal of the batch's first row.
+    fn note_torn(&self, first: u64, torn: &mut Noted) {
+        self.torn.iter().for_each(|row| torn.note(|| format!("record {}", first + row + 1)));
+    }
 }
 
 impl IpcSearch {
@@ -104,7 +91,7 @@ impl IpcSearch {
             plan: None,
             rows: 0,
             matches: Matches::default(),
-            torn: Torn::default(),
+            torn: Noted::default(),
             effort: Effort::default(),
         }
     }
@@ -157,7 +144,7 @@ impl IpcSearch {
             for (task, found) in tasks.iter().zip(found) {
                 let (part, bytes) = found?;
                 self.effort += part.effort(bytes);
-                self.torn.note(&part, self.rows);
+                part.note_torn(self.rows, &mut self.torn);
                 emit(&part, self.rows, &mut self.matches, sink)?;
                 self.rows += task.rows.batch.rows as u64;
             }
@@ -169,7 +156,7 @@ impl IpcSearch {
             for first in (0..total).step_by(ROWS) {
                 let part = columns.search(first, ROWS.min(total - first), matcher, &plan.tenant)?;
                 self.effort += part.effort(0);
-                self.torn.note(&part, self.rows);
+                part.note_torn(self.rows, &mut self.torn);
                 emit(&part, self.rows, &mut self.matches, sink)?;
             }
             self.effort.bytes_decompressed += columns.bytes();
@@ -189,8 +176,8 @@ impl StreamSearch for IpcSearch {
         self.drain(sink)?;
         self.reader.finish()?;
         let matches = std::mem::take(&mut self.matches);
-        let Torn { rows: torn, first: first_torn } = std::mem::take(&mut self.torn);
-        Ok(Summary { rows: self.rows, matches, torn, first_torn, effort: self.effort, ..Summary::default() })
+        let torn = std::mem::take(&mut self.torn);
+        Ok(Summary { rows: self.rows, matches, torn, effort: self.effort, ..Summary::default() })
     }
 }
 

@@ -44,8 +44,7 @@ pub fn records(
                 }
                 Err(fault) => {
                     let poison = fault.poison(format, row, line, block.offset + piece.start as u64)?;
-                    summary.poisoned += 1;
-                    summary.first_poison.get_or_insert(poison);
+                    summary.poisoned.note(|| poison);
                 }
             }
         }

@@ -16,8 +16,8 @@ use super::presence::{self, Presence, Sights};
 use super::read::values;
 use super::{CsvLayout, Fault, Piece, PieceKind, TextFormat};
 use crate::{
-    ColumnPath, Error, FieldTest, Found, Limits, Matcher, Record, Result, SelectorIndex, Sink, Step, StreamSearch,
-    Summary, Value, Verdict,
+    ColumnPath, Error, FieldTest, Found, Limits, Matcher, Noted, Record, Result, SelectorIndex, Sink, Step,
+    StreamSearch, Summary, Value, Verdict,
 };
 
 /// Bytes of text that one task searches: enough to be worth a task, few enough that a block gives some to every core.
@@ -124,18 +124,9 @@ impl TextSearch {
             self.scan.presence.add(&part.sights);
             self.summary.rows += part.rows + part.passed;
             self.summary.effort.rows_decoded += part.rows;
-            self.summary.poisoned += part.poisoned;
-            if self.summary.first_poison.is_none() {
-                self.summary.first_poison = part.first_poison;
-            }
-            self.summary.torn += part.torn;
-            if self.summary.first_torn.is_none() {
-                self.summary.first_torn = part.first_torn;
-            }
-            self.summary.astray += part.astray;
-            if self.summary.first_astray.is_none() {
-                self.summary.first_astray = part.first_astray;
-            }
+            self.summary.poisoned.add(part.poisoned);
+            self.summary.torn.add(part.torn);
+            self.summary.astray.add(part.astray);
             for (piece, row, owners) in part.found {
                 let selectors = &part.owners[owners];
                 for &selector in selectors {
@@ -265,12 +256,9 @@ struct Part {
     rows: u64,
     /// Records that cannot hold a wanted value.
     passed: u64,
-    poisoned: u64,
-    first_poison: Option<String>,
-    torn: u64,
-    first_torn: Option<String>,
-    astray: u64,
-    first_astray: Option<String>,
+    poisoned: Noted,
+    torn: Noted,
+    astray: Noted,
     /// Each record with its row and where its selectors lie in `owners`.
     found: Vec<(Piece, u64, Range<usize>)>,
     owners: Vec<SelectorIndex>,
@@ -363,8 +351,7 @@ impl Scan {
             };
             if let Err(fault) = searched {
                 let poison = fault.poison(&self.format, row, line, block.offset + piece.start as u64)?;
-                part.poisoned += 1;
-                part.first_poison.get_or_insert(poison);
+                part.poisoned.note(|| poison);
                 continue;
             }
             part.rows += 1;
@@ -381,14 +368,12 @@ impl Scan {
                 part.owners.extend_from_slice(selectors);
                 part.found.push((*piece, row, from..part.owners.len()));
             } else if verdict.is_torn() {
-                part.torn += 1;
-                part.first_torn.get_or_insert_with(|| self.format.place(row, line));
+                part.torn.note(|| self.format.place(row, line));
             }
             if let (Some(field), Some(text)) = (verdict.first_astray(), text)
                 && self.misses(text, &mut verdict, &mut walker)
             {
-                part.astray += 1;
-                part.first_astray.get_or_insert_with(|| {
+                part.astray.note(|| {
                     let of = self.matcher.fields().get(field).or(self.matcher.tenant());
                     let form = of.map(|of| presence::astray(text.as_bytes(), of.column())).unwrap_or_default();
                     format!("{}, {form}", self.format.place(row, line))

@@ -45,6 +45,11 @@ struct Answer {
 }
 
 impl Answer {
+    fn new(summary: Summary, found: Collected) -> Self {
+        let Summary { rows, poisoned, astray, .. } = summary;
+        Self { rows, poisoned: poisoned.count, first_poison: poisoned.first, astray: astray.count, found: found.0 }
+    }
+
     fn found_rows(&self) -> Vec<u64> {
         self.found.iter().map(|(row, ..)| *row).collect()
     }
@@ -102,14 +107,15 @@ impl Query {
         for piece in stored.chunks(self.piece.max(1)) {
             search.feed(Bytes::copy_from_slice(piece), &mut sink)?;
         }
-        let Summary { rows, matches, poisoned, first_poison, astray, .. } = search.finish(&mut sink)?;
+        let summary = search.finish(&mut sink)?;
+        let matches = &summary.matches;
         for (row, selectors, _) in &sink.0 {
             for &selector in selectors {
                 assert!(matches.iter().any(|(at, rows)| at == selector && rows.contains(*row)));
             }
         }
         assert_eq!(matches.rows().len(), sink.0.len() as u64);
-        Ok(Answer { rows, poisoned, first_poison, astray, found: sink.0 })
+        Ok(Answer::new(summary, sink))
     }
 }
 

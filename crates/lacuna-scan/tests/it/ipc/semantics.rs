@@ -158,9 +158,9 @@ fn a_row_that_names_two_tenants_is_nobodys() {
     let (summary, _) = search(&bytes, &tenant_matcher("user", "ann", "tenant[]", &["a"])).unwrap();
     assert_eq!(summary.matches.rows().iter().collect::<Vec<_>>(), [0, 2]);
     // It is told to those whose tenant it names, too.
-    assert_eq!((summary.torn, summary.first_torn.as_deref()), (1, Some("record 2")));
+    assert_eq!((summary.torn.count, summary.torn.first.as_deref()), (1, Some("record 2")));
     let (summary, _) = search(&bytes, &tenant_matcher("user", "ann", "tenant[]", &["c"])).unwrap();
-    assert_eq!((summary.matches.is_empty(), summary.torn), (true, 0));
+    assert_eq!((summary.matches.is_empty(), summary.torn.count), (true, 0));
 }
 
 #[test]

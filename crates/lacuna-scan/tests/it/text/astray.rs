@@ -79,9 +79,9 @@ fn of_a_composite_all_must_be_there() {
     let mut search = TextSearch::new(TextFormat::Ndjson, Arc::new(matcher), Limits::default()).unwrap();
     search.feed(text.into(), &mut Ignore).unwrap();
     let summary = search.finish(&mut Ignore).unwrap();
-    assert_eq!((summary.matches.rows().len(), summary.astray), (1, 1));
+    assert_eq!((summary.matches.rows().len(), summary.astray.count), (1, 1));
     let told = "line 2, an array at `first`: map `first[]` beside it";
-    assert_eq!(summary.first_astray.as_deref(), Some(told));
+    assert_eq!(summary.astray.first.as_deref(), Some(told));
 }
 
 /// Records of a known shape are read another way.

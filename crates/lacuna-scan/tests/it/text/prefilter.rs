@@ -6,7 +6,7 @@ use bytes::Bytes;
 use lacuna_scan::text::{TextFormat, TextSearch};
 use lacuna_scan::{
     Case, Epoch, Epochs, Error, Field, Identifier, IdentifierRule, JsonType, Kind, Limits, Mapping, Matcher,
-    PseudonymForm, Secret, Selector, StreamSearch, Summary, TenantRule,
+    PseudonymForm, Secret, Selector, StreamSearch, TenantRule,
 };
 use proptest::prelude::*;
 
@@ -38,8 +38,9 @@ fn matcher(wanted: &[(&str, &str)]) -> Arc<Matcher> {
 fn run(mut search: TextSearch, text: &[u8]) -> (Answer, u64) {
     let mut sink = Collected(Vec::new());
     search.feed(Bytes::copy_from_slice(text), &mut sink).unwrap();
-    let Summary { rows, poisoned, first_poison, astray, effort, .. } = search.finish(&mut sink).unwrap();
-    (Answer { rows, poisoned, first_poison, astray, found: sink.0 }, effort.rows_decoded)
+    let summary = search.finish(&mut sink).unwrap();
+    let effort = summary.effort;
+    (Answer::new(summary, sink), effort.rows_decoded)
 }
 
 /// Lines behind those that begin a shard, with and without the prefilter.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use lacuna_scan::text::{TextFormat, TextSearch};
 use lacuna_scan::{
     Case, Epochs, Error, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector,
-    StreamSearch as _, Summary, TenantId, TenantRule,
+    StreamSearch as _, TenantId, TenantRule,
 };
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
@@ -43,8 +43,7 @@ fn search(matcher: &Arc<Matcher>, text: &[u8]) -> Result<Answer, Error> {
     let mut search = TextSearch::new(TextFormat::Ndjson, Arc::clone(matcher), Limits::default())?.with_lost_columns();
     let mut sink = Collected(Vec::new());
     search.feed(Bytes::copy_from_slice(text), &mut sink)?;
-    let Summary { rows, poisoned, first_poison, astray, .. } = search.finish(&mut sink)?;
-    Ok(Answer { rows, poisoned, first_poison, astray, found: sink.0 })
+    Ok(Answer::new(search.finish(&mut sink)?, sink))
 }
 
 /// Each line as a shard of its own, so that none looks like one before.

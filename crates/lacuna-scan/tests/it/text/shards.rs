@@ -19,7 +19,7 @@ fn records_come_with_their_rows() {
     })
     .unwrap();
     assert_eq!(seen, [(0, "{\"a\":1}".to_owned()), (2, "{\"b\":2}".to_owned())]);
-    assert_eq!((summary.rows, summary.poisoned), (2, 1));
+    assert_eq!((summary.rows, summary.poisoned.count), (2, 1));
 
     let mut seen = Vec::new();
     let format = TextFormat::Csv(CsvLayout::default());
