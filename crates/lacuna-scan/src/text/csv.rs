@@ -28,6 +28,25 @@ impl<'a> Field<'a> {
         Cow::Owned(value)
     }
 
+    /// Its value where blanks in front of its quotes keep them from enclosing it: the blanks stay, the quotes go.
+    pub(super) fn value_behind_blanks(&self) -> Option<Vec<u8>> {
+        let quoted = self.inner.trim_ascii();
+        let start = self.inner.len() - self.inner.trim_ascii_start().len();
+        let inner = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        if start == 0 || self.span.len() != self.inner.len() {
+            return None;
+        }
+        let mut value = self.inner[..start].to_vec();
+        let mut rest = inner;
+        while let Some(at) = memchr::memchr(b'"', rest) {
+            value.extend_from_slice(&rest[..=at]);
+            rest = rest[at + 1..].strip_prefix(b"\"").unwrap_or(&rest[at + 1..]);
+        }
+        value.extend_from_slice(rest);
+        value.extend_from_slice(&self.inner[start + quoted.len()..]);
+        Some(value)
+    }
+
     /// Appends the value.
     pub(super) fn append_to(&self, value: &mut Vec<u8>) {
         let mut rest = self.inner;

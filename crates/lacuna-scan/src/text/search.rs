@@ -14,7 +14,7 @@ use super::json::{Paths, Visitor, Walker};
 use super::prefilter::{self, Prefilter};
 use super::presence::{self, Presence, Sights};
 use super::read::values;
-use super::{CsvLayout, Fault, Piece, PieceKind, TextFormat};
+use super::{CsvLayout, Fault, Piece, PieceKind, Quotes, TextFormat};
 use crate::{
     ColumnPath, Error, FieldTest, Found, Limits, Matcher, Noted, Record, Result, SelectorIndex, Sink, Step,
     StreamSearch, Summary, Value, Verdict,
@@ -399,13 +399,27 @@ impl Scan {
         let mut found = 0;
         for field in Fields::new(text.as_bytes(), &columns.layout) {
             let field = field?;
-            for &target in columns.targets.get(found).map_or(&[][..], Vec::as_slice) {
+            let targets = columns.targets.get(found).map_or(&[][..], Vec::as_slice);
+            for &target in targets {
                 judge.take(target, Value::Cell(&field.value()));
+            }
+            // Blanks stay around it: only `trim` makes it anybody's.
+            if targets.iter().any(|&target| self.is_loose(target))
+                && columns.layout.quotes != Quotes::Ordinary
+                && let Some(value) = field.value_behind_blanks()
+            {
+                let loose = targets.iter().filter(|&&target| self.is_loose(target));
+                loose.for_each(|&target| judge.take(target, Value::Cell(&value)));
             }
             found += 1;
         }
         let expected = columns.names.len();
         if found == expected { Ok(()) } else { Err(Fault::Fields { found, expected }) }
+    }
+
+    /// Whether a field takes more than the very value that is wanted.
+    fn is_loose(&self, target: usize) -> bool {
+        self.matcher.fields().get(target).is_some_and(|field| !field.is_exact())
     }
 
     /// A record that was searched, in the form that sinks take.

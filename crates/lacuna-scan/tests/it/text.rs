@@ -26,6 +26,7 @@ use lacuna_scan::{
 struct Query {
     format: TextFormat,
     columns: Vec<&'static str>,
+    trim: bool,
     tenant: Option<&'static str>,
     wanted: Vec<String>,
     limits: Limits,
@@ -60,6 +61,7 @@ impl Query {
         Self {
             format,
             columns: vec![column],
+            trim: false,
             tenant: None,
             wanted: wanted.iter().map(|&id| id.to_owned()).collect(),
             limits: Limits::default(),
@@ -85,7 +87,8 @@ impl Query {
     }
 
     fn matcher(&self) -> Matcher {
-        let field = |column: &&str| IdentifierRule::One(Field::new(path(column), Kind::new("id")));
+        let field =
+            |column: &&str| IdentifierRule::One(Field { trim: self.trim, ..Field::new(path(column), Kind::new("id")) });
         let mapping = Mapping {
             identifiers: self.columns.iter().map(field).collect(),
             tenant: self.tenant.map_or(TenantRule::Single, |column| TenantRule::Column(path(column))),

@@ -150,6 +150,32 @@ fn text_of_many_lines_is_a_value() {
 }
 
 #[test]
+fn blanks_before_quotes_go_with_trim() {
+    let text = b"x,id\n1, \"a\"\n2,\t\"a\" \n3, a\n4,\"a\"\n5, \"\"\"a\"\"\"\n6, \"a\n7, \"b\"\n8, \" a \"\n";
+    let mut query = Query::csv("id", &["a"]);
+    let rows = |query: &Query| {
+        let answer = query.run(text).unwrap();
+        assert_eq!((answer.rows, answer.poisoned), (8, 0), "{:?}", answer.first_poison);
+        answer.found_rows()
+    };
+    assert_eq!(rows(&query), [3]);
+    query.trim = true;
+    assert_eq!(rows(&query), [0, 1, 2, 3, 7]);
+    query.wanted = vec!["\"a\"".into()];
+    assert_eq!(rows(&query), [0, 1, 4], "the value with its quotes, as without `trim`");
+    query.format = TextFormat::Csv(CsvLayout { quotes: Quotes::Ordinary, ..CsvLayout::default() });
+    query.wanted = vec!["a".into()];
+    assert_eq!(rows(&query), [2]);
+
+    // What the quotes should have held together is no record, and told.
+    query.format = TextFormat::Csv(CsvLayout::default());
+    for row in ["1, \"a,b\"", "1, \"a\nb\"", "1,\"a\" ", "\"1\" ,a"] {
+        let answer = query.run(format!("x,id\n2,a\n{row}\n").as_bytes()).unwrap();
+        assert!(answer.poisoned > 0 && answer.rows == 1 + u64::from(row == "1, \"a\nb\""), "{row}: {answer:?}");
+    }
+}
+
+#[test]
 fn integers_that_became_floats_are_found() {
     assert_eq!(rows("id,x\n12345.0,a\n\"1.2345e4\",b\n12345,c\n12345.5,d\n,e\n", "12345"), [0, 1, 2]);
     let mut query = Query::csv("id", &["a"]);
