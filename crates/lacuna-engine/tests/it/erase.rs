@@ -193,3 +193,22 @@ async fn export_and_erasure_ride_on_one_pass() {
     assert_eq!(outcome.sources[0].erased, 6);
     assert!(world.packages().await.contains_key("T/x1/_SUCCESS"));
 }
+
+#[tokio::test]
+async fn stray_quotes_stop_an_erasure_until_the_source_says_what_quotes_are() {
+    let line = |user: &str, ua: &str| format!("T\t{user}\t{ua}\n");
+    let head = "TenantId\tUserId\tua\n";
+    let others = [line("u1", "x"), line("u2", "fine\""), line("u4", "z")];
+    let text = format!("{head}{}{}{}", line("u3", "\"quoted start"), others.concat(), line("u3", "\""));
+    let world = World::new();
+    world.put("a.tsv", text.as_str()).await;
+    let mut dump = source("all", "*.tsv");
+    let outcome = world.run(vec![dump.clone()], vec![erase("e1", "u3")]).await.unwrap();
+    assert!(!outcome.is_complete(), "{outcome:?}");
+    assert!(outcome.sources[0].problems[0].reason.contains("quote = false"), "{outcome:?}");
+    assert_eq!(world.get("a.tsv").await, text.as_bytes());
+    dump.format.text.quote = Some(false);
+    let outcome = world.run(vec![dump.clone()], vec![erase("e2", "u3")]).await.unwrap();
+    assert!(outcome.is_complete() && outcome.sources[0].erased == 2, "{outcome:?}");
+    assert_eq!(world.get("a.tsv").await, format!("{head}{}", others.concat()).as_bytes());
+}
