@@ -16,7 +16,7 @@ use crate::origin::Origin;
 use crate::outcome::Problem;
 use crate::problem::ShardError;
 use crate::search::{Question, Reading, search};
-use crate::{Engine, Source, plan};
+use crate::{Engine, OnErase, Source, plan};
 
 /// How many shards of a source are looked into.
 const SHARDS_MAX: u64 = 3;
@@ -110,6 +110,7 @@ impl Engine {
     async fn check_shard(&self, source: &Source, info: BlobInfo, question: &Question, check: &mut SourceCheck) {
         check.shards_seen += 1;
         let path = info.path.to_string();
+        check.problems.extend(self.obstacle(source, &path).await);
         let origin = Origin::Blob(self.settings.store.clone(), info.clone());
         let looked = match ShardFormat::of(source, &path) {
             Err(why) => Err(ShardError::Refused(why)),
@@ -121,6 +122,16 @@ impl Engine {
             Ok(format) => self.look(origin, format, question).await,
         };
         check.problems.extend(looked.err().map(|error| error.into_problem(&path)));
+    }
+
+    /// Why an erasure would leave the shard at `path` as it is.
+    async fn obstacle(&self, source: &Source, path: &str) -> Option<Problem> {
+        let format = ShardFormat::of(source, path).ok().filter(|_| !matches!(source.on_erase, OnErase::Keep { .. }))?;
+        let why = match plan::obstacle(self.settings.store.as_ref(), path, &format).await {
+            Ok(why) => ShardError::Refused(why?),
+            Err(error) => ShardError::Store(error),
+        };
+        Some(why.into_problem(path))
     }
 
     fn wrong(&self, source: &Source, reason: String) -> Problem {

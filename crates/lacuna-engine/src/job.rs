@@ -208,6 +208,11 @@ impl Request {
         matches!(self.action, Action::Erase(EraseMode::Hide | EraseMode::Now))
     }
 
+    /// Whether it is an erasure that is only tried, and that no hold forbids.
+    pub(crate) fn tries(&self) -> bool {
+        matches!(self.action, Action::Erase(EraseMode::DryRun)) && self.held.is_none()
+    }
+
     /// Whether it is about an erasure, a dry run among them: then hidden rows count, too.
     pub(crate) fn erases(&self) -> bool {
         matches!(self.action, Action::Erase(_))

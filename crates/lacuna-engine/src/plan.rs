@@ -1,8 +1,9 @@
 //! Which shards a source has.
 
 use futures::{Stream, StreamExt as _};
-use lacuna_store::{BlobInfo, Store};
+use lacuna_store::{BlobInfo, BlobPath, ErrorKind, Store};
 
+use crate::format::ShardFormat;
 use crate::glob::Glob;
 
 /// What Lacuna keeps beside the logs. No source ever lists it.
@@ -41,10 +42,50 @@ pub(crate) fn shards<'s>(
     store.list(prefix(pattern)).filter_map(named).scan(false, until_end).boxed()
 }
 
-/// The table format whose log governs the blob at `path`, when there is one: a rewrite behind the log's back would break it.
-pub(crate) async fn table_above(store: &dyn Store, path: &str) -> Result<Option<&'static str>, lacuna_store::Error> {
-    for (slash, _) in path.match_indices('/').chain([(0, "")]).collect::<Vec<_>>().into_iter().rev() {
-        let folder = if slash == 0 { "" } else { &path[..=slash] };
+/// Why the shard at `path` may not change, when a table's log or a summary beside it or above says what it holds: a change behind its
+/// back would break it.
+pub(crate) async fn obstacle(
+    store: &dyn Store,
+    path: &str,
+    format: &ShardFormat,
+) -> Result<Option<String>, lacuna_store::Error> {
+    if let Some(table) = table_above(store, path).await? {
+        let why = format!(
+            "it belongs to a {table} table, whose own log would not know of the change: erase it through {table}"
+        );
+        return Ok(Some(why));
+    }
+    let ShardFormat::Parquet = format else { return Ok(None) };
+    Ok(summary_above(store, path).await?.map(|summary| {
+        format!(
+            "{summary} holds its values and offsets, too, and would not know of the change: delete {summary}, which engines do \
+             without or make anew"
+        )
+    }))
+}
+
+/// The folders above `path`, each with its slash, and the store itself, which has no name.
+fn folders_above(path: &str) -> impl Iterator<Item = &str> {
+    path.rmatch_indices('/').map(|(slash, _)| &path[..=slash]).chain([""])
+}
+
+/// The Parquet summary that has the footer of the shard at `path`, too.
+async fn summary_above(store: &dyn Store, path: &str) -> Result<Option<BlobPath>, lacuna_store::Error> {
+    for folder in folders_above(path) {
+        let Ok(summary) = BlobPath::new(format!("{folder}_metadata")) else { continue };
+        match store.head(&summary).await {
+            Ok(info) if info.size > 0 => return Ok(Some(summary)),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind, ErrorKind::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// The table format whose log governs the blob at `path`, when there is one.
+async fn table_above(store: &dyn Store, path: &str) -> Result<Option<&'static str>, lacuna_store::Error> {
+    for folder in folders_above(path) {
         for (log, suffix, name) in
             [("_delta_log/", "", "Delta"), ("metadata/", ".metadata.json", "Iceberg"), (".hoodie/", "", "Hudi")]
         {

@@ -11,12 +11,13 @@ use super::gather::Searched;
 use super::prepared::Prepared;
 use crate::claims::Claims;
 use crate::erase::{Eraser, Erasure, Purged, Target};
+use crate::format::ShardFormat;
 use crate::outcome::{Blocked, Problem, RequestOutcome, Retained};
 use crate::problem::{ShardError, chain};
 use crate::purge::{Begun, LEFTOVERS};
 use crate::receipt::{Receipt, ReceiptShard, ShardState};
 use crate::search::Question;
-use crate::{Action, EraseMode, Error, OnErase, Phase, Request, journal, plan, statement};
+use crate::{Action, EraseMode, Error, OnErase, Phase, Request, Source, journal, plan, statement};
 
 impl Pass<'_> {
     /// Erases what the requests that erase have matched, but for those that were stopped.
@@ -54,22 +55,12 @@ impl Pass<'_> {
                 continue;
             }
             let targets = self.set_apart(prepared, searched);
-            let mut tables = HashMap::new();
+            let mut known = HashMap::new();
             let mut work = Vec::new();
             for target in targets {
-                if let Some(why) = claims.dispute(prepared.source, target.info.path.as_str()) {
-                    searched.block(&target, ShardError::Refused(why));
-                    continue;
-                }
-                match self.table_above(&target, &mut tables).await {
-                    Ok(None) => work.push(target),
-                    Ok(Some(table)) => {
-                        let why = format!(
-                            "it belongs to a {table} table, whose own log would not know of the change: erase it through {table}"
-                        );
-                        searched.block(&target, ShardError::Refused(why));
-                    }
-                    Err(error) => searched.block(&target, ShardError::Store(error)),
+                match self.obstacle(&claims, prepared.source, &target, &mut known).await {
+                    None => work.push(target),
+                    Some(why) => searched.block(&target, why),
                 }
             }
             let question = prepared.erasing(self.engine, self.job, goes_on)?;
@@ -87,6 +78,25 @@ impl Pass<'_> {
             }
             let crate::SourceOutcome { source, hidden, erased, problems, .. } = &searched.outcome;
             tracing::info!(source, hidden, erased, problems = problems.len(), "changed");
+        }
+        Ok(())
+    }
+
+    /// Says what an erasure that is only tried would meet.
+    pub(super) async fn rehearse(&self, searched: &mut [Searched]) -> Result<(), Error> {
+        let claims = Claims::new(self.job.sources.iter().chain(&self.job.others))?;
+        for (prepared, searched) in self.sources.iter().zip(searched) {
+            let tried = std::mem::take(&mut searched.tried);
+            if matches!(prepared.source.on_erase, OnErase::Keep { .. }) {
+                continue;
+            }
+            let mut known = HashMap::new();
+            for target in tried.into_iter().filter(|target| !target.matches.is_empty()) {
+                if let Some(why) = self.obstacle(&claims, prepared.source, &target, &mut known).await {
+                    searched.outcome.problems.push(why.into_problem(target.info.path.as_str()));
+                    target.matches.iter().for_each(|(selector, _)| searched.blocked[selector as usize] = true);
+                }
+            }
         }
         Ok(())
     }
@@ -188,20 +198,28 @@ impl Pass<'_> {
         (target, erasure)
     }
 
-    /// [`plan::table_above`], once for each folder.
-    async fn table_above(
+    /// Why a shard may not change, whatever it holds: another source would do something else, or [`plan::obstacle`], which is looked for
+    /// once for each folder and format.
+    async fn obstacle(
         &self,
+        claims: &Claims,
+        source: &Source,
         target: &Target,
-        known: &mut HashMap<String, Option<&'static str>>,
-    ) -> Result<Option<&'static str>, lacuna_store::Error> {
+        known: &mut HashMap<(String, bool), Option<String>>,
+    ) -> Option<ShardError> {
         let path = target.info.path.as_str();
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-        if let Some(table) = known.get(&folder) {
-            return Ok(*table);
+        if let Some(why) = claims.dispute(source, path) {
+            return Some(ShardError::Refused(why));
         }
-        let table = plan::table_above(self.engine.settings.store.as_ref(), path).await?;
-        known.insert(folder, table);
-        Ok(table)
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+        let key = (folder, matches!(target.format, ShardFormat::Parquet));
+        if let Some(why) = known.get(&key) {
+            return why.clone().map(ShardError::Refused);
+        }
+        match plan::obstacle(self.engine.settings.store.as_ref(), path, &target.format).await {
+            Ok(why) => known.entry(key).or_insert(why).clone().map(ShardError::Refused),
+            Err(error) => Some(ShardError::Store(error)),
+        }
     }
 }
 

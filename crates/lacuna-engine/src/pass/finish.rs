@@ -20,6 +20,7 @@ impl Pass<'_> {
         // Its records are in packages by now; erasures need the room more.
         drop(spool);
         if !self.cancel.is_cancelled() {
+            self.rehearse(&mut searched).await?;
             self.stop(&searched, &mut outcomes);
             self.erase(&mut searched, &outcomes).await?;
         }

@@ -14,7 +14,7 @@ use crate::outcome::{Problem, SourceOutcome};
 use crate::problem::ShardError;
 use crate::receipt::ReceiptShard;
 use crate::spool::Spool;
-use crate::{Error, Outcome};
+use crate::{Error, Outcome, Request};
 
 /// What was found in all sources of a job.
 pub(super) struct Gathered {
@@ -34,6 +34,8 @@ pub(crate) struct Searched {
     pub(super) shards: Vec<Vec<lacuna_export::manifest::Shard>>,
     pub(super) shards_searched: u64,
     pub(super) targets: Vec<Target>,
+    /// Shards that an erasure which is only tried would change.
+    pub(super) tried: Vec<Target>,
     /// Each request's shards for its receipt, by request.
     pub(crate) receipts: Vec<Vec<ReceiptShard>>,
     /// Requests with a shard that could not be changed, by request.
@@ -148,11 +150,17 @@ impl Searched {
                 matched: own.len(),
             });
         }
-        matches.retain(|selector| pass.job.requests[selector as usize].changes());
         // What was searched has a format.
-        if !matches.is_empty()
-            && let Ok(format) = ShardFormat::of(prepared.source, info.path.as_str())
-        {
+        let Ok(format) = ShardFormat::of(prepared.source, info.path.as_str()) else { return };
+        let requests = &pass.job.requests;
+        if requests.iter().any(Request::tries) {
+            let mut target =
+                Target { info: info.clone(), format: format.clone(), rows, matches: matches.clone(), poisoned };
+            target.matches.retain(|selector| requests[selector as usize].tries());
+            self.tried.push(target);
+        }
+        matches.retain(|selector| requests[selector as usize].changes());
+        if !matches.is_empty() {
             self.targets.push(Target { info, format, rows, matches, poisoned });
         }
     }

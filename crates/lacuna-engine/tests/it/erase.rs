@@ -145,17 +145,52 @@ async fn shards_without_rows_stay_or_go_as_mapped() {
 }
 
 #[tokio::test]
-async fn a_table_is_left_to_its_own_log() {
-    for log in ["t/_delta_log/00000000000000000000.json", "t/metadata/v1.metadata.json"] {
+async fn what_a_log_or_a_summary_describes_is_left_as_it_is_and_told_beforehand() {
+    for (file, word) in [
+        ("t/_delta_log/00000000000000000000.json", "Delta table"),
+        ("t/metadata/v1.metadata.json", "Iceberg table"),
+        ("t/_metadata", "delete t/_metadata"),
+        ("t/day=1/_metadata", "delete t/day=1/_metadata"),
+        ("_metadata", "delete _metadata"),
+    ] {
         let world = World::new();
         world.put("t/day=1/a.parquet", parquet(&mixed())).await;
-        world.put(log, "{}").await;
+        world.put(file, "{}").await;
         let before = world.get("t/day=1/a.parquet").await;
-        let outcome = world.run(vec![source("all", "t/**/*.parquet")], vec![erase("e1", "u3")]).await.unwrap();
-        assert!(!outcome.is_complete());
-        assert!(outcome.sources[0].problems[0].reason.contains("table"), "{outcome:?}");
+        let mut logs = source("all", "t/**/*.parquet");
+        let dry = request("e0", "u3", Action::Erase(EraseMode::DryRun));
+        for request in [dry.clone(), erase("e1", "u3")] {
+            let outcome = world.run(vec![logs.clone()], vec![request]).await.unwrap();
+            assert_eq!((outcome.is_complete(), outcome.matched, outcome.sources[0].problems.len()), (false, 3, 1));
+            assert!(outcome.sources[0].problems[0].reason.contains(word), "{outcome:?}");
+        }
+        let nobody = request("e2", "u99", Action::Erase(EraseMode::DryRun));
+        assert!(world.run(vec![logs.clone()], vec![nobody]).await.unwrap().is_complete());
+        assert!(world.run(vec![logs.clone()], vec![find("u3")]).await.unwrap().is_complete());
+        let checked = world.engine().check(&[logs.clone()], &[]).await.remove(0).problems;
+        assert!(checked.len() == 1 && checked[0].reason.contains(word), "{checked:?}");
         assert_eq!(world.get("t/day=1/a.parquet").await, before);
+
+        // What keeps all changes nothing.
+        logs.on_erase = OnErase::Keep { reason: "by law".into() };
+        assert!(world.engine().check(&[logs.clone()], &[]).await[0].problems.is_empty());
+        assert!(world.run(vec![logs], vec![dry]).await.unwrap().is_complete());
     }
+}
+
+#[tokio::test]
+async fn only_a_summary_with_the_shards_footer_is_in_the_way() {
+    let world = World::new();
+    world.put("t/a.parquet", parquet(&mixed())).await;
+    world.put("t/a.ndjson", ndjson(&mixed())).await;
+    world.put("t/_common_metadata", "PAR1").await;
+    world.put("t/_metadata", "").await;
+    world.put("t/other/_metadata", "PAR1").await;
+    let outcome = world.run(vec![source("all", "t/*.*")], vec![erase("e1", "u3")]).await.unwrap();
+    assert!(outcome.is_complete() && outcome.sources[0].erased == 6, "{outcome:?}");
+    world.put("t/_metadata", "PAR1").await;
+    let outcome = world.run(vec![source("all", "t/*.ndjson")], vec![erase("e2", "u4")]).await.unwrap();
+    assert!(outcome.is_complete(), "{outcome:?}");
 }
 
 #[tokio::test]
