@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use lacuna_erase::text::Edit;
 use lacuna_erase::tombstone::{ShardVersion, Tombstone};
 use lacuna_erase::{Change, Copied, Rewritten, Sequential, Survivors};
 use lacuna_scan::{ColumnPath, HeldValue, Limits, Matcher, Matches};
@@ -21,6 +22,7 @@ use crate::format::ShardFormat;
 use crate::hashes::{Hashes, Stretches};
 use crate::hidden::{self, Held};
 use crate::journal::{self, Intent, Kept};
+use crate::lost;
 use crate::origin::{FileAt, Origin};
 use crate::problem::{ShardError, chain};
 use crate::receipt::{OldVersions, ProvedSurvivors, ReceiptShard, ShardState};
@@ -298,14 +300,18 @@ impl Purge<'_> {
         self.check_names(shard)?;
         let before = self.fetch(shard).await?;
         let erased = Arc::new(self.erased(format, tombstone.hidden(), before.clone()).await?);
-        let checked = match self.write(tombstone, format, &erased, &before, false).await {
+        let missed = match format {
+            ShardFormat::Text(_) => lost::columns(self.store.as_ref(), shard).await?,
+            ShardFormat::Parquet | ShardFormat::Arrow => Vec::new(),
+        };
+        let checked = match self.write(tombstone, format, &erased, &before, &missed, false).await {
             // Row groups without a hidden row are looked at only where that is not enough.
             Err(ShardError::Residue { .. }) if matches!(format, ShardFormat::Parquet) => {
-                self.write(tombstone, format, &erased, &before, true).await?
+                self.write(tombstone, format, &erased, &before, &missed, true).await?
             }
             written => written?,
         };
-        let Checked { written, survivors, hashes } = checked;
+        let Checked { written, survivors, hashes, lost } = checked;
         let unchanged = self.unchanged(&written, &before).await?;
         let Written { file, .. } = written;
 
@@ -313,7 +319,8 @@ impl Purge<'_> {
         let is_emptied = rows_after == 0 && self.source.empty_shards == EmptyShards::Delete;
         let after = (!is_emptied).then(|| hashes.after.clone());
         let survivors = ProvedSurvivors::from(survivors);
-        let intent = Intent::new(tombstone, Some(hashes.before.clone()), after, rows_after, Some(survivors))?;
+        let mut intent = Intent::new(tombstone, Some(hashes.before.clone()), after, rows_after, Some(survivors))?;
+        intent.lost = lost.iter().map(ToString::to_string).collect();
         // Much time may have gone by.
         self.ask(tombstone).await?;
         let intended = self.intend(shard, &intent).await?;
@@ -327,24 +334,26 @@ impl Purge<'_> {
         self.finish(Kept { record: intent, info: intended }, tombstone.clone(), etag_after).await
     }
 
-    /// Writes the shard without its rows, and checks what was written. With `sweeps`, parts without a row that goes lose what nothing but
-    /// a row may hold, too.
+    /// Writes the shard without its rows, and checks what was written. Columns that the shard `missed` before were lost by earlier purges.
+    /// With `sweeps`, parts without a row that goes lose what nothing but a row may hold, too.
     async fn write(
         &self,
         tombstone: &Tombstone,
         format: &ShardFormat,
         erased: &Arc<Matcher>,
         before: &FileAt,
+        missed: &[ColumnPath],
         sweeps: bool,
     ) -> Result<Checked, ShardError> {
         let written = self.rewrite(format, tombstone.hidden().clone(), erased, before.clone(), sweeps).await?;
+        let had = written.rewritten.held.iter().chain(missed).cloned().collect();
         // What is written is hashed, and is on its way to the disk, while it is checked.
-        let (survivors, hashes, ()) = futures::try_join!(
-            self.check(tombstone, format, erased, before, &written),
+        let ((survivors, lost), hashes, ()) = futures::try_join!(
+            self.check(tombstone, format, erased, before, &written, had),
             self.hashes(before, &written.file),
             self.settle(&written.file)
         )?;
-        Ok(Checked { written, survivors, hashes })
+        Ok(Checked { written, survivors, hashes, lost })
     }
 
     /// Refuses a shard whose old bytes would live on under another name, where nobody could find them afterwards.
@@ -359,8 +368,8 @@ impl Purge<'_> {
         }
     }
 
-    /// What is left to do once the new bytes are in place, now or after a crash: rows that were hidden meanwhile stay hidden, and
-    /// the old bytes go, but for what a hold keeps of them.
+    /// What is left to do once the new bytes are in place, now or after a crash: what they lost is written down, rows that were hidden
+    /// meanwhile stay hidden, and the old bytes go, but for what a hold keeps of them.
     pub(crate) async fn finish(
         &self,
         intent: Kept<Intent>,
@@ -368,6 +377,9 @@ impl Purge<'_> {
         etag_after: Option<Etag>,
     ) -> Result<Purged, ShardError> {
         let Kept { record: intent, info } = intent;
+        if let Some(etag) = etag_after.as_ref().filter(|_| !intent.lost.is_empty()) {
+            lost::keep(self.store.as_ref(), &tombstone.version().shard, etag, &intent.lost).await?;
+        }
         let after = version_after(&tombstone, etag_after.as_ref(), intent.rows_after);
         let served = hidden::carry(self.store.as_ref(), &tombstone, after, self.source.on_erase.keeps_rows()).await?;
         Ok(self.clear(intent, Some(info), served, tombstone, etag_after).await)
@@ -582,6 +594,7 @@ impl Purge<'_> {
             format: format.clone(),
             hits,
             anonymize: self.anonymized_columns(),
+            required: self.source.mapping.required().cloned().collect(),
             erased: erased.clone(),
             asked: self.question.matcher.clone(),
             sweeps,
@@ -597,7 +610,8 @@ impl Purge<'_> {
         self.source.on_erase.keeps_rows().then(|| fields.map(|field| field.column.clone()).collect())
     }
 
-    /// Checks the new bytes before they take the old ones' place: they hold nobody's rows, and everybody else's.
+    /// Checks the new bytes before they take the old ones' place: they hold nobody's rows, and everybody else's. Also says which of the
+    /// columns that the shard `had` it has lost.
     async fn check(
         &self,
         tombstone: &Tombstone,
@@ -605,13 +619,14 @@ impl Purge<'_> {
         erased: &Arc<Matcher>,
         before: &FileAt,
         written: &Written,
-    ) -> Result<Survivors, ShardError> {
+        had: Arc<[ColumnPath]>,
+    ) -> Result<(Survivors, Vec<ColumnPath>), ShardError> {
         let refuse = |why: String| Err(ShardError::Refused(format!("{why}; the shard was left as it is")));
         let rewritten = &written.rewritten;
         let after = written.file.reopen().and_then(FileAt::new).map_err(ShardError::Temp)?;
         let origin = Origin::File(after.clone());
         let never = CancellationToken::new();
-        let question = Question { reading: Reading::Rewritten, ..self.question.clone() };
+        let question = Question { reading: Reading::Rewritten(had), ..self.question.clone() };
         let answer = search(self.shop, &origin, format, &question, None, None, &never).await?;
         if !answer.matches.is_empty() {
             return refuse("the rewritten shard still has rows of the subject".into());
@@ -634,7 +649,7 @@ impl Purge<'_> {
                 return Err(ShardError::Residue { place: place.clone() });
             }
         }
-        self.survivors(tombstone, format, before, after).await
+        Ok((self.survivors(tombstone, format, before, after).await?, answer.lost))
     }
 
     /// Proves from both files that the other rows stay as they are.
@@ -672,6 +687,8 @@ struct Checked {
     written: Written,
     survivors: Survivors,
     hashes: Hashes,
+    /// Columns of JSON that no record is left of.
+    lost: Vec<ColumnPath>,
 }
 
 /// A shard's new bytes, not in its place yet.
@@ -725,6 +742,8 @@ struct Rewrite {
     format: ShardFormat,
     hits: RoaringTreemap,
     anonymize: Option<Vec<ColumnPath>>,
+    /// Columns of which a rewrite says whether rows that go held them.
+    required: Vec<ColumnPath>,
     /// What the rows that go hold, and what was asked for.
     erased: Arc<Matcher>,
     asked: Arc<Matcher>,
@@ -746,7 +765,8 @@ impl Rewrite {
             }
             ShardFormat::Arrow => lacuna_erase::ipc::rewrite(before, hits, change, &unwanted, limits, &mut out)?,
             ShardFormat::Text(format) => {
-                lacuna_erase::text::rewrite(before, format, hits, change, self.poison_keep, limits, &mut out)?
+                let edit = Edit { change, poison_keep: self.poison_keep, noted: &self.required };
+                lacuna_erase::text::rewrite(before, format, hits, edit, limits, &mut out)?
             }
         };
         out.flush().map_err(ShardError::Temp)?;

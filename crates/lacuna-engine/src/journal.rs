@@ -31,6 +31,9 @@ pub(crate) struct Intent {
     /// What was proved of the rows that stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) survivors: Option<ProvedSurvivors>,
+    /// Columns of JSON that no record is left of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lost: Vec<String>,
     /// Once the bytes are in place, and the store was found to keep older ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) copies: Option<Copies>,
@@ -77,7 +80,7 @@ impl Intent {
         survivors: Option<ProvedSurvivors>,
     ) -> Result<Self, ShardError> {
         let tombstone = BASE64_STANDARD.encode(tombstone.encode()?);
-        Ok(Self { tombstone, sha256_before, sha256_after, rows_after, survivors, copies: None })
+        Ok(Self { tombstone, sha256_before, sha256_after, rows_after, survivors, lost: Vec::new(), copies: None })
     }
 
     /// What the bytes' commit is known by in the store.

@@ -24,6 +24,7 @@ mod hidden;
 mod holds;
 mod job;
 mod journal;
+mod lost;
 mod near;
 mod origin;
 mod outcome;

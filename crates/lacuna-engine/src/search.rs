@@ -11,8 +11,10 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_export::Renderer;
 use lacuna_scan::ipc::{Ahead, IpcSearch, Lookahead};
 use lacuna_scan::parquet::{Footer, ParquetSearch, RowGroupMatches, RowGroupSearch, TAIL_BYTES, footer};
-use lacuna_scan::text::TextSearch;
-use lacuna_scan::{Effort, Found, Limits, Matcher, Matches, Noted, SelectorIndex, Sink, StreamSearch, Summary};
+use lacuna_scan::text::{TextFormat, TextSearch};
+use lacuna_scan::{
+    ColumnPath, Effort, Found, Limits, Matcher, Matches, Noted, SelectorIndex, Sink, StreamSearch, Summary,
+};
 use lacuna_store::{Scratch, Store};
 use parquet::file::metadata::ParquetMetaData;
 use roaring::RoaringTreemap;
@@ -22,6 +24,7 @@ use crate::Reporter;
 use crate::cpu::Cpu;
 use crate::erase::blocking;
 use crate::format::ShardFormat;
+use crate::lost;
 use crate::near::Near;
 use crate::origin::{Budget, Origin};
 use crate::problem::ShardError;
@@ -84,14 +87,14 @@ pub(crate) struct Question {
 }
 
 /// How much of a text shard is read, and what must be in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Reading {
     /// Lines that cannot hold a wanted value stay unread.
     Skim,
     /// An erasure relies on what every line is.
     Whole,
-    /// The same, of a shard that was rewritten: the last record with a mapped column may have gone.
-    Rewritten,
+    /// The same, of a shard that was just rewritten: the last record with any of these columns may have gone.
+    Rewritten(Arc<[ColumnPath]>),
 }
 
 /// What a shard answered.
@@ -111,6 +114,8 @@ pub(crate) struct Answer {
     pub(crate) torn: Noted,
     /// Records that may be somebody's by values in another form than the mapping takes.
     pub(crate) astray: Noted,
+    /// Of the columns that the shard may [have lost](Reading::Rewritten), those that it lacks.
+    pub(crate) lost: Vec<ColumnPath>,
 }
 
 impl Question {
@@ -136,15 +141,7 @@ pub(crate) async fn search(
             let search = IpcSearch::new(question.matcher.clone(), shop.limits).with_ahead(run.ahead().await?);
             run.stream(Box::new(search)).await?.split()
         }
-        ShardFormat::Text(format) => {
-            let search = TextSearch::new(format.clone(), question.matcher.clone(), shop.limits)?;
-            let search = match question.reading {
-                Reading::Skim => search.with_prefilter(),
-                Reading::Whole => search,
-                Reading::Rewritten => search.with_lost_columns(),
-            };
-            run.stream(Box::new(search)).await?.split()
-        }
+        ShardFormat::Text(format) => run.text(format).await?.split(),
     };
     Ok(Answer {
         rows,
@@ -156,6 +153,7 @@ pub(crate) async fn search(
         leftover: None,
         torn: summary.torn,
         astray: summary.astray,
+        lost: summary.lacking,
     })
 }
 
@@ -220,6 +218,7 @@ impl Run<'_> {
             leftover,
             torn: Noted { count: torn.len() as u64, first: torn.iter().min().map(|row| format!("record {}", row + 1)) },
             astray: Noted::default(),
+            lost: Vec::new(),
         })
     }
 
@@ -320,6 +319,24 @@ impl Run<'_> {
             lookahead = self.shop.cpu.run(work).await??;
         }
         Ok(lookahead.finish())
+    }
+
+    /// Searches a text shard; where a column is in no record, again, without those that it had before a purge.
+    async fn text(&self, format: &TextFormat) -> Result<Streamed, ShardError> {
+        let search = || TextSearch::new(format.clone(), self.question.matcher.clone(), self.shop.limits);
+        let first = match &self.question.reading {
+            Reading::Skim => search()?.with_prefilter(),
+            Reading::Whole => search()?,
+            Reading::Rewritten(columns) => search()?.noting_lost(columns),
+        };
+        let searched = self.stream(Box::new(first)).await;
+        let Err(error @ ShardError::Scan(lacuna_scan::Error::MissingKey { .. })) = searched else { return searched };
+        let Origin::Blob(store, info) = self.origin else { return Err(error) };
+        let lost = lost::columns(store.as_ref(), info).await?;
+        if lost.is_empty() {
+            return Err(error);
+        }
+        self.stream(Box::new(search()?.with_lost_columns(&lost))).await
     }
 
     /// Feeds the whole shard to `search`; reads ahead by one window.

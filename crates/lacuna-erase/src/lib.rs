@@ -30,6 +30,8 @@ pub struct Rewritten {
     pub rows_after: u64,
     /// Rows deleted or made anonymous.
     pub rows_changed: u64,
+    /// Of the columns that were to be [noted](text::Edit::noted), those that one of these rows held.
+    pub held: Vec<ColumnPath>,
     /// Long stretches of the new bytes that were copied from the old ones, in their order.
     pub copied: Vec<Copied>,
 }

@@ -12,15 +12,26 @@ mod survivors;
 
 use std::io::Write;
 
-use lacuna_scan::Limits;
 use lacuna_scan::text::blocks::{Blocks, Reader};
-use lacuna_scan::text::{PieceKind, TextFormat};
+use lacuna_scan::text::{PieceKind, TextFormat, holds};
+use lacuna_scan::{ColumnPath, Limits};
 use roaring::RoaringTreemap;
 
 use crate::{Change, Error, ReadAt, Result, Rewritten, Sequential};
 use change::Editor;
 use output::Output;
 pub use survivors::survivors;
+
+/// What becomes of a shard's records.
+#[derive(Clone, Copy, Debug)]
+pub struct Edit<'a> {
+    /// Of those that match.
+    pub change: Change<'a>,
+    /// Whether a record that cannot be read stays as it is, and is no error.
+    pub poison_keep: bool,
+    /// Columns of JSON of which is [told](Rewritten::held) whether a record that matches held them.
+    pub noted: &'a [ColumnPath],
+}
 
 /// Rewrites the shard that `input` holds: `hits` are the rows to change, by the ordinals that
 /// [`TextSearch`](lacuna_scan::text::TextSearch) gave them.
@@ -30,7 +41,7 @@ pub use survivors::survivors;
 /// `null` in JSON, its key stays; in CSV its field is empty (`""` where it is the row's only one, as a blank line is no row;
 /// an error where quotes are ordinary characters).
 ///
-/// A record that cannot be read stays as it is with `poison_keep`, and is an error without. Zstd and lz4 frames keep their
+/// Zstd and lz4 frames keep their
 /// text's length in front where they had it, unless the compressed frame is larger than `page_bytes_max`. Members that tell their
 /// own packed length, as bgzip's, tell the new one.
 ///
@@ -39,11 +50,12 @@ pub fn rewrite(
     input: &dyn ReadAt,
     format: &TextFormat,
     hits: &RoaringTreemap,
-    change: Change<'_>,
-    poison_keep: bool,
+    edit: Edit<'_>,
     limits: &Limits,
     out: &mut (dyn Write + Send),
 ) -> Result<Rewritten> {
+    let Edit { change, poison_keep, noted } = edit;
+    let noted = if matches!(format, TextFormat::Csv(_)) { &[] } else { noted };
     let mut sequential = Sequential::new(input);
     let mut reader = Reader::new(&mut sequential, Blocks::new(format, limits)?.with_joints());
     let mut output = Output::new(input, out, limits);
@@ -61,6 +73,11 @@ pub fn rewrite(
                 continue;
             };
             let is_hit = hits.contains(row);
+            if is_hit {
+                let held = noted.iter().filter(|column| !rewritten.held.contains(column) && holds(bytes, column));
+                let held: Vec<_> = held.cloned().collect();
+                rewritten.held.extend(held);
+            }
             match editor.record(offset, bytes, is_hit, &mut output)? {
                 Ok(()) => {
                     rewritten.rows_before += 1;

@@ -13,6 +13,18 @@ pub struct Mapping {
     pub tenant: TenantRule,
 }
 
+impl Mapping {
+    /// The columns that no shard may lack.
+    pub fn required(&self) -> impl Iterator<Item = &ColumnPath> {
+        let tenant = match &self.tenant {
+            TenantRule::Column(column) => Some(column),
+            TenantRule::Single | TenantRule::Fixed(_) => None,
+        };
+        let fields = self.identifiers.iter().flat_map(IdentifierRule::fields).filter(|field| !field.optional);
+        fields.map(|field| &field.column).chain(tenant)
+    }
+}
+
 /// One way in which a row can be a subject's.
 #[derive(Clone, Debug)]
 pub enum IdentifierRule {

@@ -3,7 +3,7 @@
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 
-use crate::{Effort, Matches, Result, SelectorIndex};
+use crate::{ColumnPath, Effort, Matches, Result, SelectorIndex};
 
 /// A record as its shard holds it.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +90,8 @@ pub struct Summary {
     /// Records that may be somebody's, or a selector's tenant's, by values that lie in another form than a path takes: in an array in
     /// place of a value, say; and how the first could be mapped. They are among the matches only where other values make them so.
     pub astray: Noted,
+    /// Of JSON columns that were asked for, those that no record could be found by.
+    pub lacking: Vec<ColumnPath>,
     /// What it took to find out.
     pub effort: Effort,
 }

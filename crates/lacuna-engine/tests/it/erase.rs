@@ -1,7 +1,6 @@
 use lacuna_engine::{Action, EmptyShards, EraseMode, OldVersions, OnErase, Poison, ShardState};
-use lacuna_scan::IdentifierRule;
 
-use crate::world::{World, erase, find, mixed, ndjson, parquet, receipt, request, source};
+use crate::world::{World, erase, field, find, mixed, ndjson, parquet, receipt, request, source};
 
 #[tokio::test]
 async fn erased_rows_are_gone_and_all_others_stay() {
@@ -69,21 +68,30 @@ async fn an_identifier_that_only_a_dictionary_holds_is_no_success() {
 }
 
 #[tokio::test]
-async fn the_last_record_with_a_column_can_go() {
+async fn a_shard_whose_last_record_with_a_column_went_can_be_searched() {
     let world = World::new();
-    let others = "{\"TenantId\":\"T\",\"event\":\"started\"}\n".repeat(3);
-    world.put("a.ndjson", format!("{others}{}", ndjson(&[("T", "u3", 1)]))).await;
-    let mut events = source("all", "*.ndjson");
-    let outcome = world.run(vec![events.clone()], vec![erase("e1", "u3")]).await.unwrap();
+    let other = |of: &str| format!("{{\"{of}\":\"T\",\"event\":\"started\"}}\n");
+    world.put("a.ndjson", format!("{}{}{}", other("TenantId"), ndjson(&[("T", "u3", 1)]), other("Tenant"))).await;
+    let events = [source("all", "*.ndjson")];
+    let outcome = world.run(events.to_vec(), vec![erase("e1", "u3")]).await.unwrap();
     assert!(outcome.is_complete(), "{outcome:?}");
-    assert_eq!(world.get("a.ndjson").await, others.as_bytes());
+    assert_eq!(world.get("a.ndjson").await, format!("{}{}", other("TenantId"), other("Tenant")).as_bytes());
+    let found = async || world.run(events.to_vec(), vec![find("u4")]).await.unwrap().is_complete();
+    assert!(found().await);
 
-    // From now on no record shows that the column is spelt so.
-    assert!(!world.run(vec![events.clone()], vec![find("u3")]).await.unwrap().is_complete());
-    if let IdentifierRule::One(field) = &mut events.mapping.identifiers[0] {
-        field.optional = true;
-    }
-    assert!(world.run(vec![events], vec![find("u3")]).await.unwrap().is_complete());
+    // What went then stays known when more goes, and only of the columns that were there.
+    let mut by_tenant = events[0].clone();
+    by_tenant.mapping.identifiers = vec![field("event", "id")];
+    let outcome = world.run(vec![by_tenant.clone()], vec![erase("e2", "started")]).await.unwrap();
+    assert!(outcome.is_complete() && outcome.sources[0].erased == 1, "{outcome:?}");
+    assert_eq!(world.get("a.ndjson").await, other("Tenant").as_bytes());
+    assert!(found().await);
+    by_tenant.mapping.identifiers = vec![field("UserID", "id")];
+    assert!(!world.run(vec![by_tenant], vec![find("u4")]).await.unwrap().is_complete());
+
+    // It is known of the version that the purge left, and of no other.
+    world.put("a.ndjson", other("Tenant")).await;
+    assert!(!found().await);
 }
 
 #[tokio::test]

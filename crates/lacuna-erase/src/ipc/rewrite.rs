@@ -61,7 +61,13 @@ pub fn rewrite(
     if hits.max().is_some_and(|last| last >= rows_before) {
         return Err(Error::Unfaithful("a row that is to be changed is not in the shard".into()));
     }
-    Ok(Rewritten { rows_before, rows_after: writer.rows_after, rows_changed: hits.len(), copied: Vec::new() })
+    Ok(Rewritten {
+        rows_before,
+        rows_after: writer.rows_after,
+        rows_changed: hits.len(),
+        held: Vec::new(),
+        copied: Vec::new(),
+    })
 }
 
 /// Which rows of each batch stay, and what is taken from those that do.

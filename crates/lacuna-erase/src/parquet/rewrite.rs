@@ -85,7 +85,13 @@ pub fn rewrite(
     writer.run()?;
     let rows_changed = hits.len();
     let rows_after = if matches!(change, Change::Delete) { footer.rows - rows_changed } else { footer.rows };
-    Ok(Rewritten { rows_before: footer.rows, rows_after, rows_changed, copied: writer.copied.finish() })
+    Ok(Rewritten {
+        rows_before: footer.rows,
+        rows_after,
+        rows_changed,
+        held: Vec::new(),
+        copied: writer.copied.finish(),
+    })
 }
 
 /// What happens to matched rows in each leaf column; `None` where nothing does.

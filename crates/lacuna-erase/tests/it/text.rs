@@ -35,13 +35,17 @@ fn rewrite(
 ) -> Result<(Vec<u8>, Rewritten), Error> {
     let hits: RoaringTreemap = hits.iter().copied().collect();
     let (stored, mut out) = (Bytes::copy_from_slice(stored), Vec::new());
-    let rewritten = text::rewrite(&stored, format, &hits, change, poison_keep, &Limits::default(), &mut out)?;
+    let rewritten = text::rewrite(&stored, format, &hits, edit(change, poison_keep), &Limits::default(), &mut out)?;
     // Whatever is rewritten is proved.
     let after = Bytes::from(out);
     let proved = text::survivors(&stored, &after, format, &hits, change, &Limits::default()).unwrap();
     assert!(proved.rows >= rewritten.rows_after, "broken records count too");
     let out = after.to_vec();
     Ok((out, rewritten))
+}
+
+fn edit(change: Change<'_>, poison_keep: bool) -> text::Edit<'_> {
+    text::Edit { change, poison_keep, noted: &[] }
 }
 
 fn document(records: &str) -> TextFormat {

@@ -29,6 +29,7 @@ pub mod split;
 pub use compression::{Compression, Decompressor, Member, sniff};
 pub use fault::Fault;
 pub use format::{CsvLayout, Quotes, TextFormat};
+pub use presence::holds;
 pub use read::records;
 pub use search::TextSearch;
 pub use split::{Piece, PieceKind, Splitter};

@@ -65,6 +65,21 @@ impl Presence {
         Self { columns, needs, sights }
     }
 
+    /// Takes these columns for seen.
+    pub(super) fn take_for_seen(&mut self, columns: &[ColumnPath]) {
+        for (column, sight) in self.columns.iter().zip(&mut self.sights.0) {
+            if columns.contains(column) {
+                *sight = Sight::Value;
+            }
+        }
+    }
+
+    /// The columns that no record could be found by, in the whole shard.
+    pub(super) fn lacking(&self) -> Vec<ColumnPath> {
+        let sights = self.columns.iter().zip(&self.sights.0);
+        sights.filter(|(column, sight)| sight.of(column).is_err()).map(|(column, _)| column.clone()).collect()
+    }
+
     /// What is known so far, for a task to go on with.
     pub(super) fn sights(&self) -> Sights {
         if self.is_met_by(&self.sights) { Sights::default() } else { self.sights.clone() }
@@ -137,6 +152,11 @@ impl Sight {
             Self::Obstacle(Found::Scalar) => wrong("in no record: on the way lies a value that holds no others"),
         })
     }
+}
+
+/// Whether a record of JSON holds what may be an identifier where `column` leads.
+pub fn holds(record: &[u8], column: &ColumnPath) -> bool {
+    look(record, skip_blanks(record, 0), column.steps()).is_ok_and(|(sight, _)| sight == Sight::Value)
 }
 
 /// In which form a record holds wanted values where `column` leads, if not in the one that it takes; and what to map.

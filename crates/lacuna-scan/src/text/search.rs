@@ -36,6 +36,7 @@ pub struct TextSearch {
     scan: Scan,
     /// Of the CSV row that was found last.
     values: Vec<String>,
+    notes_lost: bool,
     summary: Summary,
 }
 
@@ -63,6 +64,7 @@ impl TextSearch {
                 tools: Mutex::default(),
             },
             values: Vec::new(),
+            notes_lost: false,
             summary: Summary::default(),
         })
     }
@@ -77,10 +79,21 @@ impl TextSearch {
         self
     }
 
-    /// Lets JSON lack mapped columns: for a shard that had them, and lost records since.
+    /// Lets JSON lack these columns: a shard that had them has lost records since.
     #[must_use]
-    pub fn with_lost_columns(mut self) -> Self {
-        self.scan.presence = Presence::default();
+    pub fn with_lost_columns(mut self, columns: &[ColumnPath]) -> Self {
+        self.scan.presence.take_for_seen(columns);
+        self
+    }
+
+    /// Lets JSON lack any column, and [says](Summary::lacking) which of these it lacks: a shard that had them has just lost records.
+    #[must_use]
+    pub fn noting_lost(mut self, columns: &[ColumnPath]) -> Self {
+        if !matches!(self.scan.format, TextFormat::Csv(_)) {
+            let needs: Vec<_> = columns.iter().map(|column| vec![vec![column]]).collect();
+            self.scan.presence = Presence::new(&needs);
+        }
+        self.notes_lost = true;
         self
     }
 
@@ -149,7 +162,11 @@ impl StreamSearch for TextSearch {
     fn finish(&mut self, sink: &mut dyn Sink) -> Result<Summary> {
         self.blocks.end();
         self.advance(sink)?;
-        self.scan.presence.check()?;
+        if self.notes_lost {
+            self.summary.lacking = self.scan.presence.lacking();
+        } else {
+            self.scan.presence.check()?;
+        }
         self.summary.effort.bytes_decompressed = self.blocks.text_bytes();
         Ok(std::mem::take(&mut self.summary))
     }

@@ -9,7 +9,7 @@ use lacuna_scan::text::TextFormat::Ndjson;
 use proptest::prelude::*;
 use roaring::RoaringTreemap;
 
-use super::{anonymize, delete, rewrite};
+use super::{anonymize, delete, edit, rewrite};
 
 #[test]
 fn oddities_stay() {
@@ -76,7 +76,8 @@ fn errors_of_both_ends_are_passed_on() {
         }
     }
     let (none, limits) = (RoaringTreemap::new(), Limits::default());
-    let result = text::rewrite(&Bytes::from_static(b"{}\n"), &Ndjson, &none, Change::Delete, false, &limits, &mut Full);
+    let result =
+        text::rewrite(&Bytes::from_static(b"{}\n"), &Ndjson, &none, edit(Change::Delete, false), &limits, &mut Full);
     assert!(matches!(result, Err(Error::Io(_))), "{result:?}");
     let mut gzip = super::gzip(b"{}\n");
     gzip.pop();

@@ -47,7 +47,7 @@ fn run(mut search: TextSearch, text: &[u8]) -> (Answer, u64) {
 fn both(matcher: &Arc<Matcher>, lines: &[String]) -> [(Answer, u64); 2] {
     let text = "{\"id\":\"nobody\"}\n".repeat(BEGIN) + &lines.join("\n");
     let search =
-        || TextSearch::new(TextFormat::Ndjson, Arc::clone(matcher), Limits::default()).unwrap().with_lost_columns();
+        || TextSearch::new(TextFormat::Ndjson, Arc::clone(matcher), Limits::default()).unwrap().noting_lost(&[]);
     [run(search(), text.as_bytes()), run(search().with_prefilter(), text.as_bytes())]
 }
 
@@ -218,7 +218,7 @@ fn a_line_that_is_no_whole_object_is_noticed() {
 #[test]
 fn what_is_wrong_at_a_shards_begin_is_noticed() {
     let search = TextSearch::new(TextFormat::Ndjson, matcher(&[("id", UUID)]), Limits::default()).unwrap();
-    let (answer, _) = run(search.with_lost_columns().with_prefilter(), b"{'id': 'single quotes'}\n{\"id\":\"x\"}\n");
+    let (answer, _) = run(search.noting_lost(&[]).with_prefilter(), b"{'id': 'single quotes'}\n{\"id\":\"x\"}\n");
     assert_eq!((answer.rows, answer.poisoned), (1, 1));
 }
 

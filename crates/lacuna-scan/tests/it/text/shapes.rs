@@ -40,7 +40,7 @@ fn matcher(tenant: bool) -> Arc<Matcher> {
 }
 
 fn search(matcher: &Arc<Matcher>, text: &[u8]) -> Result<Answer, Error> {
-    let mut search = TextSearch::new(TextFormat::Ndjson, Arc::clone(matcher), Limits::default())?.with_lost_columns();
+    let mut search = TextSearch::new(TextFormat::Ndjson, Arc::clone(matcher), Limits::default())?.noting_lost(&[]);
     let mut sink = Collected(Vec::new());
     search.feed(Bytes::copy_from_slice(text), &mut sink)?;
     Ok(Answer::new(search.finish(&mut sink)?, sink))
