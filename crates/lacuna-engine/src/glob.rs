@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::OnceLock;
 
 use futures::StreamExt as _;
 use globset::{GlobBuilder, GlobMatcher};
@@ -9,18 +10,25 @@ use lacuna_store::{Extent, Gap, Store};
 
 use crate::plan::OWN_PREFIX;
 
-/// A glob over the paths within a store: `*` stays within a folder, `**` crosses folders.
+/// A glob over the paths within a store: `*` stays within a folder, `**` crosses folders. Its matchers are made when they are needed: many
+/// are not, and to make them takes longer than to search a small shard.
 #[derive(Clone, Debug)]
 pub(crate) struct Glob {
-    paths: GlobMatcher,
+    pattern: globset::Glob,
+    paths: OnceLock<GlobMatcher>,
     /// Match the folders on the way to any path; none, when the glob cannot be cut at its slashes.
-    folders: Option<Vec<GlobMatcher>>,
+    folders: OnceLock<Option<Vec<GlobMatcher>>>,
+}
+
+/// What is wrong with a glob over the paths within a store, if anything is.
+pub fn glob_fault(pattern: &str) -> Option<String> {
+    parsed(pattern).err().map(|error| error.kind().to_string())
 }
 
 impl Glob {
     pub(crate) fn new(pattern: &str) -> Result<Self, String> {
-        let paths = compiled(pattern).map_err(|error| format!("`{pattern}` is no glob: {}", error.kind()))?;
-        Ok(Self { paths, folders: folders(pattern) })
+        let pattern = parsed(pattern).map_err(|error| format!("`{pattern}` is no glob: {}", error.kind()))?;
+        Ok(Self { pattern, paths: OnceLock::new(), folders: OnceLock::new() })
     }
 
     /// Whether it names this path. It names nothing that is Lacuna's own.
@@ -29,14 +37,16 @@ impl Glob {
     }
 
     fn names_bytes(&self, path: &[u8]) -> bool {
-        !is_own(path) && self.paths.is_match(OsStr::from_bytes(path))
+        let paths = || self.paths.get_or_init(|| self.pattern.compile_matcher());
+        !is_own(path) && paths().is_match(OsStr::from_bytes(path))
     }
 
     /// Whether it may name a path below `folder`, which has no slash at its end. It may be said to where it does not.
     pub(crate) fn reaches_into(&self, folder: &[u8]) -> bool {
         let is_reached =
             |folders: &Vec<GlobMatcher>| folders.iter().any(|glob| glob.is_match(OsStr::from_bytes(folder)));
-        !is_own(folder) && (folder.is_empty() || self.folders.as_ref().is_none_or(is_reached))
+        let folders = || self.folders.get_or_init(|| folders(self.pattern.glob()));
+        !is_own(folder) && (folder.is_empty() || folders().as_ref().is_none_or(is_reached))
     }
 
     /// Whether what a listing of `store` cannot tell of may be a path that it names. A symbolic link is none where all that
@@ -87,15 +97,15 @@ fn is_own(path: &[u8]) -> bool {
     path.starts_with(OWN_PREFIX.as_bytes()) || path == OWN_PREFIX.trim_end_matches('/').as_bytes()
 }
 
-fn compiled(pattern: &str) -> Result<GlobMatcher, globset::Error> {
-    Ok(GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build()?.compile_matcher())
+fn parsed(pattern: &str) -> Result<globset::Glob, globset::Error> {
+    GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build()
 }
 
 /// What matches the folders above the paths that `pattern` names; none when a slash stands within braces or brackets.
 fn folders(pattern: &str) -> Option<Vec<GlobMatcher>> {
     let ends = pattern.match_indices('/').map(|(slash, _)| slash);
     let all = (pattern == "**" || pattern.ends_with("/**")).then_some(pattern.len());
-    ends.chain(all).map(|end| compiled(&pattern[..end]).ok()).collect()
+    ends.chain(all).map(|end| parsed(&pattern[..end]).ok().map(|folder| folder.compile_matcher())).collect()
 }
 
 #[cfg(test)]

@@ -220,6 +220,11 @@ impl Request {
 }
 
 impl Source {
+    /// Whether the blob at this path of the store is a shard of it.
+    pub fn has_shard(&self, path: &str) -> bool {
+        Glob::new(&self.shards).is_ok_and(|glob| glob.names(path))
+    }
+
     /// Whether any shard of it may lie below this folder of the store; the store itself is the folder without a name. It may be said to
     /// where none can.
     pub fn reaches_into(&self, folder: &str) -> bool {

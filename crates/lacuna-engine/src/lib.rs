@@ -50,6 +50,7 @@ pub use cat::Shown;
 pub use check::SourceCheck;
 pub use engine::{Engine, Error, Settings};
 pub use expiry::PackageEnd;
+pub use glob::glob_fault;
 pub use holds::{Holds, HoldsError, NoHolds, NoLedger};
 pub use job::{
     Action, EmptyShards, EraseLimits, EraseMode, ExportOptions, FormatChoice, Job, OnErase, Poison, Reach, Request,

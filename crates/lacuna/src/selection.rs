@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use globset::{GlobBuilder, GlobMatcher};
 use lacuna_engine::Source;
 use lacuna_scan::{Identifier, Selector, TenantId, TenantRule};
 
@@ -10,11 +9,6 @@ use crate::args::Who;
 use crate::failure::{Failure, Result};
 use crate::nearest::hint;
 use crate::subjects;
-
-/// Compiles a source's glob: `*` stays within a path segment, `**` does not.
-pub(crate) fn glob(text: &str) -> std::result::Result<GlobMatcher, globset::Error> {
-    Ok(GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build()?.compile_matcher())
-}
 
 /// The sources of these names, in the configuration's order; all of them when none is named.
 pub(crate) fn sources(all: &[Source], names: &[String]) -> Result<Vec<Source>> {
@@ -100,19 +94,5 @@ fn check_tenant(sources: &[Source], tenant: Option<&TenantId>) -> Result<()> {
                 _ => Ok(()),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stays_within_a_segment() {
-        let within = glob("a/*.parquet").unwrap();
-        assert!(within.is_match("a/x.parquet") && !within.is_match("a/b/x.parquet"));
-        let across = glob("a/**/*.parquet").unwrap();
-        assert!(across.is_match("a/x.parquet") && across.is_match("a/b/c/x.parquet"));
-        assert!(glob("a/[").is_err());
     }
 }

@@ -77,7 +77,7 @@ fn source(args: &CatArgs, config: &Config) -> Result<Source> {
         let mut named = selection::sources(&config.sources, std::slice::from_ref(name))?;
         return named.pop().ok_or_else(|| Failure::usage(format!("there is no source `{name}`")));
     }
-    let matches = |source: &&Source| selection::glob(&source.shards).is_ok_and(|glob| glob.is_match(&args.shard));
+    let matches = |source: &&Source| source.has_shard(&args.shard);
     config.sources.iter().find(matches).cloned().ok_or_else(|| {
         Failure::usage("the shard belongs to no source").advice("Say with --source NAME what the shard is like.")
     })

@@ -160,8 +160,8 @@ fn glob(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<String> {
         entry.wrong("names no path within the store: leave away `.`, `..` and empty parts between slashes", problems);
         return None;
     }
-    if let Err(error) = crate::selection::glob(text) {
-        entry.wrong(format!("is no valid glob: {}", error.kind()), problems);
+    if let Some(fault) = lacuna_engine::glob_fault(text) {
+        entry.wrong(format!("is no valid glob: {fault}"), problems);
         return None;
     }
     Some(text.to_owned())
