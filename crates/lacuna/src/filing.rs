@@ -64,7 +64,7 @@ impl Wish {
         is_json: bool,
         cancel: &CancellationToken,
     ) -> Result<ExitCode> {
-        let desk = Desk::open(config, following.name.as_deref(), !self.kind.erases()).await?;
+        let desk = Desk::open(config, following.name.as_deref()).await?;
         let mut filed = self.file(&desk, &following.filing, selectors).await?;
         let mut code = ExitCode::Done;
         if !following.detach {

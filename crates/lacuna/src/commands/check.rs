@@ -101,7 +101,7 @@ async fn check_ledger(config: &Config, findings: &mut Findings) {
         }
         return;
     }
-    match desk::open(config).await {
+    match desk::make(config).await {
         Ok((ledger, _)) => {
             ledger.close().await;
             findings.notes.push("the ledger opens".to_owned());

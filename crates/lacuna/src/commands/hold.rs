@@ -49,7 +49,7 @@ async fn set(args: &HoldSetArgs) -> Result<ExitCode> {
         review: args.review,
         exports: args.exports,
     };
-    let desk = Desk::open(&config, args.acting.name.as_deref(), true).await?;
+    let desk = Desk::open(&config, args.acting.name.as_deref()).await?;
     let actor = desk.actor(&[Role::Operator, Role::Approver])?;
     let hold = desk.ledger.set_hold(new, &actor, OffsetDateTime::now_utc()).await;
     desk.ledger.close().await;
@@ -58,7 +58,7 @@ async fn set(args: &HoldSetArgs) -> Result<ExitCode> {
 
 async fn lift(args: &HoldLiftArgs) -> Result<ExitCode> {
     let config = Config::load(&args.acting.config)?;
-    let desk = Desk::open(&config, args.acting.name.as_deref(), true).await?;
+    let desk = Desk::open(&config, args.acting.name.as_deref()).await?;
     let actor = desk.actor(&[Role::Approver])?;
     let holds = desk.ledger.holds(&HoldFilter { lifted: true, review_by: None }).await?;
     let Some(id) = holds.iter().map(|hold| hold.id).find(|id| id.to_string() == args.id) else {

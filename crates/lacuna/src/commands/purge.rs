@@ -22,7 +22,7 @@ pub(super) async fn run(args: &PurgeArgs) -> Result<ExitCode> {
     let mut settings = settings(&config, &args.resources, store, epochs);
     let key = signing::find_or_make(&config, &environment)?;
     let ledger = match config.ledger {
-        Some(_) => Some(desk::open_existing(&config).await?.0),
+        Some(_) => Some(desk::open(&config).await?.0),
         None => None,
     };
     settings.holds = match &ledger {

@@ -26,15 +26,14 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// Opens the ledger of `config` for the account `name`; for the system's user when absent. What erases does not make a ledger in the
-    /// place of one that was lost.
-    pub(crate) async fn open(config: &Config, name: Option<&str>, makes: bool) -> Result<Self> {
+    /// [Opens](open) the ledger of `config` for the account `name`; for the system's user when absent.
+    pub(crate) async fn open(config: &Config, name: Option<&str>) -> Result<Self> {
         let name = match name {
             Some(name) if name.trim().is_empty() => return Err(Failure::usage("--as gives no name")),
             Some(name) => name.to_owned(),
             None => system_user(&environment)?,
         };
-        let (ledger, roles) = open_or_make(config, makes).await?;
+        let (ledger, roles) = open(config).await?;
         Ok(Self { ledger, name, roles })
     }
 
@@ -52,18 +51,18 @@ impl Desk {
     }
 }
 
-/// Where receipts lie in a store.
-const RECEIPTS: &str = "_lacuna/receipts/";
+/// Where receipts and tombstones lie in a store.
+const ERASED: [&str; 2] = ["_lacuna/receipts/", "_lacuna/tombstones/"];
 
-/// Opens the ledger of `config`, and makes it where there is none; with it, who may act.
+/// Opens the ledger of `config`; with it, who may act. Makes the ledger where there is none, but not beside logs that were erased from
+/// before: it would know no hold, and everything that is opened after it would take it for the one that was lost.
 pub(crate) async fn open(config: &Config) -> Result<(Ledger, Option<Roles>)> {
-    open_or_make(config, true).await
+    open_or_make(config, false).await
 }
 
-/// The same where records will leave the bytes: a ledger that was just made knows no hold, and where there are receipts already, what the
-/// one before knew is lost.
-pub(crate) async fn open_existing(config: &Config) -> Result<(Ledger, Option<Roles>)> {
-    open_or_make(config, false).await
+/// The same, making it in any case.
+pub(crate) async fn make(config: &Config) -> Result<(Ledger, Option<Roles>)> {
+    open_or_make(config, true).await
 }
 
 async fn open_or_make(config: &Config, makes: bool) -> Result<(Ledger, Option<Roles>)> {
@@ -76,10 +75,8 @@ async fn open_or_make(config: &Config, makes: bool) -> Result<(Ledger, Option<Ro
         LedgerUrl::Secret(secret) => secret.resolve_text(&environment)?.expose().clone(),
     };
     let missing = lacuna_ledger::sqlite_file(&url).filter(|file| !file.exists());
-    // Beside logs that nobody erased from before, there never was one.
-    if let (Some(file), false) = (missing, makes)
-        && has_receipts(config).await?
-    {
+    let is_lost = missing.is_some() && was_erased_from(config).await?;
+    if let (Some(file), true, false) = (missing, is_lost, makes) {
         return Err(Failure::usage(format!(
             "there is no ledger at {}, and an empty one knows no hold",
             file.display()
@@ -89,18 +86,24 @@ async fn open_or_make(config: &Config, makes: bool) -> Result<(Ledger, Option<Ro
         ));
     }
     let keys = keys::read(config, settings, &url, &environment)?;
-    let made = missing.map(|file| format!("Made a ledger, as there was none: {}.", file.display()));
+    let lost =
+        if is_lost { " If there was one before, its requests and holds are lost: set the holds again." } else { "" };
+    let made = missing.map(|file| format!("Made a ledger, as there was none: {}.{lost}", file.display()));
     let ledger = Ledger::open(&LedgerConfig { url, keys, policy: settings.policy.clone() }).await?;
     made.inspect(|made| crate::output::note(made));
     Ok((ledger, settings.roles.clone()))
 }
 
-/// Whether anything was erased or exported from the store before.
-async fn has_receipts(config: &Config) -> Result<bool> {
+/// Whether anything was hidden in the store, or erased from it.
+async fn was_erased_from(config: &Config) -> Result<bool> {
     let store = stores::open(&config.store, &environment)?;
-    let first = store.list(RECEIPTS).try_next().await;
-    let failed = |error| Failure::other("the receipts beside the logs cannot be listed").because(&error);
-    Ok(first.map_err(failed)?.is_some())
+    let failed = |error| Failure::other("what was erased from the logs before cannot be listed").because(&error);
+    for folder in ERASED {
+        if store.list(folder).try_next().await.map_err(failed)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The name that the system knows whoever runs this by.

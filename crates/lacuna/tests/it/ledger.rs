@@ -355,13 +355,16 @@ fn a_ledger_that_is_lost_is_not_taken_for_one_without_holds() {
     assert!(first.ends(0).stderr.contains("Made a ledger, as there was none"), "{}", first.stderr);
     home.run(&["worker", "--once"]).ends(0);
     std::fs::remove_file(home.path("lacuna-ledger.db")).unwrap();
-    for args in [&["purge"][..], &erase] {
+    let hold = ["hold", "set", "--source", "activity", "--reason", "r", "--legal-basis", "b"];
+    let [worker, sweep] = [["worker", "--once"], ["sweep", "--json"]];
+    let looks = [["request", "list"], ["hold", "list"], ["ledger", "verify"]];
+    for args in [&["purge"][..], &erase, &hold, &worker, &sweep, &looks[0], &looks[1], &looks[2]] {
         let ran = home.run(args);
         assert!(ran.ends(2).stderr.contains("lacuna-ledger.db, and an empty one knows no hold"), "{}", ran.stderr);
         assert!(!home.path("lacuna-ledger.db").exists(), "{args:?}");
     }
     let made = home.run(&["check"]);
-    assert!(made.ends(0).stderr.contains("Made a ledger, as there was none"), "{}", made.stderr);
+    assert!(made.ends(0).stderr.contains("its requests and holds are lost"), "{}", made.stderr);
     let purged = home.run(&["purge"]);
     assert_eq!(
         (purged.ends(0).stdout.as_str(), purged.stderr.contains("Made a ledger")),

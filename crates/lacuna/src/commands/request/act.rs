@@ -39,7 +39,7 @@ pub(super) async fn run(args: &OneArgs, roles: &[Role], act: Act) -> Result<Exit
 async fn run_with(args: &OneArgs, roles: &[Role], act: impl FnOnce(State) -> Act) -> Result<ExitCode> {
     let id = super::id(&args.id)?;
     let config = Config::load(&args.acting.config)?;
-    let desk = Desk::open(&config, args.acting.name.as_deref(), true).await?;
+    let desk = Desk::open(&config, args.acting.name.as_deref()).await?;
     let actor = desk.actor(roles)?;
     let state = desk.ledger.request(id).await?.state;
     let now = OffsetDateTime::now_utc();

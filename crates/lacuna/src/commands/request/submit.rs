@@ -15,7 +15,7 @@ pub(super) async fn run(args: &SubmitArgs) -> Result<ExitCode> {
     check_exportable(kind, &config)?;
     let sources = selection::sources(&config.sources, &args.source)?;
     let selectors = selection::selectors(&sources, &args.who)?;
-    let desk = Desk::open(&config, args.acting.name.as_deref(), true).await?;
+    let desk = Desk::open(&config, args.acting.name.as_deref()).await?;
     let wish = Wish { kind, sources: named(&sources, &args.source), format: args.format.into(), now: args.now };
     let filed = wish.file(&desk, &args.filing, &selectors).await;
     desk.ledger.close().await;
