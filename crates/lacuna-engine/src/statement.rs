@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use lacuna_erase::tombstone;
+use lacuna_scan::Selector;
 use lacuna_store::{BlobPath, Content, ErrorKind, NewBlob, Store};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -82,8 +83,16 @@ impl Statement {
 /// Whether a receipt, or a record of what was begun, is of the same person and tenant as a request. One that knows no person is of whoever
 /// asks.
 pub(crate) fn is_of(receipt: &Receipt, request: &Request, key: &SigningKey) -> bool {
-    let subject = || seal::subject_hash(key, &request.selector.identifiers);
-    receipt.subject.is_empty() || (receipt.tenant == request.selector.tenant && receipt.subject == subject())
+    receipt.is_of(&request.selector, key)
+}
+
+impl Receipt {
+    /// Whether it is of this person, in this tenant, as whoever has the key that signed it can tell. One that knows no person is of
+    /// whoever asks.
+    pub fn is_of(&self, selector: &Selector, key: &SigningKey) -> bool {
+        let subject = || seal::subject_hash(key, &selector.identifiers);
+        self.subject.is_empty() || (self.tenant == selector.tenant && self.subject == subject())
+    }
 }
 
 /// What is said to whoever gives an id that another erasure has.

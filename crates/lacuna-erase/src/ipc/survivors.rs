@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray as _, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
@@ -212,6 +212,12 @@ fn has_union(data_type: &DataType) -> bool {
 /// Hashes the values, as they compare.
 fn update(hash: &mut Xxh3, array: &ArrayRef) -> Result<()> {
     hash.update(&(array.len() as u64).to_le_bytes());
+    // Out of their dictionary: the converter would take all of that for each batch.
+    let unpacked = match array.as_any_dictionary_opt() {
+        Some(array) => Some(take(array.values(), array.keys(), None).map_err(Error::Arrow)?),
+        None => None,
+    };
+    let array = unpacked.as_ref().unwrap_or(array);
     let field = SortField::new(array.data_type().clone());
     if !RowConverter::supports_fields(std::slice::from_ref(&field)) {
         // A type without an order is hashed as it is shown.

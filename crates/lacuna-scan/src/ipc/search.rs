@@ -22,7 +22,8 @@ use crate::{
 
 /// Rows that are looked at in one go: bounds what hits take.
 const ROWS: usize = 1 << 19;
-/// Plain bytes of the batches that are searched at a time.
+/// Plain bytes of the batches that are searched at a time, and of the dictionaries that they keep: a batch keeps those that stood when it
+/// was read, and each addition to one makes another.
 const BYTES: u64 = 64 << 20;
 
 /// Searches an Arrow IPC file or stream, told apart by content.
@@ -113,6 +114,7 @@ impl IpcSearch {
                     if let Some(plan) = &mut self.plan {
                         plan.learn(&self.matcher, &values, self.reader.is_file())?;
                     }
+                    bytes += values.values.get_buffer_memory_size() as u64;
                 }
                 Event::Rows(_, rows) => {
                     bytes += rows.plain_bytes;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
 use lacuna_engine::{Action, Engine, Receipt, ReceiptSource, ShardStanding, ShardState, Standing, verify};
-use lacuna_scan::Epochs;
+use lacuna_scan::{Epochs, Selector};
 use lacuna_store::{BlobPath, Store};
 use serde::Serialize;
 use serde_json::json;
@@ -61,7 +61,7 @@ async fn check_receipt(target: &Target, key: &VerifyingKey, args: &VerifyArgs) -
             let store = stores::open(&config.store, &environment)?;
             let engine = Engine::new(settings(&config, &Resources::default(), store, Epochs::default()))?;
             let standings = engine.against(&receipt).await;
-            let again = if asks { Some(look_again(&receipt, &standings, args, &config).await?) } else { None };
+            let again = if asks { Some(look_again(&receipt, &standings, key, args, &config).await?) } else { None };
             (Some(standings), again)
         }
     };
@@ -71,6 +71,7 @@ async fn check_receipt(target: &Target, key: &VerifyingKey, args: &VerifyArgs) -
             document["shards"] = json!(standings);
             document["matched"] = json!(again.as_ref().map(|again| again.back));
             document["searched"] = json!(again.as_ref().map(|again| &again.searched));
+            document["subject_checked"] = json!(again.as_ref().map(|again| again.is_checked));
             document["kept"] = json!(kept(&receipt));
         }
         output::print_json(&document)?;
@@ -85,6 +86,8 @@ async fn check_receipt(target: &Target, key: &VerifyingKey, args: &VerifyArgs) -
 /// What a search for the person came to now.
 #[derive(Debug, Default)]
 struct Again {
+    /// Whether the identifiers are known to be those of the receipt: only the key that signed it tells.
+    is_checked: bool,
     /// The sources that were searched.
     searched: Vec<String>,
     /// Those of them that erase and map none of the kinds that were given.
@@ -124,6 +127,7 @@ fn kept(receipt: &Receipt) -> Vec<Kept<'_>> {
 async fn look_again(
     receipt: &Receipt,
     standings: &[ShardStanding],
+    key: &VerifyingKey,
     args: &VerifyArgs,
     config: &Config,
 ) -> Result<Again> {
@@ -141,10 +145,11 @@ async fn look_again(
         json: args.json,
     };
     let session = Session::open(&run, config, || Ok(None), Signs::No)?.quiet(true);
+    let is_checked = check_subject(receipt, &session.selectors, key, config)?;
     let ran = session.run(None, Action::Discover, &interrupt::watch()).await?;
     let is_as_stated = |shard: &str| standings.iter().any(|standing| standing.shard == shard && is_as_stated(standing));
     let kept: HashSet<_> = kept(receipt).iter().map(|kept| (kept.shard, kept.records)).collect();
-    let mut again = Again { is_complete: ran.outcome.is_complete(), ..Again::default() };
+    let mut again = Again { is_checked, is_complete: ran.outcome.is_complete(), ..Again::default() };
     for source in &ran.outcome.sources {
         let list = if source.searched { &mut again.searched } else { &mut again.unmapped };
         list.push(source.source.clone());
@@ -158,6 +163,22 @@ async fn look_again(
         }
     }
     Ok(again)
+}
+
+/// Refuses identifiers that are not the receipt's: what is found by them says nothing of its person. Says whether that could be told.
+fn check_subject(receipt: &Receipt, selectors: &[Selector], key: &VerifyingKey, config: &Config) -> Result<bool> {
+    let wrong =
+        |what: &str| Failure::usage(format!("the receipt is of {what}")).advice("Give what its erasure began with.");
+    if selectors.iter().any(|selector| selector.tenant != receipt.tenant) {
+        return Err(wrong("another tenant"));
+    }
+    let Some(signing) = signing::find(config, &environment)?.filter(|signing| signing.verifying_key() == *key) else {
+        return Ok(false);
+    };
+    match selectors.iter().all(|selector| receipt.is_of(selector, &signing)) {
+        true => Ok(true),
+        false => Err(wrong("a person with other identifiers")),
+    }
 }
 
 fn is_as_stated(standing: &ShardStanding) -> bool {
@@ -216,6 +237,11 @@ fn found(again: &Again, receipt: &Receipt) -> String {
             0 => writeln!(text, "The person is in no record that shows there{but}."),
             back => writeln!(text, "The person is in {} there again.", counted(back, "record")),
         };
+    }
+    if !again.is_checked && !again.searched.is_empty() {
+        text.push_str(
+            "Whether the receipt is of the same person was not checked: that takes the key that signed it.\n",
+        );
     }
     if again.problems > 0 {
         let problems = counted(again.problems as u64, "shard");

@@ -1,6 +1,6 @@
 //! `[store]` and `[export]`: where shards are, and where packages go.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::document::{Entry, Problems, Table};
 use super::secret::SecretRef;
@@ -86,14 +86,18 @@ impl StoreConfig {
     }
 }
 
-/// Where a path leads, as far as it is there.
+/// Where a path leads: through links as far as it is there, and from then on by its words alone, as folders that will be made.
 fn resolved(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let there = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
-    match there {
-        Some((above, there)) => path.strip_prefix(above).map_or_else(|_| path.clone(), |rest| there.join(rest)),
-        None => path,
+    let mut leads = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => _ = leads.pop(),
+            part => leads.push(part),
+        }
+        leads = leads.canonicalize().unwrap_or(leads);
     }
+    leads
 }
 
 const CREDENTIALS: [(&str, Credential); 6] = [
@@ -267,6 +271,25 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_within_another_is_known_whatever_it_is_called() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(home.path().join("logs/a")).unwrap();
+        std::os::unix::fs::symlink("logs/a", home.path().join("link")).unwrap();
+        let local = |path: &str| StoreConfig::Local { root: home.path().join(path) };
+        for (path, folder) in [
+            ("logs", Some("")),
+            ("logs/./b//c", Some("b/c")),
+            ("link/b", Some("a/b")),
+            ("link/../b", Some("b")),
+            ("new/../logs/b", Some("b")),
+            ("logs/new/../../b", None),
+            ("link/../../b", None),
+        ] {
+            assert_eq!(local(path).folder_in(&local("logs")).as_deref(), folder, "{path}");
+        }
+    }
 
     #[test]
     fn addresses() {
