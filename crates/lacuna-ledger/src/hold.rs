@@ -241,6 +241,25 @@ impl Ledger {
         Ok(applying.on(request.id, &request.sources))
     }
 
+    /// The holds that would apply to a request about all sources for this person in this tenant.
+    pub async fn holds_about(&self, tenant: Option<&str>, subject: &Subject) -> Result<Vec<Hold>> {
+        let hashes = self.keys().identifier_hashes(subject);
+        let mut tx = self.read().await?;
+        let mut holds = Applying::to(&mut tx, &[]).await?.sources;
+        for chunk in hashes.chunks(IDS_MAX) {
+            let sql = format!(
+                "SELECT DISTINCT hold.* FROM held JOIN hold ON hold.id = held.hold
+                    WHERE held.hash IN {} AND hold.lifted_at IS NULL ORDER BY hold.id",
+                group(0, chunk.len())
+            );
+            let rows = tx.rows(sql, chunk.iter().flat_map(|hash| args![hash.as_slice()]).collect()).await?;
+            let on_person = rows.iter().map(Hold::read).collect::<Result<Vec<_>>>()?;
+            holds
+                .extend(on_person.into_iter().filter(|hold| hold.tenant.is_none() || hold.tenant.as_deref() == tenant));
+        }
+        Ok(holds)
+    }
+
     /// The hold that keeps rows of a source, found for any of these requests, where they are; the oldest on the source first.
     pub async fn holding(&self, source: &str, requests: &[RequestId]) -> Result<Option<Hold>> {
         let Applying { sources, subjects } = Applying::to(&mut self.read().await?, requests).await?;

@@ -103,7 +103,7 @@ impl Catalogue {
     }
 
     /// The sources, where those that are held keep their rows.
-    pub(crate) fn held_by<'h>(&self, holds: impl Iterator<Item = &'h Hold>) -> Vec<Source> {
+    pub fn held_by<'h>(&self, holds: impl Iterator<Item = &'h Hold>) -> Vec<Source> {
         let held: BTreeMap<&str, &Hold> = holds.filter_map(|hold| Some((hold.source.as_deref()?, hold))).collect();
         let mut sources = self.sources.clone();
         for source in &mut sources {
@@ -187,7 +187,7 @@ pub(crate) fn selector(tenant: Option<&str>, subject: &Subject) -> Selector {
 }
 
 /// Why rows stay, in words for the receipt.
-pub(crate) fn reason(hold: &Hold) -> String {
+pub fn reason(hold: &Hold) -> String {
     format!("{} ({})", hold.reason, hold.legal_basis)
 }
 

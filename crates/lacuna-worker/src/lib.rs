@@ -26,7 +26,7 @@ mod worker;
 
 pub use error::{Error, Result};
 pub use holds::LedgerHolds;
-pub use job::Catalogue;
+pub use job::{Catalogue, reason};
 pub use schedule::{Schedule, ScheduleError};
 pub use service::Schedules;
 pub use summary::{PurgeSummary, Requests, Retained, Summary, SweepSummary};

@@ -4,9 +4,13 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lacuna_engine::{Action, Engine, EraseLimits, Job, Outcome, Reporter, Request, RequestId, Settings, Source};
+use lacuna_engine::{
+    Action, Engine, EraseLimits, Job, OnErase, Outcome, Reporter, Request, RequestId, Settings, Source,
+};
+use lacuna_ledger::Hold;
 use lacuna_scan::{Epochs, Selector};
 use lacuna_store::Store;
+use lacuna_worker::{Catalogue, reason};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Resources, RunArgs};
@@ -91,6 +95,25 @@ impl Session {
     pub(crate) fn quiet(mut self, is_quiet: bool) -> Self {
         self.shows_progress = !is_quiet;
         self
+    }
+
+    /// Lets sources keep what a ledger's holds keep. `holds` are those of each of the session's subjects; what is on all of them
+    /// keeps all sources. Answers with how many of several are held, where that is not all.
+    pub(crate) fn heed(&mut self, holds: &[Vec<Hold>]) -> usize {
+        let on_person = |holds: &Vec<Hold>| holds.iter().find(|hold| hold.source.is_none()).map(reason);
+        let held: Vec<String> = holds.iter().filter_map(on_person).collect();
+        let catalogue = Catalogue { sources: std::mem::take(&mut self.sources), limits: self.limits };
+        self.sources = catalogue.held_by(holds.iter().flatten());
+        match held.first() {
+            Some(reason) if held.len() == holds.len() => {
+                for source in self.sources.iter_mut().filter(|source| !matches!(source.on_erase, OnErase::Keep { .. }))
+                {
+                    source.on_erase = OnErase::Keep { reason: reason.clone() };
+                }
+                0
+            }
+            _ => held.len(),
+        }
     }
 
     /// Runs a request for each of the session's subjects, in one pass. `id` is the request's; of several, what their ids start with.

@@ -85,11 +85,13 @@ async fn a_hold_in_one_tenant_leaves_others_alone(place: Place) {
         ids.push(submit(&ledger, NewRequest { tenant, ..new(Kind::Erase, "ann") }).await.id);
     }
     set(&ledger, hold(HoldOn::Subject { tenant: Some("contoso".into()), subject: person("ann") })).await;
-    let mut held = Vec::new();
-    for id in ids {
+    let (mut held, mut foreseen) = (Vec::new(), Vec::new());
+    for (id, tenant) in ids.into_iter().zip([Some("contoso"), Some("fabrikam"), None]) {
         held.push(ledger.holds_on(id).await.unwrap().len());
+        foreseen.push(ledger.holds_about(tenant, &person("ann")).await.unwrap().len());
     }
-    assert_eq!(held, [1, 0, 0]);
+    assert_eq!((held.as_slice(), foreseen.as_slice()), (&[1, 0, 0][..], &[1, 0, 0][..]));
+    assert!(ledger.holds_about(Some("contoso"), &person("bob")).await.unwrap().is_empty());
 }
 
 async fn holds_are_set_and_lifted_by_those_who_may(place: Place) {

@@ -13,7 +13,7 @@ use crate::filing::Wish;
 use crate::report::{Asked, Report};
 use crate::session::{Session, Signs, request_id};
 use crate::units::counted;
-use crate::{filing, interrupt, output, subjects};
+use crate::{desk, filing, interrupt, output, subjects};
 
 pub(super) async fn run(args: &EraseArgs, context: Context) -> Result<ExitCode> {
     let run = &args.run;
@@ -39,7 +39,13 @@ pub(super) async fn run(args: &EraseArgs, context: Context) -> Result<ExitCode> 
         (false, _) if records => Signs::No,
         (false, _) => Signs::Yes,
     };
-    let session = Session::open(run, &config, || Ok(None), signs)?.quiet(context.logs);
+    let mut session = Session::open(run, &config, || Ok(None), signs)?.quiet(context.logs);
+    if args.dry_run || !run.yes {
+        let held = session.heed(&desk::holds_about(&config, &session.selectors).await?);
+        if held > 0 {
+            output::note(&format!("{} of these persons are on hold: what follows counts their records as well.", held));
+        }
+    }
     let cancel = interrupt::watch();
     if !args.dry_run && !run.yes {
         match confirm(&session, request.as_ref(), &cancel).await? {

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use lacuna_engine::{Holds, HoldsError, NoHolds, NoLedger};
-use lacuna_ledger::Ledger;
+use lacuna_ledger::{Hold, Ledger};
+use lacuna_scan::{Selector, TenantId};
 use lacuna_store::Store;
 use lacuna_worker::LedgerHolds;
 
 use crate::config::Config;
+use crate::failure::Result;
+use crate::filing;
 
 /// The ledger's holds.
 pub(crate) fn holds(ledger: &Ledger) -> Arc<dyn Holds> {
@@ -18,6 +21,18 @@ pub(crate) fn holds(ledger: &Ledger) -> Arc<dyn Holds> {
 /// Without a ledger: what one hid in `store` before stays.
 pub(crate) fn holds_without_ledger(store: &Arc<dyn Store>, key: &SigningKey) -> Arc<dyn Holds> {
     Arc::new(NoLedger::new(store.clone(), key.clone()))
+}
+
+/// The holds that an erasure of each of these persons would meet, as the ledger says now: where there is none yet, there are none.
+pub(crate) async fn holds_about(config: &Config, persons: &[Selector]) -> Result<Vec<Vec<Hold>>> {
+    let Some(ledger) = super::find(config).await? else { return Ok(vec![Vec::new(); persons.len()]) };
+    let mut holds = Vec::with_capacity(persons.len());
+    for person in persons {
+        let tenant = person.tenant.as_ref().map(TenantId::as_str);
+        holds.push(ledger.holds_about(tenant, &filing::subject(&person.identifiers)).await?);
+    }
+    ledger.close().await;
+    Ok(holds)
 }
 
 /// For what takes nothing out of the bytes, and so opens no ledger. Where there is one, it could not.
@@ -34,7 +49,7 @@ struct Unasked;
 
 #[async_trait::async_trait]
 impl Holds for Unasked {
-    async fn held(&self, _: &str, _: &[&str]) -> Result<Option<String>, HoldsError> {
+    async fn held(&self, _: &str, _: &[&str]) -> std::result::Result<Option<String>, HoldsError> {
         Err("the ledger was not asked for its holds".into())
     }
 }

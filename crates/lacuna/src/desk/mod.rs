@@ -6,7 +6,7 @@
 mod holds;
 mod keys;
 
-pub(crate) use holds::{holds, holds_without_ledger, unasked_holds};
+pub(crate) use holds::{holds, holds_about, holds_without_ledger, unasked_holds};
 
 use futures::TryStreamExt as _;
 use lacuna_ledger::{Actor, Ledger, LedgerConfig, Role};
@@ -60,6 +60,18 @@ pub(crate) async fn open(config: &Config) -> Result<(Ledger, Option<Roles>)> {
     open_or_make(config, false).await
 }
 
+/// The ledger of `config`, where there is one already.
+pub(crate) async fn find(config: &Config) -> Result<Option<Ledger>> {
+    let Some(settings) = &config.ledger else { return Ok(None) };
+    if let Some(file) = lacuna_ledger::sqlite_file(&address(&settings.url)?)
+        && !file.exists()
+        && !was_erased_from(config).await?
+    {
+        return Ok(None);
+    }
+    open(config).await.map(|(ledger, _)| Some(ledger))
+}
+
 /// The same, making it in any case.
 pub(crate) async fn make(config: &Config) -> Result<(Ledger, Option<Roles>)> {
     open_or_make(config, true).await
@@ -70,10 +82,7 @@ async fn open_or_make(config: &Config, makes: bool) -> Result<(Ledger, Option<Ro
         return Err(Failure::usage(format!("{} has no `[ledger]`, so no request is recorded", config.path.display()))
             .advice("Add a line `[ledger]`; everything in it has a default."));
     };
-    let url = match &settings.url {
-        LedgerUrl::Plain(url) => url.clone(),
-        LedgerUrl::Secret(secret) => secret.resolve_text(&environment)?.expose().clone(),
-    };
+    let url = address(&settings.url)?;
     let missing = lacuna_ledger::sqlite_file(&url).filter(|file| !file.exists());
     let is_lost = missing.is_some() && was_erased_from(config).await?;
     if let (Some(file), true, false) = (missing, is_lost, makes) {
@@ -92,6 +101,13 @@ async fn open_or_make(config: &Config, makes: bool) -> Result<(Ledger, Option<Ro
     let ledger = Ledger::open(&LedgerConfig { url, keys, policy: settings.policy.clone() }).await?;
     made.inspect(|made| crate::output::note(made));
     Ok((ledger, settings.roles.clone()))
+}
+
+fn address(url: &LedgerUrl) -> Result<String> {
+    Ok(match url {
+        LedgerUrl::Plain(url) => url.clone(),
+        LedgerUrl::Secret(secret) => secret.resolve_text(&environment)?.expose().clone(),
+    })
 }
 
 /// Whether anything was hidden in the store, or erased from it. Whoever has no credentials for it can only file requests, and need not know.

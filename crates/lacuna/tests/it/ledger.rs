@@ -319,6 +319,9 @@ fn a_purge_leaves_what_is_held_since_it_was_hidden() {
         let document = home.run(&["purge", "--json"]).ends(0).json();
         assert_eq!((&document["shards_held"], &document["rows_purged"]), (&2.into(), &0.into()));
         assert_eq!(home.read("logs/activity/2.ndjson"), before);
+        let dry = ["erase", "--dry-run", "--tenant", "contoso", "--subject"];
+        let would = |who: &str| home.run(&[&dry[..], &[who]].concat()).ends(0).stdout.contains("would stay: a lawsuit");
+        assert_eq!((would(ALICE), would("email=bob@example.org")), (true, input.is_empty()));
         home.run(&["hold", "lift", &hold, "--reason", "it is settled"]).ends(0);
     }
     assert_eq!(home.run(&["purge", "--json"]).ends(0).json()["rows_purged"], 3);
