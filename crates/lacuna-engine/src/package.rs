@@ -10,7 +10,7 @@ use ed25519_dalek::SigningKey;
 use lacuna_export::manifest::{Excluded, File, Manifest, RequestInfo};
 use lacuna_export::{Encoder, Format, Package, package, readme};
 use lacuna_scan::SelectorIndex;
-use lacuna_store::{BlobPath, Content, NewBlob, Store};
+use lacuna_store::{BlobInfo, BlobPath, Content, NewBlob, Store};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempPath;
 
@@ -57,6 +57,8 @@ pub(crate) struct Volume {
     temporary: Vec<TempPath>,
     /// The file that says that all others are there, if nothing is missing in them.
     success: Option<NewBlob>,
+    /// What keeps others from writing another package of the same name meanwhile.
+    claim: Option<BlobInfo>,
 }
 
 /// Where packages go, and who signs them.
@@ -73,7 +75,57 @@ impl Press<'_> {
         commit::publish_all(self.store, files).await.map_err(|source| self.unwritten(source))?;
         volumes.iter_mut().for_each(|volume| volume.temporary.clear());
         let successes = volumes.iter_mut().filter_map(|volume| volume.success.take()).collect();
-        commit::publish_all(self.store, successes).await.map_err(|source| self.unwritten(source))
+        commit::publish_all(self.store, successes).await.map_err(|source| self.unwritten(source))?;
+        for claim in volumes.iter_mut().filter_map(|volume| volume.claim.take()) {
+            commit::drop_record(self.store, &claim).await.map_err(|source| self.unwritten(source))?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that nobody else's package is at the request's place, or is being written there, under an id that somebody chose. A run
+    /// of the same person's may go on where another was killed. Ids that say when they were made are nobody else's.
+    pub(crate) async fn claim(&self, request: &Request) -> Result<Option<BlobInfo>, Error> {
+        if request.id.time().is_some() {
+            return Ok(None);
+        }
+        let claim = self.start(request).await?;
+        match self.finished(request).await? {
+            None => Ok(claim),
+            Some(path) => {
+                if let Some(claim) = claim {
+                    commit::drop_record(self.store, &claim).await.map_err(|source| self.unwritten(source))?;
+                }
+                Err(self.is_there(&path))
+            }
+        }
+    }
+
+    async fn start(&self, request: &Request) -> Result<Option<BlobInfo>, Error> {
+        let package = Package::new(request.selector.tenant.as_ref().map(|tenant| tenant.as_str()), request.id.as_str());
+        let path = blob_path(&package.path(package::STARTED))?;
+        let person = Bytes::from(seal::subject_hash(self.key, &request.selector.identifiers));
+        match commit::create(self.store, &path, Content::Bytes(person.clone()), "text/plain").await {
+            Ok(claim) => return Ok(Some(claim)),
+            Err(error) if error.kind == lacuna_store::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(self.unwritten(source)),
+        }
+        let unread = |source| Error::Store { what: "the export destination cannot be read".into(), source };
+        let claim = match self.store.head(&path).await {
+            Ok(claim) => claim,
+            // The other run has just ended.
+            Err(error) if error.kind == lacuna_store::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unread(error)),
+        };
+        let bytes = self.store.read(&path, 0..claim.size, &claim.etag).await;
+        match bytes {
+            Ok(bytes) if bytes == person => Ok(Some(claim)),
+            Ok(_) => Err(Error::Configuration(format!(
+                "a package of somebody else is being written at {}/{}: choose another request id",
+                self.store.url(),
+                package.root(),
+            ))),
+            Err(error) => Err(unread(error)),
+        }
     }
 
     /// Makes the package.
@@ -131,13 +183,12 @@ impl Press<'_> {
 
     /// Refuses a request whose package is there and complete already: it was handed out.
     pub(crate) async fn check_absent(&self, request: &Request) -> Result<(), Error> {
-        match self.finished(request).await? {
-            None => Ok(()),
-            Some(path) => Err(Error::Configuration(format!(
-                "a finished package is at {}/{path} already: choose another request id",
-                self.store.url(),
-            ))),
-        }
+        self.finished(request).await?.map_or(Ok(()), |path| Err(self.is_there(&path)))
+    }
+
+    fn is_there(&self, path: &str) -> Error {
+        let url = self.store.url();
+        Error::Configuration(format!("a finished package is at {url}/{path} already: choose another request id"))
     }
 
     /// Where the request's package is, if it is there and complete.
@@ -226,7 +277,12 @@ impl Press<'_> {
 impl Volume {
     /// The package at `root`, of which nothing is left to write.
     pub(crate) fn written(root: String) -> Self {
-        Self { root, files: Vec::new(), temporary: Vec::new(), success: None }
+        Self { root, files: Vec::new(), temporary: Vec::new(), success: None, claim: None }
+    }
+
+    /// The same, with what is removed once it is published.
+    pub(crate) fn claimed(self, claim: Option<BlobInfo>) -> Self {
+        Self { claim, ..self }
     }
 
     /// Adds a file that describes others.

@@ -18,6 +18,8 @@ pub const README: &str = "README.html";
 pub const MANIFEST: &str = "manifest.json";
 /// The manifest, signed.
 pub const MANIFEST_SIGNATURE: &str = "manifest.jws";
+/// Written first where somebody chose the request's id, and removed in the end: whose package it is, as a keyed hash.
+pub const STARTED: &str = "_STARTED";
 /// Written last: the package is whole.
 pub const SUCCESS: &str = "_SUCCESS";
 

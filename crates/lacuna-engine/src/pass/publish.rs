@@ -31,10 +31,14 @@ impl Pass<'_> {
             let complete = outcomes[index].complete;
             async move {
                 match self.contents(index, &gathered.sources, &gathered.spool, complete) {
-                    Some(contents) if !self.cancel.is_cancelled() => match press.finished(contents.request).await? {
-                        Some(path) => Ok(Some((Volume::written(path), true))),
-                        None => Ok(Some((press.print(contents).await?, complete))),
-                    },
+                    Some(contents) if !self.cancel.is_cancelled() => {
+                        let claim = press.claim(contents.request).await?;
+                        let (volume, complete) = match press.finished(contents.request).await? {
+                            Some(path) => (Volume::written(path), true),
+                            None => (press.print(contents).await?, complete),
+                        };
+                        Ok(Some((volume.claimed(claim), complete)))
+                    }
                     _ => Ok(None),
                 }
             }

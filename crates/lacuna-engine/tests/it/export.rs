@@ -4,10 +4,11 @@ use arrow::array::{ArrayRef, StringArray};
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
 use lacuna_engine::{Error, verify};
+use lacuna_store::{Condition, Content, WriteOptions};
 use parquet::arrow::ArrowWriter;
 use serde_json::json;
 
-use crate::world::{World, export, key, mixed, ndjson, parquet, source};
+use crate::world::{World, blob, export, key, mixed, ndjson, parquet, source};
 
 async fn world() -> World {
     let world = World::new();
@@ -49,6 +50,34 @@ async fn a_package_holds_the_records_in_order() {
     assert_eq!(records[0].as_object().unwrap().keys().collect::<Vec<_>>(), ["TenantId", "UserId", "Number"]);
     let found = verify::package(&world.packages, "T/r1", &key().verifying_key()).await.unwrap();
     assert_eq!((found.records, found.complete, found.mismatches), (9, true, vec![]));
+}
+
+#[tokio::test]
+async fn two_persons_never_share_a_package() {
+    let world = world().await;
+    let (one, other) = tokio::join!(
+        world.run(sources(), vec![export("chosen", "u3")]),
+        world.run(sources(), vec![export("chosen", "u4")])
+    );
+    let matched: Vec<u64> = [&one, &other].into_iter().flatten().map(|outcome| outcome.matched).collect();
+    let refused: Vec<String> =
+        [&one, &other].into_iter().filter_map(|run| Some(run.as_ref().err()?.to_string())).collect();
+    assert!(matched.len() == 1 && refused[0].ends_with("choose another request id"), "{refused:?}");
+    let files = world.packages().await;
+    assert_eq!(files.len(), 7, "{:?}", files.keys());
+    let found = verify::package(&world.packages, "T/chosen", &key().verifying_key()).await.unwrap();
+    assert_eq!((found.records, found.complete, found.mismatches), (matched[0], true, vec![]));
+    let again = world.run(sources(), vec![export("chosen", "u4")]).await.unwrap_err().to_string();
+    assert!(again.contains("a finished package is at"), "{again}");
+}
+
+#[tokio::test]
+async fn a_package_that_is_begun_is_its_persons() {
+    let world = world().await;
+    let (path, claim) = (blob("T/begun/_STARTED"), Content::Bytes("another".into()));
+    world.packages.write(&path, claim, Condition::Any, WriteOptions::default()).await.unwrap();
+    let refused = world.run(sources(), vec![export("begun", "u3")]).await.unwrap_err().to_string();
+    assert!(refused.contains("a package of somebody else"), "{refused}");
 }
 
 #[tokio::test]

@@ -62,7 +62,12 @@ async fn in_steps(world: &World, job: &Job) -> Outcome {
 }
 
 fn all() -> Vec<Request> {
-    vec![export("x1", "u3"), find("u5"), erase("e1", "u4"), request("e2", "u6", Action::Erase(EraseMode::Hide))]
+    vec![
+        export("0193e6a0-0000-7000-8000-000000000001", "u3"),
+        find("u5"),
+        erase("e1", "u4"),
+        request("e2", "u6", Action::Erase(EraseMode::Hide)),
+    ]
 }
 
 #[tokio::test]
