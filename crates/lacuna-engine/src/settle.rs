@@ -24,6 +24,10 @@ const AT_ONCE: usize = 16;
 /// Receipts that are held in memory to be written together.
 const RECEIPTS_AT_ONCE: usize = 256;
 
+/// What is said of a request whose erasure was killed before its end: what it did not reach, it hides nowhere.
+const UNFINISHED: &str = "this request's erasure has not come to its end, and may not have reached all of its records: unless it is still \
+     at work, erase again under the same id";
+
 /// A shard that stays as it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Blocked {
@@ -148,7 +152,11 @@ impl Settlement<'_> {
             let written = commit::create_all(self.store, blobs).await;
             for ((account, receipt), written) in writing.into_iter().zip(written) {
                 match written {
-                    Ok(()) => told.push((account, receipt.path)),
+                    Ok(()) => {
+                        let unfinished = || Problem { shard: account.request.to_owned(), reason: UNFINISHED.into() };
+                        problems.extend(receipt.is_unfinished.then(unfinished));
+                        told.push((account, receipt.path));
+                    }
                     // Another run wrote one: this one must say that, too.
                     Err(error) if error.kind == ErrorKind::AlreadyExists => left.push(account),
                     Err(error) => {

@@ -274,6 +274,8 @@ pub(crate) enum Next {
 pub(crate) struct Draft {
     pub(crate) path: BlobPath,
     pub(crate) jws: String,
+    /// Whether the request was begun, and no run of it has come to its end; a ledger's is for the ledger to say.
+    pub(crate) is_unfinished: bool,
 }
 
 impl Draft {
@@ -308,7 +310,9 @@ pub(crate) async fn advance(
     request: &str,
     news: &News<'_>,
 ) -> Result<Next, ShardError> {
-    let (number, before) = newest(store, key, request).await?.unwrap_or_else(|| (0, unknown(request)));
+    let known = newest(store, key, request).await?;
+    let is_begun = matches!(known, Some((0, _)));
+    let (number, before) = known.unwrap_or_else(|| (0, unknown(request)));
     let mut receipt = before.clone();
     let mut searched = true;
     for line in news.lines {
@@ -324,7 +328,8 @@ pub(crate) async fn advance(
     receipt.finished = rfc3339(OffsetDateTime::now_utc());
     receipt.chain_head = news.chain_head.map(str::to_owned).or(receipt.chain_head);
     let path = receipt_path(request, number + 1).map_err(ShardError::Store)?;
-    Ok(Next::Another(Draft { path, jws: sign(&receipt, key) }))
+    let is_unfinished = is_begun && receipt.chain_head.is_none();
+    Ok(Next::Another(Draft { path, jws: sign(&receipt, key), is_unfinished }))
 }
 
 /// Removes the record of what a request began, which its receipt tells now.

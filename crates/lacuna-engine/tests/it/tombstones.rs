@@ -306,6 +306,27 @@ async fn a_purge_of_what_is_due_leaves_the_rest() {
 }
 
 #[tokio::test]
+async fn a_purge_of_what_a_killed_erasure_hid_says_that_there_may_be_more() {
+    let world = World::new();
+    let sources = vec![source("all", "*.*")];
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    world.run(sources.clone(), vec![hide("cut", "u3")]).await.unwrap();
+    // Killed just before it wrote its receipt, as far as anybody can tell.
+    let path = "_lacuna/receipts/cut.jws";
+    let begun = lacuna_engine::Receipt { complete: false, ..receipt(&world, path).await };
+    let info = world.store.head(&blob(path)).await.unwrap();
+    world.store.delete(&info.path, &info.etag).await.unwrap();
+    world.put("_lacuna/operations/requests/cut.json", serde_json::to_vec(&begun).unwrap()).await;
+
+    let purged = purge(&world, &sources).await;
+    let problems: Vec<_> = purged.problems.iter().map(|problem| problem.shard.as_str()).collect();
+    assert_eq!((purged.rows_purged, problems), (3, vec!["cut"]), "{purged:?}");
+    assert!(!receipt(&world, path).await.complete);
+    assert!(world.run(sources.clone(), vec![hide("cut", "u3")]).await.unwrap().is_complete());
+    assert!(purge(&world, &sources).await.problems.is_empty());
+}
+
+#[tokio::test]
 async fn what_was_begun_and_left_is_told_in_a_receipt_and_leaves_no_record() {
     let (world, other) = (World::new(), World::new());
     let sources = vec![source("all", "*.*")];
@@ -329,7 +350,9 @@ async fn what_was_begun_and_left_is_told_in_a_receipt_and_leaves_no_record() {
 
     let options = PurgeOptions { due_within: Some(std::time::Duration::from_secs(1)), ..PurgeOptions::default() };
     let purged = purge_with(&world, &sources, options.clone()).await;
-    assert_eq!((purged.shards_not_due, purged.problems.len()), (1, 0), "{purged:?}");
+    let [problem] = purged.problems.as_slice() else { unreachable!("{purged:?}") };
+    assert_eq!((purged.shards_not_due, problem.shard.as_str()), (1, "left"), "{purged:?}");
+    assert!(problem.reason.contains("erase again under the same id"), "{purged:?}");
     let [left] = purged.requests.as_slice() else { unreachable!("{purged:?}") };
     assert_eq!((left.request.as_str(), left.rows), ("left", 0));
     let told = receipt(&world, "_lacuna/receipts/left.jws").await;
