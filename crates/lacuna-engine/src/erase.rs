@@ -93,8 +93,8 @@ impl Purged {
         version_after(&self.tombstone, self.etag_after.as_ref(), self.rows_after)
     }
 
-    /// The line of a receipt for a request with `matched` of the rows.
-    pub(crate) fn line(&self, matched: u64) -> ReceiptShard {
+    /// The line of a receipt, but for how many of the rows are a request's.
+    pub(crate) fn line(&self) -> ReceiptShard {
         let (mut state, old_versions) = match &self.old {
             OldBytes::None => (ShardState::Gone, OldVersions::None),
             OldBytes::Removed => (ShardState::Gone, OldVersions::Removed),
@@ -125,7 +125,7 @@ impl Purged {
             sha256_before: self.sha256_before.clone(),
             sha256_after: self.sha256_after.clone(),
             rows_before: self.tombstone.version().rows,
-            matched,
+            matched: 0,
             rows_after: self.rows_after,
             survivors: self.survivors.clone(),
             old_versions,

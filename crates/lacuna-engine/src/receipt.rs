@@ -1,6 +1,7 @@
 //! The receipt: what an erasure did to each shard, for the person and for whoever checks it later.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lacuna_erase::Survivors;
 use lacuna_scan::TenantId;
@@ -90,6 +91,20 @@ pub struct ReceiptShard {
     pub gone_by: Option<String>,
 }
 
+/// A shard's line, and how many of the shard's rows are one request's: what thousands of requests say of one shard is kept once.
+#[derive(Clone, Debug)]
+pub(crate) struct Share {
+    pub(crate) line: Arc<ReceiptShard>,
+    pub(crate) matched: u64,
+}
+
+impl Share {
+    /// The line as the request's receipt says it.
+    pub(crate) fn own(&self) -> ReceiptShard {
+        ReceiptShard { matched: self.matched, ..ReceiptShard::clone(&self.line) }
+    }
+}
+
 impl Receipt {
     /// Shards whose rows are not out of the bytes yet, or whose old bytes are still there. Of a shard that was worked on more than
     /// once, the last line counts.
@@ -133,15 +148,8 @@ impl ReceiptSource {
 }
 
 impl ReceiptShard {
-    /// The line of a shard with so many `rows`, whose bytes are as they were.
-    pub(crate) fn unchanged(
-        shard: &str,
-        etag: &str,
-        rows: u64,
-        matched: u64,
-        state: ShardState,
-        reason: Option<&str>,
-    ) -> Self {
+    /// The line of a shard with so many `rows`, whose bytes are as they were; none of them is a request's yet.
+    pub(crate) fn unchanged(shard: &str, etag: &str, rows: u64, state: ShardState, reason: Option<&str>) -> Self {
         Self {
             shard: shard.to_owned(),
             state,
@@ -151,7 +159,7 @@ impl ReceiptShard {
             sha256_before: None,
             sha256_after: None,
             rows_before: rows,
-            matched,
+            matched: 0,
             rows_after: rows,
             survivors: None,
             old_versions: OldVersions::Unchanged,

@@ -2,6 +2,7 @@
 //! any more. A shard may hide rows of a thousand requests, so receipts are made side by side and written together.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use futures::future::BoxFuture;
@@ -14,7 +15,7 @@ use crate::erase::Purged;
 use crate::outcome::Problem;
 use crate::problem::ShardError;
 use crate::purge::PurgedRequest;
-use crate::receipt::{ReceiptShard, ShardState};
+use crate::receipt::{ReceiptShard, ShardState, Share};
 use crate::statement::{self, Line, News, Next};
 use crate::{Source, commit};
 
@@ -39,11 +40,11 @@ pub(crate) struct Blocked {
 }
 
 impl Blocked {
-    /// The line of a receipt for a request with `matched` of the rows.
-    fn line(&self, matched: u64) -> ReceiptShard {
+    /// The line of a receipt, but for how many of the rows are a request's.
+    fn line(&self) -> ReceiptShard {
         let version = self.tombstone.version();
         let (shard, etag) = (version.shard.as_str(), version.etag.as_str());
-        ReceiptShard::unchanged(shard, etag, version.rows, matched, ShardState::Blocked, Some(&self.reason))
+        ReceiptShard::unchanged(shard, etag, version.rows, ShardState::Blocked, Some(&self.reason))
     }
 }
 
@@ -81,15 +82,18 @@ impl Settlement<'_> {
             account.lines.push(line);
         };
         for &(source, ref purged) in purged {
+            let line = Arc::new(purged.line());
             for (request, rows) in purged.tombstone.requests().filter(|(request, _)| wanted(request)) {
                 let gone = if purged.is_again { 0 } else { rows.len() };
-                tell(request, gone, Line { source, shard: purged.line(rows.len()), superseded: false });
+                let share = Share { line: line.clone(), matched: rows.len() };
+                tell(request, gone, Line { source, share, superseded: false });
             }
         }
         for &(source, ref blocked) in blocked {
+            let (line, superseded) = (Arc::new(blocked.line()), blocked.superseded);
             for (request, rows) in blocked.tombstone.requests().filter(|(request, _)| wanted(request)) {
-                let superseded = blocked.superseded;
-                tell(request, 0, Line { source, shard: blocked.line(rows.len()), superseded });
+                let share = Share { line: line.clone(), matched: rows.len() };
+                tell(request, 0, Line { source, share, superseded });
             }
         }
         let accounts: Vec<Account<'_>> = accounts.into_values().collect();

@@ -15,7 +15,9 @@ use crate::outcome::Problem;
 use crate::pass::Searched;
 use crate::plan::OWN_PREFIX;
 use crate::problem::ShardError;
-use crate::receipt::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState};
+use crate::receipt::{
+    RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState, Share,
+};
 use crate::{OnErase, Request, RequestId, Source, commit, hidden, journal, seal, verify};
 
 /// What a receipt is to a web server.
@@ -67,7 +69,7 @@ impl Statement {
                     source: source.name.clone(),
                     on_erase: on_erase(&source.on_erase).into(),
                     shards_searched: *shards,
-                    shards: searched.receipts[*index].clone(),
+                    shards: searched.receipts[*index].iter().map(Share::own).collect(),
                     problems: searched
                         .outcome
                         .problems
@@ -297,7 +299,7 @@ pub(crate) struct News<'a> {
 /// How a shard stands.
 pub(crate) struct Line<'a> {
     pub(crate) source: &'a Source,
-    pub(crate) shard: ReceiptShard,
+    pub(crate) share: Share,
     /// Whether it is another version by now, which nobody has searched.
     pub(crate) superseded: bool,
 }
@@ -317,7 +319,7 @@ pub(crate) async fn advance(
     let mut searched = true;
     for line in news.lines {
         // Where the receipt tells more already, this very request's purge made the other version.
-        let is_news = note(&mut receipt, line.source, &line.shard);
+        let is_news = note(&mut receipt, line.source, line.share.own());
         searched &= !(is_news && line.superseded);
     }
     let all_read = doubt(&mut receipt, news.unread);
@@ -342,7 +344,7 @@ pub(crate) async fn end(store: &dyn Store, request: &str) -> Result<(), ShardErr
 
 /// Puts a shard's line in the place of the one that the receipt has of the same version, if that does not tell more, or behind all; whether
 /// it did.
-fn note(receipt: &mut Receipt, source: &Source, line: &ReceiptShard) -> bool {
+fn note(receipt: &mut Receipt, source: &Source, line: ReceiptShard) -> bool {
     let sources = &mut receipt.sources;
     let at = sources.iter().position(|known| known.source == source.name).unwrap_or_else(|| {
         sources.push(ReceiptSource {
@@ -357,8 +359,8 @@ fn note(receipt: &mut Receipt, source: &Source, line: &ReceiptShard) -> bool {
     let shards = &mut sources[at].shards;
     match shards.iter_mut().find(|known| known.is_of(&line.shard, &line.etag_before)) {
         Some(known) if known.progress() > line.progress() => return false,
-        Some(known) => *known = line.clone(),
-        None => shards.push(line.clone()),
+        Some(known) => *known = line,
+        None => shards.push(line),
     }
     true
 }
@@ -434,7 +436,11 @@ mod tests {
     }
 
     fn hidden_in(etag: &str) -> ReceiptShard {
-        ReceiptShard::unchanged(SHARD, etag, 10, 1, ShardState::Hidden, None)
+        ReceiptShard { matched: 1, ..ReceiptShard::unchanged(SHARD, etag, 10, ShardState::Hidden, None) }
+    }
+
+    fn share(line: ReceiptShard) -> Share {
+        Share { matched: line.matched, line: line.into() }
     }
 
     fn purged(etag: &str, state: ShardState, old_versions: OldVersions) -> ReceiptShard {
@@ -479,7 +485,7 @@ mod tests {
         let receipt = |line: ReceiptShard| {
             let source = source();
             let mut receipt = Receipt { complete: true, ..unknown("r") };
-            note(&mut receipt, &source, &line);
+            note(&mut receipt, &source, line);
             receipt
         };
         let left = receipt(purged("1", ShardState::Verified, OldVersions::Left));
@@ -507,14 +513,17 @@ mod tests {
         let (store, source) = (MemoryStore::new(), source());
         told(&store, &[purged("1", ShardState::Gone, OldVersions::None)]).await;
         let left = purged("1", ShardState::Verified, OldVersions::Left);
-        let news =
-            News { lines: &[Line { source: &source, shard: left, superseded: false }], unread: &[], chain_head: None };
+        let news = News {
+            lines: &[Line { source: &source, share: share(left), superseded: false }],
+            unread: &[],
+            chain_head: None,
+        };
         let next = advance(&store, &key(), "r", &news).await.unwrap();
         assert!(matches!(next, Next::Same(_)), "nothing new is said");
         // Its own version looked like somebody else's to a run that came between.
         let replaced = ReceiptShard { state: ShardState::Blocked, ..hidden_in("1") };
         let news = News {
-            lines: &[Line { source: &source, shard: replaced, superseded: true }],
+            lines: &[Line { source: &source, share: share(replaced), superseded: true }],
             unread: &[],
             chain_head: None,
         };

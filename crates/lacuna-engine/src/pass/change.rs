@@ -1,6 +1,7 @@
 //! The erasure of what was found: which requests' rows go, which stay and why, and what came of each shard.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures::StreamExt as _;
 use lacuna_scan::SelectorIndex;
@@ -15,7 +16,7 @@ use crate::format::ShardFormat;
 use crate::outcome::{Blocked, Problem, RequestOutcome, Retained};
 use crate::problem::{ShardError, chain};
 use crate::purge::{Begun, LEFTOVERS};
-use crate::receipt::{Receipt, ReceiptShard, ShardState};
+use crate::receipt::{Receipt, ReceiptShard, ShardState, Share};
 use crate::search::Question;
 use crate::{Action, EraseMode, Error, OnErase, Phase, Request, Source, journal, plan, statement};
 
@@ -243,10 +244,10 @@ impl Searched {
 
     /// Notes a shard whose bytes are as they were.
     fn stays(&mut self, target: &Target, reason: Option<&str>, state: ShardState) {
+        let (shard, etag) = (target.info.path.as_str(), target.info.etag.as_str());
+        let line = Arc::new(ReceiptShard::unchanged(shard, etag, target.rows, state, reason));
         for (selector, rows) in target.matches.iter() {
-            let (shard, etag) = (target.info.path.as_str(), target.info.etag.as_str());
-            let line = ReceiptShard::unchanged(shard, etag, target.rows, rows.len(), state, reason);
-            self.receipts[selector as usize].push(line);
+            self.receipts[selector as usize].push(Share { line: line.clone(), matched: rows.len() });
         }
     }
 
@@ -264,11 +265,12 @@ impl Searched {
         let shard = purged.tombstone.version().shard.clone();
         let problem = Problem::of_copies(&shard, &purged.old);
         let mut erased = RoaringTreemap::new();
-        for (request, rows) in purged.tombstone.requests() {
-            let own = requests.iter().position(|own| own.id.as_str() == request && own.changes());
-            if let Some(index) = own {
-                erased |= rows;
-                self.receipts[index].push(purged.line(rows.len()));
+        let line = Arc::new(purged.line());
+        let hidden: HashMap<&str, &RoaringTreemap> = purged.tombstone.requests().collect();
+        for (index, own) in requests.iter().enumerate().filter(|(_, own)| own.changes()) {
+            if let Some(rows) = hidden.get(own.id.as_str()) {
+                erased |= *rows;
+                self.receipts[index].push(Share { line: line.clone(), matched: rows.len() });
                 self.blocked[index] |= problem.is_some();
             }
         }
@@ -294,7 +296,7 @@ impl Searched {
                 let mut target = target.clone();
                 // What an earlier run began in it, and this one finished, is told already.
                 let (shard, etag, receipts) = (target.info.path.as_str(), target.info.etag.as_str(), &self.receipts);
-                let is_told = |line: &ReceiptShard| line.is_of(shard, etag);
+                let is_told = |share: &Share| share.line.is_of(shard, etag);
                 target.matches.retain(|selector| !receipts[selector as usize].iter().any(is_told));
                 self.stays(&target, Some(why), ShardState::Verified);
             }

@@ -98,7 +98,7 @@ impl Searched {
     /// What came of one request here.
     fn of_request(&self, index: usize) -> RequestSource {
         let rows = |counts: fn(&ReceiptShard) -> bool| {
-            self.receipts[index].iter().filter(|line| counts(line)).map(|line| line.matched).sum()
+            self.receipts[index].iter().filter(|share| counts(&share.line)).map(|share| share.matched).sum()
         };
         RequestSource {
             source: self.outcome.source.clone(),
@@ -114,6 +114,6 @@ impl Searched {
 
     /// The shards with rows of a request, and how many.
     fn found(&self, index: usize) -> Vec<(String, u64)> {
-        self.shards[index].iter().map(|shard| (shard.shard.clone(), shard.matched)).collect()
+        self.shards[index].iter().map(|(shard, matched)| (shard.shard.clone(), *matched)).collect()
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
+use lacuna_export::manifest::Shard;
 use lacuna_store::Etag;
 
 use super::Pass;
@@ -12,7 +13,7 @@ use crate::erase::{Purged, Target, blocking};
 use crate::format::ShardFormat;
 use crate::outcome::{Problem, SourceOutcome};
 use crate::problem::ShardError;
-use crate::receipt::ReceiptShard;
+use crate::receipt::Share;
 use crate::spool::Spool;
 use crate::{Error, Outcome, Request};
 
@@ -30,14 +31,14 @@ pub(crate) struct Searched {
     pub(crate) outcome: SourceOutcome,
     /// Each request's rows, by request.
     pub(super) matched: Vec<u64>,
-    /// Each request's shards with a match, by request.
-    pub(super) shards: Vec<Vec<lacuna_export::manifest::Shard>>,
+    /// Each request's shards with a match, and how many rows of it, by request: what is said of a shard is kept once.
+    pub(super) shards: Vec<Vec<(Arc<Shard>, u64)>>,
     pub(super) shards_searched: u64,
     pub(super) targets: Vec<Target>,
     /// Shards that an erasure which is only tried would change.
     pub(super) tried: Vec<Target>,
     /// Each request's shards for its receipt, by request.
-    pub(crate) receipts: Vec<Vec<ReceiptShard>>,
+    pub(crate) receipts: Vec<Vec<Share>>,
     /// Requests with a shard that could not be changed, by request.
     pub(super) blocked: Vec<bool>,
     /// Shards whose hidden rows are out of the bytes, other requests' among them.
@@ -141,14 +142,11 @@ impl Gathered {
 impl Searched {
     fn take(&mut self, pass: &Pass<'_>, prepared: &Prepared<'_>, shard: FoundShard) {
         let FoundShard { info, rows, poisoned, mut matches } = shard;
+        let (path, etag) = (info.path.to_string(), info.etag.to_string());
+        let shard = Arc::new(Shard { shard: path, etag, rows_scanned: rows, matched: 0 });
         for (selector, own) in matches.iter() {
             self.matched[selector as usize] += own.len();
-            self.shards[selector as usize].push(lacuna_export::manifest::Shard {
-                shard: info.path.to_string(),
-                etag: info.etag.to_string(),
-                rows_scanned: rows,
-                matched: own.len(),
-            });
+            self.shards[selector as usize].push((shard.clone(), own.len()));
         }
         // What was searched has a format.
         let Ok(format) = ShardFormat::of(prepared.source, info.path.as_str()) else { return };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use lacuna_export::manifest::Excluded;
+use lacuna_export::manifest::{Excluded, Shard};
 use lacuna_scan::SelectorIndex;
 
 use super::Pass;
@@ -128,7 +128,10 @@ fn manifest_source(source: &Source, searched: &Searched, request: usize) -> lacu
         shards_scanned: searched.shards_searched,
         rows_scanned: searched.outcome.rows_scanned,
         matched: searched.matched[request],
-        shards: searched.shards[request].clone(),
+        shards: searched.shards[request]
+            .iter()
+            .map(|(shard, matched)| Shard { matched: *matched, ..Shard::clone(shard) })
+            .collect(),
         problems: problems
             .map(|problem| lacuna_export::manifest::Problem {
                 shard: problem.shard.clone(),
