@@ -1,7 +1,7 @@
 //! A request comes in.
 
 use serde_json::json;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::act::check_actor;
@@ -39,7 +39,7 @@ impl Ledger {
     /// What needs no approval is scheduled at once; an erasure that needs some is [`Received`](crate::State::Received), rides on the
     /// next pass to be counted, and then awaits approval.
     pub async fn submit(&self, new: NewRequest, actor: &Actor, now: OffsetDateTime) -> Result<Submitted> {
-        check(&new, actor)?;
+        check(&new, actor, now)?;
         let hashes = Hashes::of(self, &new);
         let id = RequestId(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds(now), now.nanosecond())));
         self.change(async |change| {
@@ -176,7 +176,7 @@ impl Hashes {
     }
 }
 
-fn check(new: &NewRequest, actor: &Actor) -> Result<(), Refusal> {
+fn check(new: &NewRequest, actor: &Actor, now: OffsetDateTime) -> Result<(), Refusal> {
     if actor.role == Role::Worker || (new.force && actor.role != Role::Approver) {
         return Err(Refusal::Role(actor.role));
     }
@@ -192,6 +192,11 @@ fn check(new: &NewRequest, actor: &Actor) -> Result<(), Refusal> {
         (new.sources.len() > IDENTIFIERS_MAX, "there are too many sources"),
         (new.idempotency_key.as_ref().is_some_and(|key| !is_name(key)), "the idempotency key is empty or too long"),
         (options.len() > OPTIONS_BYTES_MAX, "the options are too long"),
+        // Its day may have begun elsewhere.
+        (
+            new.received.is_some_and(|received| received > now + Duration::DAY),
+            "it was received at a time that is yet to come",
+        ),
         (new.subject.identifiers.is_empty(), "there is no identifier"),
         (new.subject.identifiers.len() > IDENTIFIERS_MAX, "there are too many identifiers"),
         (new.subject.identifiers.iter().any(|one| !is_name(&one.kind)), "an identifier's kind is missing or too long"),

@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::args::Who;
 use crate::failure::{Failure, Result};
+use crate::output;
+use crate::units::counted;
 
 /// The longest line of a subjects file, in bytes.
 const LINE_BYTES_MAX: u64 = 1 << 20;
@@ -41,7 +43,19 @@ pub(crate) fn read(who: &Who) -> Result<Vec<Identifier>> {
     }
     let mut first = first.into_iter();
     identifiers.retain(|_| first.next().unwrap_or_default());
+    let padded = identifiers.iter().filter(|identifier| is_padded(identifier.value.expose())).count();
+    if padded > 0 {
+        output::note(&format!(
+            "{} with white space at an end, which belongs to the value: without it in a record, it is nobody's there.",
+            counted(padded as u64, "identifier")
+        ));
+    }
     Ok(identifiers)
+}
+
+/// Whether white space stands at an end: mostly a slip, and not one that a search would show.
+fn is_padded(value: &str) -> bool {
+    value.trim() != value
 }
 
 /// Whether standard input is read for identifiers, and so cannot answer questions.
@@ -107,6 +121,11 @@ fn ordinal(number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn white_space_at_an_end_is_seen() {
+        assert!(is_padded("ann ") && is_padded("\u{a0}ann") && !is_padded("a nn") && !is_padded("ann"));
+    }
 
     fn lines(text: &[u8]) -> Result<Vec<(String, String)>> {
         let mut identifiers = Vec::new();

@@ -166,6 +166,7 @@ async fn what_is_malformed_is_refused(place: Place) {
         NewRequest { sources: vec![String::new()], ..ann() },
         NewRequest { sources: vec!["a\0b".into()], ..ann() },
         NewRequest { sources: many, ..ann() },
+        NewRequest { received: Some(NOW + Duration::days(2)), ..ann() },
         NewRequest { subject: Subject::new([]), ..ann() },
         NewRequest { subject: Subject::new([Identifier::new("", "x")]), ..ann() },
         NewRequest { subject: Subject::new([Identifier::new("id", "ann"), Identifier::new("email", " ")]), ..ann() },
