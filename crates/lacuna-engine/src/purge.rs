@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use futures::{StreamExt as _, TryStreamExt as _};
-use lacuna_erase::tombstone::{self, Tombstone};
+use lacuna_erase::tombstone::{self, ShardVersion, Tombstone};
 use lacuna_scan::{Matcher, Selector};
 use lacuna_store::{BlobInfo, BlobPath, Etag, Store};
 use serde::Serialize;
@@ -389,6 +389,10 @@ impl Run<'_> {
                 Err(error) if error.kind == lacuna_store::ErrorKind::NotFound => {}
                 Err(error) => return Err(ShardError::Store(error)),
             }
+            if self.has_served(&held).await? {
+                commit::drop_record(self.store().as_ref(), &held.info).await.map_err(ShardError::Store)?;
+                return Ok(Done::Nothing);
+            }
             let may_be_same = self.store().may_be_same(&Etag::new(&version.etag), &shard.etag);
             let reason = if may_be_same { hidden::UNSURE } else { SUPERSEDED };
             let blocked = Blocked { tombstone: held.tombstone, reason: reason.into(), superseded: true };
@@ -403,6 +407,30 @@ impl Run<'_> {
                 Ok(Done::Blocked(at, Box::new(blocked)))
             }
         }
+    }
+
+    /// Whether receipts tell that a tombstone of a version that is there no more has served: of runs at the same shard, one puts aside what
+    /// another is just done with.
+    async fn has_served(&self, held: &Held) -> Result<bool, ShardError> {
+        for (request, rows) in held.tombstone.requests() {
+            if !self.is_done_with(held.tombstone.version(), request, rows.len()).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether so many rows of a request are out of the bytes of this version, or all its runs have ended and gone on to a later one.
+    async fn is_done_with(&self, version: &ShardVersion, request: &str, rows: u64) -> Result<bool, ShardError> {
+        let store = self.store().as_ref();
+        let Some((_, receipt)) = statement::newest(store, self.key, request).await? else { return Ok(false) };
+        let lines = receipt.sources.iter().flat_map(|source| &source.shards);
+        let of_version: Vec<_> = lines.filter(|line| line.is_of(&version.shard, &version.etag)).collect();
+        if of_version.is_empty() && receipt.complete {
+            let begun = journal::read::<Receipt>(store, &journal::request_path(request)).await?;
+            return Ok(begun.is_none());
+        }
+        Ok(of_version.iter().any(|line| line.is_out_of_the_bytes() && line.matched >= rows))
     }
 
     fn purger<'p>(&'p self, prepared: &'p Prepared<'_>) -> Purge<'p> {

@@ -73,3 +73,32 @@ async fn runs_side_by_side_and_a_writer() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn erasures_side_by_side_leave_nothing_that_a_purge_could_not_explain() {
+    for round in 0..30 {
+        let world = Arc::new(World::new());
+        for shard in ["a.ndjson", "b.ndjson", "c.ndjson"] {
+            world.put(shard, ndjson(&mixed())).await;
+        }
+        let sources = vec![source("all", "*.ndjson")];
+        let runs = ["u3", "u4", "u6"].map(|user| {
+            let (world, sources) = (world.clone(), sources.clone());
+            tokio::spawn(async move { world.run(sources, vec![erase(user, user)]).await.unwrap() })
+        });
+        for run in runs {
+            run.await.unwrap();
+        }
+        let (engine, reporter, cancel) = (world.engine(), Reporter::default(), CancellationToken::new());
+        let mut problems = Vec::new();
+        // What one run was at when another one came, the first purge looks after.
+        for _ in 0..2 {
+            let purge = engine.purge(&sources, PurgeOptions::default(), &reporter, &cancel);
+            problems = purge.await.unwrap().problems;
+        }
+        assert!(problems.is_empty(), "round {round}: {problems:?}");
+        for user in ["u3", "u4", "u6"] {
+            assert_eq!(world.run(sources.clone(), vec![find(user)]).await.unwrap().matched, 0, "{user}");
+        }
+    }
+}
