@@ -97,6 +97,9 @@ pub struct PurgedRequest {
     /// The receipt itself, when it could not be written anywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt_jws: Option<String>,
+    /// Whether no run of it has come to its end: unless one is still at work, it was killed, and may not have reached all records.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
 }
 
 /// A source, ready to have shards purged.

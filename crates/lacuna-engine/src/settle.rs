@@ -25,10 +25,6 @@ const AT_ONCE: usize = 16;
 /// Receipts that are held in memory to be written together.
 const RECEIPTS_AT_ONCE: usize = 256;
 
-/// What is said of a request whose erasure was killed before its end: what it did not reach, it hides nowhere.
-const UNFINISHED: &str = "this request's erasure has not come to its end, and may not have reached all of its records: unless it is still \
-     at work, erase again under the same id";
-
 /// A shard that stays as it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Blocked {
@@ -141,7 +137,7 @@ impl Settlement<'_> {
             let (mut told, mut writing, mut blobs) = (Vec::new(), Vec::new(), Vec::new());
             for (account, draft) in left.into_iter().zip(drafts) {
                 match draft {
-                    Ok(Next::Same(path)) => told.push((account, path)),
+                    Ok(Next::Same(path)) => told.push((account, path, false)),
                     Ok(Next::Another(receipt)) => {
                         blobs.push(receipt.blob());
                         writing.push((account, receipt));
@@ -156,11 +152,7 @@ impl Settlement<'_> {
             let written = commit::create_all(self.store, blobs).await;
             for ((account, receipt), written) in writing.into_iter().zip(written) {
                 match written {
-                    Ok(()) => {
-                        let unfinished = || Problem { shard: account.request.to_owned(), reason: UNFINISHED.into() };
-                        problems.extend(receipt.is_unfinished.then(unfinished));
-                        told.push((account, receipt.path));
-                    }
+                    Ok(()) => told.push((account, receipt.path, receipt.is_unfinished)),
                     // Another run wrote one: this one must say that, too.
                     Err(error) if error.kind == ErrorKind::AlreadyExists => left.push(account),
                     Err(error) => {
@@ -169,11 +161,14 @@ impl Settlement<'_> {
                     }
                 }
             }
-            let ending = told.iter().map(|(account, _)| statement::end(self.store, account.request).boxed()).collect();
+            let ending = told.iter().map(|(account, ..)| statement::end(self.store, account.request).boxed()).collect();
             let ended = side_by_side(ending).await;
-            for ((account, path), ended) in told.into_iter().zip(ended) {
+            for ((account, path, unfinished), ended) in told.into_iter().zip(ended) {
                 match ended {
-                    Ok(()) => requests.push(account.done(Some(location(self.store, path.as_str())), None)),
+                    Ok(()) => {
+                        let done = account.done(Some(location(self.store, path.as_str())), None);
+                        requests.push(PurgedRequest { unfinished, ..done });
+                    }
                     Err(error) => {
                         requests.push(account.done(None, None));
                         problems.push(error.into_problem("the record of a request"));
@@ -192,6 +187,6 @@ async fn side_by_side<T>(futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
 
 impl Account<'_> {
     fn done(&self, receipt: Option<String>, receipt_jws: Option<String>) -> PurgedRequest {
-        PurgedRequest { request: self.request.to_owned(), rows: self.rows, receipt, receipt_jws }
+        PurgedRequest { request: self.request.to_owned(), rows: self.rows, receipt, receipt_jws, unfinished: false }
     }
 }

@@ -82,6 +82,7 @@ impl PurgeReport<'_> {
         for receipt in outcome.requests.iter().filter_map(|request| request.receipt_jws.as_ref()) {
             let _ = write!(text, "\nThe receipt could not be written. Keep it; this is all of it:\n{receipt}\n");
         }
+        text.push_str(&unfinished(outcome));
         if !outcome.problems.is_empty() {
             text.push_str("\nProblems:\n");
             problems(&mut text, &outcome.problems);
@@ -99,6 +100,24 @@ impl PurgeReport<'_> {
         }
         text
     }
+}
+
+/// What is said of erasures that were killed: what they did not reach, they hid nowhere.
+fn unfinished(outcome: &PurgeOutcome) -> String {
+    let mut requests = outcome.requests.iter().filter(|request| request.unfinished).map(|request| &request.request);
+    let shown: Vec<_> = requests.by_ref().take(SHOWN).map(String::as_str).collect();
+    if shown.is_empty() {
+        return String::new();
+    }
+    let more = match requests.count() as u64 {
+        0 => String::new(),
+        more => format!(" and {}; --json names all", counted(more, "more request")),
+    };
+    format!(
+        "\nErasures that have not come to their end, and may not have reached all records: {}{more}.\nUnless they are still at work, \
+         erase again under the same ids (--request-id).\n",
+        shown.join(", ")
+    )
 }
 
 /// Names what could not be worked on, line by line.
@@ -128,4 +147,30 @@ pub(super) fn retained(all: &[Retained]) -> String {
         let _ = writeln!(text, "  and {more} more; --json lists all");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use lacuna_engine::PurgedRequest;
+
+    use super::*;
+
+    #[test]
+    fn erasures_that_were_killed_are_named() {
+        let request = |request: &str, unfinished| PurgedRequest {
+            request: request.to_owned(),
+            rows: 1,
+            receipt: None,
+            receipt_jws: None,
+            unfinished,
+        };
+        let requests = vec![request("whole", false), request("cut", true), request("killed", true)];
+        let outcome = PurgeOutcome { shards: 1, shards_purged: 1, requests, ..PurgeOutcome::default() };
+        let text = PurgeReport { outcome: &outcome, elapsed: Duration::ZERO }.human();
+        assert!(
+            text.contains("have not come to their end, and may not have reached all records: cut, killed."),
+            "{text}"
+        );
+        assert!(!text.contains("whole"), "{text}");
+    }
 }
