@@ -351,6 +351,18 @@ fn nothing_that_a_ledger_hid_leaves_the_bytes_where_the_ledger_is_not_asked() {
 }
 
 #[test]
+fn what_is_hidden_tells_of_a_lost_ledger_before_there_is_a_receipt() {
+    let home = Home::with_ledger("cancel_window_hours = 0\n");
+    id(&submit(&home, "erase", &[]));
+    home.run(&["worker", "--once", "--only", "requests"]).ends(0);
+    std::fs::remove_dir_all(home.path("logs/_lacuna/receipts")).unwrap();
+    std::fs::remove_file(home.path("lacuna-ledger.db")).unwrap();
+    let ran = home.run(&["worker", "--once"]);
+    assert!(ran.ends(2).stderr.contains("an empty one knows no hold"), "{}", ran.stderr);
+    assert!(home.run(&["request", "list"]).ends(2).stderr.contains("an empty one knows no hold"));
+}
+
+#[test]
 fn a_ledger_that_is_lost_is_not_taken_for_one_without_holds() {
     let home = Home::with_ledger("cancel_window_hours = 0\n");
     let erase = ["erase", "--yes", "--detach", "--tenant", "contoso", "--subject", ALICE];

@@ -251,6 +251,22 @@ fn a_receipt_is_held_against_the_shards_of_today() {
     assert_eq!(standing(&against(&[]).ends(0).json()), ["as-stated"; 3]);
     assert_eq!(against(&WHO).ends(0).json()["matched"], 0);
 
+    // By another name or in another tenant it would vouch for somebody else. Whose it is, only the key that signed it tells.
+    assert_eq!(against(&WHO).ends(0).json()["subject_checked"], true);
+    let misspelt = ["--tenant", "contoso", "--subject", "email=alise@example.org"];
+    let elsewhere = ["--tenant", "fabrikam", "--subject", ALICE];
+    for (other, what) in [(misspelt, "a person with other identifiers"), (elsewhere, "another tenant")] {
+        let ran = home.run(&[&["verify", receipt, "--against"], &other[..]].concat());
+        assert!(ran.ends(2).stderr.contains(&format!("the receipt is of {what}")), "{}", ran.stderr);
+    }
+    let (private, aside) = (home.path("lacuna-signing.pem"), home.path("aside.pem"));
+    std::fs::rename(&private, &aside).unwrap();
+    assert_eq!(against(&misspelt).ends(0).json()["subject_checked"], false);
+    assert!(
+        home.run(&[&["verify", receipt, "--against"], &WHO[..]].concat()).ends(0).stdout.contains("was not checked")
+    );
+    assert!(home.run(&[&["verify", receipt, "--against"], &elsewhere[..]].concat()).ends(2).stderr.contains("tenant"));
+    std::fs::rename(&aside, &private).unwrap();
     // Another writer brings a record back, and removes a shard.
     let line = "{\"TenantId\":\"contoso\",\"User\":\"alice@example.org\",\"N\":9}\n";
     home.write("logs/activity/1.ndjson", line);
