@@ -10,6 +10,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_erase::text::Edit;
 use lacuna_erase::tombstone::{ShardVersion, Tombstone};
 use lacuna_erase::{Change, Copied, Rewritten, Sequential, Survivors};
+use lacuna_scan::text::TextFormat;
 use lacuna_scan::{ColumnPath, HeldValue, Limits, Matcher, Matches};
 use lacuna_store::{BlobInfo, ErrorKind, Etag, Store, Unchanged};
 use roaring::RoaringTreemap;
@@ -301,8 +302,9 @@ impl Purge<'_> {
         let before = self.fetch(shard).await?;
         let erased = Arc::new(self.erased(format, tombstone.hidden(), before.clone()).await?);
         let missed = match format {
+            // CSV keeps its header.
+            ShardFormat::Parquet | ShardFormat::Arrow | ShardFormat::Text(TextFormat::Csv(_)) => Vec::new(),
             ShardFormat::Text(_) => lost::columns(self.store.as_ref(), shard).await?,
-            ShardFormat::Parquet | ShardFormat::Arrow => Vec::new(),
         };
         let checked = match self.write(tombstone, format, &erased, &before, &missed, false).await {
             // Row groups without a hidden row are looked at only where that is not enough.
@@ -437,18 +439,7 @@ impl Purge<'_> {
     /// Writes down what is about to happen.
     async fn intend(&self, shard: &BlobInfo, intent: &Intent) -> Result<BlobInfo, ShardError> {
         let (store, path) = (self.store.as_ref(), journal::intent_path(shard.path.as_str(), shard.etag.as_str()));
-        let there = journal::read::<Intent>(store, &path).await?;
-        match there {
-            // Another run is at the same, or this one is here again.
-            Some(kept) if kept.record == *intent => Ok(kept.info),
-            there => {
-                let written = journal::write(store, &path, intent, there.as_ref().map(|kept| &kept.info)).await;
-                written.map_err(|error| match error.kind {
-                    ErrorKind::AlreadyExists => ShardError::Busy,
-                    _ => ShardError::Store(error),
-                })
-            }
-        }
+        journal::keep(store, &path, intent).await
     }
 
     /// How many records the shard has once the hidden ones are gone, or anonymous.

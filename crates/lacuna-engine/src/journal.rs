@@ -144,6 +144,23 @@ pub(crate) async fn read<T: DeserializeOwned>(store: &dyn Store, path: &str) -> 
     }
 }
 
+/// Writes a record, unless it is there: another run is at the same, or this one is here again.
+pub(crate) async fn keep<T: Serialize + DeserializeOwned + PartialEq>(
+    store: &dyn Store,
+    path: &str,
+    record: &T,
+) -> Result<BlobInfo, ShardError> {
+    match read::<T>(store, path).await? {
+        Some(kept) if kept.record == *record => Ok(kept.info),
+        there => {
+            write(store, path, record, there.as_ref().map(|kept| &kept.info)).await.map_err(|error| match error.kind {
+                ErrorKind::AlreadyExists => ShardError::Busy,
+                _ => ShardError::Store(error),
+            })
+        }
+    }
+}
+
 /// Writes a record where `read` was, or where there was none.
 pub(crate) async fn write<T: Serialize>(
     store: &dyn Store,

@@ -2,11 +2,11 @@
 //! down of it does, for the version that the purge left.
 
 use lacuna_scan::ColumnPath;
-use lacuna_store::{BlobInfo, ErrorKind, Etag, Store};
+use lacuna_store::{BlobInfo, Etag, Store};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::journal::{self, Kept};
+use crate::journal;
 use crate::problem::ShardError;
 use crate::seal::hex;
 
@@ -29,16 +29,10 @@ pub(crate) async fn columns(store: &dyn Store, shard: &BlobInfo) -> Result<Vec<C
 /// Writes down what the version `etag` of a shard lost.
 pub(crate) async fn keep(store: &dyn Store, shard: &str, etag: &Etag, columns: &[String]) -> Result<(), ShardError> {
     let lost = Lost { shard: shard.to_owned(), etag: etag.to_string(), columns: columns.to_vec() };
-    let path = path(shard);
-    let there: Option<Kept<Lost>> = journal::read(store, &path).await?;
-    if there.as_ref().is_some_and(|kept| kept.record == lost) {
-        return Ok(());
-    }
-    match journal::write(store, &path, &lost, there.as_ref().map(|kept| &kept.info)).await {
-        Ok(_) => Ok(()),
+    match journal::keep(store, &path(shard), &lost).await {
         // Another run finishes the same.
-        Err(error) if matches!(error.kind, ErrorKind::AlreadyExists | ErrorKind::Changed) => Err(ShardError::Busy),
-        Err(error) => Err(ShardError::Store(error)),
+        Err(error) if error.is_change() => Err(ShardError::Busy),
+        kept => kept.map(drop),
     }
 }
 

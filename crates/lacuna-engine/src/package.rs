@@ -10,7 +10,7 @@ use ed25519_dalek::SigningKey;
 use lacuna_export::manifest::{Excluded, File, Manifest, RequestInfo};
 use lacuna_export::{Encoder, Format, Package, package, readme};
 use lacuna_scan::SelectorIndex;
-use lacuna_store::{BlobInfo, BlobPath, Content, NewBlob, Store};
+use lacuna_store::{BlobInfo, BlobPath, Content, ErrorKind, NewBlob, Store};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempPath;
 
@@ -61,6 +61,14 @@ pub(crate) struct Volume {
     claim: Option<BlobInfo>,
 }
 
+/// What is at the place of a request's package.
+pub(crate) enum Place {
+    /// Nothing that counts; with what keeps others from it until the package is published.
+    Free(Option<BlobInfo>),
+    /// The package, complete, at this path: it was handed out.
+    Taken(String),
+}
+
 /// Where packages go, and who signs them.
 pub(crate) struct Press<'a> {
     pub(crate) shop: &'a Workshop,
@@ -82,49 +90,50 @@ impl Press<'_> {
         Ok(())
     }
 
-    /// Makes sure that nobody else's package is at the request's place, or is being written there, under an id that somebody chose. A run
-    /// of the same person's may go on where another was killed. Ids that say when they were made are nobody else's.
-    pub(crate) async fn claim(&self, request: &Request) -> Result<Option<BlobInfo>, Error> {
-        if request.id.time().is_some() {
-            return Ok(None);
-        }
-        let claim = self.start(request).await?;
+    /// Looks whether the request's package is there already, and where somebody chose the request's id, claims its place: a run of the same
+    /// person's may go on where another was killed, and nobody else's. Ids that say when they were made are nobody else's.
+    pub(crate) async fn place(&self, request: &Request) -> Result<Place, Error> {
+        let is_chosen = request.id.time().is_none();
+        let claim = if is_chosen { Some(self.claim(request).await?) } else { None };
         match self.finished(request).await? {
-            None => Ok(claim),
-            Some(path) => {
-                if let Some(claim) = claim {
+            None => Ok(Place::Free(claim)),
+            Some(path) => match claim {
+                None => Ok(Place::Taken(path)),
+                Some(claim) => {
                     commit::drop_record(self.store, &claim).await.map_err(|source| self.unwritten(source))?;
+                    Err(self.is_there(&path))
                 }
-                Err(self.is_there(&path))
-            }
+            },
         }
     }
 
-    async fn start(&self, request: &Request) -> Result<Option<BlobInfo>, Error> {
+    async fn claim(&self, request: &Request) -> Result<BlobInfo, Error> {
         let package = Package::new(request.selector.tenant.as_ref().map(|tenant| tenant.as_str()), request.id.as_str());
         let path = blob_path(&package.path(package::STARTED))?;
         let person = Bytes::from(seal::subject_hash(self.key, &request.selector.identifiers));
-        match commit::create(self.store, &path, Content::Bytes(person.clone()), "text/plain").await {
-            Ok(claim) => return Ok(Some(claim)),
-            Err(error) if error.kind == lacuna_store::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(self.unwritten(source)),
-        }
-        let unread = |source| Error::Store { what: "the export destination cannot be read".into(), source };
-        let claim = match self.store.head(&path).await {
-            Ok(claim) => claim,
-            // The other run has just ended.
-            Err(error) if error.kind == lacuna_store::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unread(error)),
-        };
-        let bytes = self.store.read(&path, 0..claim.size, &claim.etag).await;
-        match bytes {
-            Ok(bytes) if bytes == person => Ok(Some(claim)),
-            Ok(_) => Err(Error::Configuration(format!(
-                "a package of somebody else is being written at {}/{}: choose another request id",
-                self.store.url(),
-                package.root(),
-            ))),
-            Err(error) => Err(unread(error)),
+        loop {
+            match commit::create(self.store, &path, Content::Bytes(person.clone()), "text/plain").await {
+                Ok(claim) => return Ok(claim),
+                Err(error) if error.kind == ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(self.unwritten(source)),
+            }
+            let read = async {
+                let claim = self.store.head(&path).await?;
+                self.store.read(&path, 0..claim.size, &claim.etag).await.map(|bytes| (claim, bytes))
+            };
+            match read.await {
+                Ok((claim, bytes)) if bytes == person => return Ok(claim),
+                Ok(_) => {
+                    return Err(Error::Configuration(format!(
+                        "a package of somebody else is being written at {}/{}: choose another request id",
+                        self.store.url(),
+                        package.root(),
+                    )));
+                }
+                // The other run has just ended.
+                Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Changed) => {}
+                Err(source) => return Err(unread(source)),
+            }
         }
     }
 
@@ -197,8 +206,8 @@ impl Press<'_> {
         let path = blob_path(&package.path(package::SUCCESS))?;
         match self.store.head(&path).await {
             Ok(_) => Ok(Some(package.root().to_owned())),
-            Err(error) if error.kind == lacuna_store::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(Error::Store { what: "the export destination cannot be read".into(), source }),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(unread(source)),
         }
     }
 
@@ -300,6 +309,10 @@ fn new_blob(package: &Package, path: &str, content: Content, media_type: &'stati
 
 fn blob_path(path: &str) -> Result<BlobPath, Error> {
     BlobPath::new(path).map_err(|error| Error::Configuration(format!("the package path {error}")))
+}
+
+fn unread(source: lacuna_store::Error) -> Error {
+    Error::Store { what: "the export destination cannot be read".into(), source }
 }
 
 fn broken(error: lacuna_export::Error) -> Error {

@@ -82,15 +82,9 @@ impl Statement {
     }
 }
 
-/// Whether a receipt, or a record of what was begun, is of the same person and tenant as a request. One that knows no person is of whoever
-/// asks.
-pub(crate) fn is_of(receipt: &Receipt, request: &Request, key: &SigningKey) -> bool {
-    receipt.is_of(&request.selector, key)
-}
-
 impl Receipt {
-    /// Whether it is of this person, in this tenant, as whoever has the key that signed it can tell. One that knows no person is of
-    /// whoever asks.
+    /// Whether it, or the record of what was begun, is of this person, in this tenant, as whoever has the key that signed it can tell. One
+    /// that knows no person is of whoever asks.
     pub fn is_of(&self, selector: &Selector, key: &SigningKey) -> bool {
         let subject = || seal::subject_hash(key, &selector.identifiers);
         self.subject.is_empty() || (self.tenant == selector.tenant && self.subject == subject())

@@ -41,9 +41,8 @@ pub struct Edit<'a> {
 /// `null` in JSON, its key stays; in CSV its field is empty (`""` where it is the row's only one, as a blank line is no row;
 /// an error where quotes are ordinary characters).
 ///
-/// Zstd and lz4 frames keep their
-/// text's length in front where they had it, unless the compressed frame is larger than `page_bytes_max`. Members that tell their
-/// own packed length, as bgzip's, tell the new one.
+/// Zstd and lz4 frames keep their text's length in front where they had it, unless the compressed frame is larger than
+/// `page_bytes_max`. Members that tell their own packed length, as bgzip's, tell the new one.
 ///
 /// A member is read a second time, up to its first change, when it has one: that costs no memory.
 pub fn rewrite(

@@ -85,6 +85,9 @@ impl Pass<'_> {
 
     /// Says what an erasure that is only tried would meet.
     pub(super) async fn rehearse(&self, searched: &mut [Searched]) -> Result<(), Error> {
+        if searched.iter().all(|searched| searched.tried.is_empty()) {
+            return Ok(());
+        }
         let claims = Claims::new(self.job.sources.iter().chain(&self.job.others))?;
         for (prepared, searched) in self.sources.iter().zip(searched) {
             let tried = std::mem::take(&mut searched.tried);
@@ -92,7 +95,7 @@ impl Pass<'_> {
                 continue;
             }
             let mut known = HashMap::new();
-            for target in tried.into_iter().filter(|target| !target.matches.is_empty()) {
+            for target in tried {
                 if let Some(why) = self.obstacle(&claims, prepared.source, &target, &mut known).await {
                     searched.outcome.problems.push(why.into_problem(target.info.path.as_str()));
                     target.matches.iter().for_each(|(selector, _)| searched.blocked[selector as usize] = true);
@@ -162,7 +165,7 @@ impl Pass<'_> {
             let path = journal::request_path(request.id.as_str());
             let mut receipt = self.statement.receipt(request, false, &self.sources_of(index, searched), key);
             let there = journal::read::<Receipt>(store, &path).await?;
-            if there.as_ref().is_some_and(|there| !statement::is_of(&there.record, request, key)) {
+            if there.as_ref().is_some_and(|there| !there.record.is_of(&request.selector, key)) {
                 return Err(ShardError::Refused(statement::anothers(&request.id)));
             }
             // A ledger's request stays one, whoever runs it again.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
 use lacuna_export::manifest::Shard;
+use lacuna_scan::SelectorIndex;
 use lacuna_store::Etag;
 
 use super::Pass;
@@ -141,7 +142,7 @@ impl Gathered {
 
 impl Searched {
     fn take(&mut self, pass: &Pass<'_>, prepared: &Prepared<'_>, shard: FoundShard) {
-        let FoundShard { info, rows, poisoned, mut matches } = shard;
+        let FoundShard { info, rows, poisoned, matches } = shard;
         let (path, etag) = (info.path.to_string(), info.etag.to_string());
         let shard = Arc::new(Shard { shard: path, etag, rows_scanned: rows, matched: 0 });
         for (selector, own) in matches.iter() {
@@ -150,17 +151,16 @@ impl Searched {
         }
         // What was searched has a format.
         let Ok(format) = ShardFormat::of(prepared.source, info.path.as_str()) else { return };
-        let requests = &pass.job.requests;
-        if requests.iter().any(Request::tries) {
-            let mut target =
-                Target { info: info.clone(), format: format.clone(), rows, matches: matches.clone(), poisoned };
-            target.matches.retain(|selector| requests[selector as usize].tries());
-            self.tried.push(target);
-        }
-        matches.retain(|selector| requests[selector as usize].changes());
-        if !matches.is_empty() {
-            self.targets.push(Target { info, format, rows, matches, poisoned });
-        }
+        let of = |counts: fn(&Request) -> bool| {
+            let own = |selector: SelectorIndex| counts(&pass.job.requests[selector as usize]);
+            matches.iter().any(|(selector, _)| own(selector)).then(|| {
+                let mut matches = matches.clone();
+                matches.retain(own);
+                Target { info: info.clone(), format: format.clone(), rows, matches, poisoned }
+            })
+        };
+        self.tried.extend(of(Request::tries));
+        self.targets.extend(of(Request::changes));
     }
 }
 

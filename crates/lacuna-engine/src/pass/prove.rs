@@ -23,7 +23,7 @@ impl Pass<'_> {
         };
         let check = async |request: &Request| {
             let known = statement::newest(store, key, request.id.as_str()).await;
-            match known.is_ok_and(|known| known.is_some_and(|(_, known)| !statement::is_of(&known, request, key))) {
+            match known.is_ok_and(|known| known.is_some_and(|(_, known)| !known.is_of(&request.selector, key))) {
                 true => Err(statement::anothers(&request.id)),
                 false => Ok(()),
             }

@@ -10,7 +10,7 @@ use super::Pass;
 use super::gather::{Gathered, Searched};
 use crate::engine::location;
 use crate::outcome::RequestOutcome;
-use crate::package::{Contents, Press, Volume};
+use crate::package::{Contents, Place, Press, Volume};
 use crate::spool::Spool;
 use crate::{Action, Error, Phase, Request, Source};
 
@@ -31,14 +31,10 @@ impl Pass<'_> {
             let complete = outcomes[index].complete;
             async move {
                 match self.contents(index, &gathered.sources, &gathered.spool, complete) {
-                    Some(contents) if !self.cancel.is_cancelled() => {
-                        let claim = press.claim(contents.request).await?;
-                        let (volume, complete) = match press.finished(contents.request).await? {
-                            Some(path) => (Volume::written(path), true),
-                            None => (press.print(contents).await?, complete),
-                        };
-                        Ok(Some((volume.claimed(claim), complete)))
-                    }
+                    Some(contents) if !self.cancel.is_cancelled() => match press.place(contents.request).await? {
+                        Place::Taken(path) => Ok(Some((Volume::written(path), true))),
+                        Place::Free(claim) => Ok(Some((press.print(contents).await?.claimed(claim), complete))),
+                    },
                     _ => Ok(None),
                 }
             }

@@ -213,10 +213,8 @@ fn has_union(data_type: &DataType) -> bool {
 fn update(hash: &mut Xxh3, array: &ArrayRef) -> Result<()> {
     hash.update(&(array.len() as u64).to_le_bytes());
     // Out of their dictionary: the converter would take all of that for each batch.
-    let unpacked = match array.as_any_dictionary_opt() {
-        Some(array) => Some(take(array.values(), array.keys(), None).map_err(Error::Arrow)?),
-        None => None,
-    };
+    let unpacked = array.as_any_dictionary_opt().map(|array| take(array.values(), array.keys(), None));
+    let unpacked = unpacked.transpose().map_err(Error::Arrow)?;
     let array = unpacked.as_ref().unwrap_or(array);
     let field = SortField::new(array.data_type().clone());
     if !RowConverter::supports_fields(std::slice::from_ref(&field)) {

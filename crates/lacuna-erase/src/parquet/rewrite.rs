@@ -40,8 +40,7 @@ const HELD_GROUP: u64 = 16 << 20;
 /// any of these matchers, such row groups are not looked at, but for categories that lose their last row: they leave all of them.
 ///
 /// Memory stays within a few times [`Limits::page_bytes_max`], the file's metadata and the categories of matched rows, however large a row
-/// group is. The
-/// columns of a row group are worked on in parallel on the current rayon pool. The bytes written are a whole file whenever
+/// group is. The columns of a row group are worked on in parallel on the current rayon pool. The bytes written are a whole file whenever
 /// the call succeeds; whether they hold what they should is for the caller to verify on what it has stored.
 ///
 /// # Errors

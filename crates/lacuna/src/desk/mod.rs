@@ -60,6 +60,11 @@ pub(crate) async fn open(config: &Config) -> Result<(Ledger, Option<Roles>)> {
     open_or_make(config, false).await
 }
 
+/// The same, making it in any case.
+pub(crate) async fn make(config: &Config) -> Result<(Ledger, Option<Roles>)> {
+    open_or_make(config, true).await
+}
+
 /// The ledger of `config`, where there is one already.
 pub(crate) async fn find(config: &Config) -> Result<Option<Ledger>> {
     let Some(settings) = &config.ledger else { return Ok(None) };
@@ -70,11 +75,6 @@ pub(crate) async fn find(config: &Config) -> Result<Option<Ledger>> {
         return Ok(None);
     }
     open(config).await.map(|(ledger, _)| Some(ledger))
-}
-
-/// The same, making it in any case.
-pub(crate) async fn make(config: &Config) -> Result<(Ledger, Option<Roles>)> {
-    open_or_make(config, true).await
 }
 
 async fn open_or_make(config: &Config, makes: bool) -> Result<(Ledger, Option<Roles>)> {
