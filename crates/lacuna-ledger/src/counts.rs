@@ -60,6 +60,18 @@ impl Counts {
         self.sources.iter().map(|source| source.kept).sum()
     }
 
+    /// Notes rows that a sweep erased: those that had been kept, hidden or found first, then such as came later.
+    pub(crate) fn sweep(&mut self, source: &str, erased: u64) {
+        let at = self.sources.iter().position(|own| own.source == source).unwrap_or_else(|| {
+            self.sources.push(SourceCounts { source: source.to_owned(), ..SourceCounts::default() });
+            self.sources.len() - 1
+        });
+        let own = &mut self.sources[at];
+        own.erased += erased;
+        own.kept -= own.kept.min(erased);
+        own.matched = own.matched.max(own.erased + own.kept);
+    }
+
     /// Whether no source has more matching rows or shards than in `approved`: what somebody saw and approved goes on, more does not.
     pub fn within(&self, approved: &Self) -> bool {
         self.sources.iter().all(|found| {

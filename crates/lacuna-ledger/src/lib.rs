@@ -56,7 +56,7 @@ pub use policy::{LedgerConfig, Policy, sqlite_file};
 pub use request::{Kind, Lane, NewRequest, Request, RequestId};
 pub use seal::{Keys, Secret};
 pub use set::{NewSet, PassProgress, SetClaim, SetId, SetResult, SetState, SetStatus, Shard};
-pub use standing::{Sequence, StandingErasure};
+pub use standing::{Sequence, StandingErasure, Swept};
 pub use state::{Refusal, State, Step, next};
 pub use subject::{Identifier, Subject};
 pub use submit::Submitted;

@@ -111,7 +111,7 @@ pub struct Request {
     pub subject_hash: String,
     /// Whether its identifiers are still kept.
     pub has_identifiers: bool,
-    /// What was found when it was last searched.
+    /// What was found when it was last searched, and what sweeps have erased since.
     pub counts: Option<Counts>,
     /// What an approver saw and approved.
     pub approved: Option<Counts>,

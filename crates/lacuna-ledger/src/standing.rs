@@ -7,13 +7,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use serde_json::json;
 use time::OffsetDateTime;
 
+use crate::change::Detail;
 use crate::hold::Applying;
-use crate::kept::IDS_MAX;
+use crate::kept::{IDS_MAX, Kept};
 use crate::seal::hex;
 use crate::sql::{Row, Tx, args, group};
-use crate::{Hold, Ledger, RequestId, Result, Shard, Subject};
+use crate::{Actor, Hold, Ledger, RequestId, Result, Shard, Subject};
 
 /// The number of a standing erasure; 0 is before all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +38,19 @@ pub struct StandingErasure {
     pub until: OffsetDateTime,
     /// The holds that apply to it now.
     pub holds: Vec<Hold>,
+}
+
+/// What a sweep erased of a request that stands.
+#[derive(Clone, Debug)]
+pub struct Swept {
+    /// The request.
+    pub request: RequestId,
+    /// The source's name.
+    pub source: String,
+    /// Rows that are out of the bytes now, or anonymous in them.
+    pub erased: u64,
+    /// Where the receipt is that tells of it.
+    pub receipt: Option<String>,
 }
 
 /// Lets those stand for longer that stand already, and those no more that have no time to; the others, which are new, are left.
@@ -115,6 +130,27 @@ impl Ledger {
             })
         };
         rows.iter().map(erasure).collect()
+    }
+
+    /// Says what a sweep erased, for each request once.
+    pub async fn swept(&self, swept: &[Swept], worker: &Actor, now: OffsetDateTime) -> Result<()> {
+        let swept: BTreeMap<_, _> = swept.iter().map(|swept| (swept.request, swept)).collect();
+        let requests: Vec<_> = swept.keys().copied().collect();
+        self.change(async |change| {
+            for mut kept in Kept::lock_all(&mut change.tx, &requests).await? {
+                let Some(Swept { source, erased, receipt, .. }) = swept.get(&kept.request.id) else { continue };
+                let mut detail = Detail::from([("source", json!(source)), ("erased", json!(erased))]);
+                kept.request.counts.get_or_insert_default().sweep(source, *erased);
+                if let Some(receipt) = receipt {
+                    kept.request.receipt = Some(receipt.clone());
+                    detail.insert("receipt", json!(receipt));
+                }
+                change.save(&kept);
+                change.record("swept", Some(kept.request.id), worker, detail, now);
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// The highest number given so far: what a sweep that starts now takes its shards to.

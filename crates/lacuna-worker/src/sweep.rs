@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use lacuna_engine::{
     Action, Engine, EraseMode, Job, OnErase, Pass, Reporter, Request, RequestId, SetFound, ShardSet, Source,
 };
-use lacuna_ledger::{Sequence, Shard, StandingErasure};
+use lacuna_ledger::{Sequence, Shard, StandingErasure, Swept};
 use lacuna_store::BlobInfo;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -168,6 +168,16 @@ impl Round<'_> {
         let outcome = Box::pin(finish.finish(futures::stream::iter([found]))).await;
         self.engine().forget_pass(PLACE).await?;
         let outcome = outcome?;
+        let swept = outcome.requests.into_iter().filter(|request| request.erased > 0).filter_map(|request| {
+            let id = request.request.as_str().parse().ok()?;
+            Some(Swept {
+                request: id,
+                source: self.source.name.clone(),
+                erased: request.erased,
+                receipt: request.receipt,
+            })
+        });
+        self.worker.ledger.swept(&swept.collect::<Vec<_>>(), &self.worker.actor, self.worker.now()).await?;
         for source in outcome.sources {
             self.worker.metrics.changed(&source);
             summary.erased += source.erased;

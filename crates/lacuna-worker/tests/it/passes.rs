@@ -168,6 +168,13 @@ async fn holds_win_over_erasures_and_what_they_kept_is_made_up_for() {
     world.ledger.lift_hold(on_person.id, "it is settled", &approver, world.now()).await.unwrap();
     let sweep = world.only(Work::Sweep).await.sweep.unwrap();
     assert_eq!((sweep.erased, world.rows_of("u3").await), (5, 5), "source b is held still");
+    let request = world.request(held).await;
+    let counts = request.counts.as_ref().unwrap();
+    assert_eq!((counts.matched(), counts.erased(), counts.kept()), (10, 5, 5));
+    let history = world.ledger.history(held).await.unwrap();
+    let swept: Vec<_> = history.iter().filter(|entry| entry.what == "swept").collect();
+    assert_eq!(swept.iter().filter_map(|entry| entry.detail["erased"].as_u64()).sum::<u64>(), 5);
+    assert_eq!(swept.last().unwrap().detail["receipt"].as_str(), request.receipt.as_deref());
 }
 
 #[tokio::test]
