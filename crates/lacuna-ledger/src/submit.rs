@@ -26,7 +26,7 @@ pub enum Submitted {
     New(Request),
     /// It was recorded before, under the same idempotency key and with the same body.
     Known(Request),
-    /// The same wish for the same person, about the same sources, is under way, and nothing was recorded.
+    /// The same wish for the same person, about the same sources and with the same options, is under way, and nothing was recorded.
     Duplicate {
         /// The request that is under way.
         of: RequestId,
@@ -152,7 +152,7 @@ impl Ledger {
 struct Hashes {
     subject: Vec<u8>,
     body: Vec<u8>,
-    /// The same for the same kind of request about the same person and sources, in any order.
+    /// The same for the same kind of request about the same person and sources, in any order, to be carried out in the same way.
     wish: Vec<u8>,
     idempotency: Option<Vec<u8>>,
 }
@@ -171,7 +171,8 @@ impl Hashes {
         let mut sources = new.sources.clone();
         sources.sort();
         sources.dedup();
-        let wish = keys.hash("wish", [subject.as_slice(), text(&(&new.tenant, new.kind, sources)).as_bytes()]);
+        let how = (&new.options, new.lane, new.force);
+        let wish = keys.hash("wish", [subject.as_slice(), text(&(&new.tenant, new.kind, sources, how)).as_bytes()]);
         Self { subject, body, wish, idempotency }
     }
 }

@@ -4,6 +4,7 @@ use lacuna_ledger::{
     Error, Filter, Identifier, Kind, Lane, Ledger, NewRequest, Policy, Refusal, RequestId, Role, State, Subject,
     Submitted,
 };
+use serde_json::json;
 use time::Duration;
 
 use crate::make::{NEXT_DAY, NOW, approver, cancel, new, person, requester, submit, submit_at, worker};
@@ -116,6 +117,9 @@ async fn the_same_wish_is_not_recorded_twice_while_it_is_under_way(place: Place)
         NewRequest { tenant: None, ..first.clone() },
         NewRequest { sources: vec![], ..first.clone() },
         NewRequest { subject: person("ann"), ..first.clone() },
+        // Whoever asks for it sooner, or in another form, is not to wait for what was asked for first.
+        NewRequest { lane: Lane::OnDemand, ..first.clone() },
+        NewRequest { options: [("erase".to_owned(), json!("now"))].into_iter().collect(), ..first.clone() },
     ];
     for other in others {
         assert!(matches!(again(other).await, Submitted::New(_)));
