@@ -34,7 +34,8 @@ pub(crate) enum Texts {
 pub(crate) fn readable(metadata: &Arc<ParquetMetaData>, texts: Texts) -> Result<ArrowReaderMetadata> {
     let stored = with_stored(metadata)?;
     let (schema, file) = (stored.schema(), metadata.file_metadata());
-    let mut plan = Plan { columns: file.schema_descr(), texts, at: 0, bare: BTreeSet::new() };
+    let zones = stored_zones(metadata);
+    let mut plan = Plan { columns: file.schema_descr(), texts, zones, at: 0, bare: BTreeSet::new() };
     let fields = plan.fields(schema.fields());
     if fields == *schema.fields() {
         return Ok(stored);
@@ -74,10 +75,32 @@ fn has_known_integers(field: ipc::Field<'_>) -> bool {
         && field.children().into_iter().flatten().all(has_known_integers)
 }
 
+/// The time zones of the stored schema, by leaf column; none where it has other columns than the file. The library takes them over only
+/// where the file has the stored unit, which writers change that know no nanoseconds or are told to.
+fn stored_zones(metadata: &ParquetMetaData) -> Vec<Option<Arc<str>>> {
+    let mut zones = Vec::new();
+    if let Some(message) = stored_schemas(metadata).next().and_then(|stored| kept(stored.as_bytes())) {
+        kept_fields(&message).into_iter().flatten().for_each(|field| add_zones(field, &mut zones));
+    }
+    if zones.len() == metadata.file_metadata().schema_descr().num_columns() { zones } else { Vec::new() }
+}
+
+fn add_zones(field: ipc::Field<'_>, zones: &mut Vec<Option<Arc<str>>>) {
+    // The lengths of runs are in no file.
+    let unwritten = usize::from(field.type_type() == ipc::Type::RunEndEncoded);
+    let mut children = field.children().into_iter().flatten().skip(unwritten).peekable();
+    if children.peek().is_none() {
+        return zones.push(field.type_as_timestamp().and_then(|timestamp| timestamp.timezone()).map(Arc::from));
+    }
+    children.for_each(|child| add_zones(child, zones));
+}
+
 /// What each leaf column is read as.
 struct Plan<'a> {
     columns: &'a SchemaDescriptor,
     texts: Texts,
+    /// See [`stored_zones`].
+    zones: Vec<Option<Arc<str>>>,
     /// The leaf column that comes next.
     at: usize,
     /// The leaf columns that are read as the bytes they are.
@@ -124,6 +147,12 @@ impl Plan<'_> {
                 DataType::Utf8View => (Stored::Text, DataType::BinaryView, None),
                 _ => return field.clone(),
             },
+            (Physical::INT64, DataType::Timestamp(unit, Some(_))) => {
+                return match self.zones.get(at) {
+                    Some(Some(zone)) => with_type(field, DataType::Timestamp(*unit, Some(zone.clone()))),
+                    _ => field.clone(),
+                };
+            }
             _ => return field.clone(),
         };
         self.bare.insert(at);

@@ -111,6 +111,23 @@ fn what_only_the_stored_schema_says_still_counts_beside_a_dictionary() {
     assert_eq!(rendered(&file(&[("u", Arc::new(ids))], &stored)), [r#"{"u":"11111111-1111-1111-1111-111111111111"}"#]);
 }
 
+#[test]
+fn a_stored_zone_counts_in_any_unit() {
+    let stored = |unit| DataType::Timestamp(unit, Some("America/Los_Angeles".into()));
+    let instant = || Arc::new(TimestampMicrosecondArray::from(vec![1_577_880_000_000_000]).with_timezone("UTC"));
+    for unit in [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond] {
+        let lists = OffsetBuffer::from_lengths(vec![1]);
+        let element = Arc::new(field("element", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))));
+        let listed = ListArray::new(element, lists, instant(), None);
+        let within = DataType::List(Arc::new(field("element", stored(unit))));
+        let columns: [(&str, ArrayRef); 3] =
+            [("l", Arc::new(listed)), ("t", instant()), ("n", Arc::new(Int64Array::from(vec![1])))];
+        let rows = rendered(&typed(&columns, vec![within, stored(unit), DataType::Int64]));
+        let local = "2020-01-01T04:00:00.000000-08:00";
+        assert_eq!(rows, [format!(r#"{{"l":["{local}"],"t":"{local}","n":1}}"#)], "{unit:?}");
+    }
+}
+
 /// A stored schema of one column of integers of 128 bits, which Arrow has none of.
 fn wide_integers() -> String {
     let stored = STANDARD.decode(encode_arrow_schema(&Schema::new(vec![field("n", DataType::Int64)]))).unwrap();
