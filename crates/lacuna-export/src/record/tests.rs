@@ -110,9 +110,10 @@ fn floats_read_back_the_same() {
         column(Float64Array::from(doubles.to_vec())),
         ["0.1", "-0.0", "1e300", "5e-324", "1.0", "1e16", "\"NaN\"", "\"Infinity\"", "\"-Infinity\""]
     );
-    assert_eq!(column(Float32Array::from(vec![0.1, f32::MAX])), ["0.1", "3.4028235e38"]);
+    let singles = vec![0.1, -123_456_792.0, 1e10, f32::MAX];
+    assert_eq!(column(Float32Array::from(singles)), ["0.1", "-123456792.0", "10000000000.0", "3.4028235e38"]);
     let halves = [0.1, 65504.0, f32::INFINITY].map(F16::from_f32);
-    assert_eq!(column(Float16Array::from(halves.to_vec())), ["0.1", "65500.0", "\"Infinity\""]);
+    assert_eq!(column(Float16Array::from(halves.to_vec())), ["0.1", "65504.0", "\"Infinity\""]);
 }
 
 #[test]

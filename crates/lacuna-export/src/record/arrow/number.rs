@@ -50,6 +50,9 @@ pub(super) fn write_float(float: impl Float, out: &mut Vec<u8>) {
     }
 }
 
+/// Above this, texts of floats have an exponent.
+const WHOLE_MAX: f64 = 1e16;
+
 macro_rules! float {
     ($($float:ty)*) => {$(
         impl Float for $float {
@@ -66,8 +69,13 @@ macro_rules! float {
             }
 
             fn write_shortest(self, out: &mut Vec<u8>) {
-                // `Debug` of a float is its shortest text, with an exponent when it is far from 1; JSON reads all of it.
-                let _ = write!(out, "{self:?}");
+                let wide = f64::from(self);
+                // `Debug` of a float is its shortest text, with an exponent when it is far from 1; JSON reads all of it. In single
+                // precision, the shortest text of a whole number may be another whole number.
+                let _ = match wide.fract() == 0.0 && wide.abs() < WHOLE_MAX {
+                    true => write!(out, "{wide:?}"),
+                    false => write!(out, "{self:?}"),
+                };
             }
         }
     )*};
@@ -78,6 +86,9 @@ float!(f32 f64);
 /// Appends a 16-bit float like the wider ones.
 pub(super) fn write_half(half: F16, out: &mut Vec<u8>) {
     let exact = half.to_f32();
+    if exact.fract() == 0.0 {
+        return write_float(exact, out);
+    }
     // The shortest text of the same value as `f32` has digits that 16 bits cannot tell apart.
     let shortest = (0..5).find_map(|digits| {
         let rounded: f32 = format!("{exact:.digits$e}").parse().ok()?;
