@@ -72,6 +72,11 @@ pub enum ErrorKind {
     /// The blob is in the archive tier, where nothing can be read or changed.
     #[error("archived: move it to another tier first")]
     Archived,
+    /// It is an append or page blob: what would take its place is a block blob, and its writer could not go on.
+    #[error(
+        "an append or page blob, which its writer could not go on with: copy it to a block blob, and erase from that"
+    )]
+    NotInBlocks,
     /// No room is left.
     #[error("no space left")]
     Full,

@@ -14,6 +14,7 @@ use futures::TryStreamExt;
 use time::{Date, Duration};
 
 use super::failure::{Failure, failure};
+use super::list::blobs;
 use super::properties::OPERATION;
 use super::{AzureStore, incomplete_answer};
 use crate::{BlobPath, CopyId, Deleted, Error, ErrorKind, Etag, Hold, OldCopy, Removal, Result, Retained};
@@ -40,7 +41,7 @@ impl AzureStore {
         let mut pages = self.container.list_blobs(Some(options)).map_err(failed)?.into_pages();
         let (mut copies, now) = (Vec::new(), OffsetDateTime::now_utc());
         'pages: while let Some(page) = pages.try_next().await.map_err(failed)? {
-            for item in page.into_model().map_err(failed)?.blob_items {
+            for item in blobs(page).map_err(|error| error.at(path))? {
                 // Of all names that begin with the blob's, its own comes first.
                 if item.name.as_deref() != Some(path.as_str()) {
                     break 'pages;

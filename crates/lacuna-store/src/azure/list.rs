@@ -34,8 +34,13 @@ impl AzureStore {
     }
 }
 
-fn blobs(page: Response<ListBlobsResponse, XmlFormat>) -> Result<Vec<BlobItem>> {
-    Ok(page.into_model().map_err(|error| Error::from(failure(error)))?.blob_items)
+/// What a page lists. What answers in the service's stead (a gateway that asks to sign in) must not pass for an empty container.
+pub(super) fn blobs(page: Response<ListBlobsResponse, XmlFormat>) -> Result<Vec<BlobItem>> {
+    let listed = page.into_model().map_err(|error| Error::from(failure(error)))?;
+    match listed.container_name.is_some() || listed.service_endpoint.is_some() {
+        true => Ok(listed.blob_items),
+        false => Err(Error::new(ErrorKind::Other).because(Failure::said("the answer to a listing is none"))),
+    }
 }
 
 /// What is listed for `item`; nothing for a directory.

@@ -1,5 +1,6 @@
 //! HTTP for the client library: one connection pool, whole answers, and errors that never show an address's query.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -156,9 +157,9 @@ async fn collect(answer: &mut reqwest::Response) -> azure_core::Result<Bytes> {
 fn headers(given: &reqwest::header::HeaderMap) -> azure_core::Result<Headers> {
     let mut headers = Headers::new();
     for (name, value) in given {
-        match value.to_str() {
+        match value.to_str().map(|value| bounded(name.as_str(), value)) {
             Ok(value) => {
-                headers.insert(HeaderName::from(name.as_str().to_owned()), HeaderValue::from(value.to_owned()));
+                headers.insert(HeaderName::from(name.as_str().to_owned()), HeaderValue::from(value.into_owned()));
             }
             // Metadata that cannot be read would be lost when the blob is written again.
             Err(_) if name.as_str().starts_with("x-ms-meta-") => {
@@ -168,6 +169,23 @@ fn headers(given: &reqwest::header::HeaderMap) -> azure_core::Result<Headers> {
         }
     }
     Ok(headers)
+}
+
+/// The longest wait in seconds that the service may ask for. A run that is told to wait for an hour would seem to hang, and is better asked
+/// to try again later.
+const WAIT_MAX: u64 = 60;
+
+/// A header's value, but for waits that are too long.
+fn bounded<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
+    let max = match name {
+        "retry-after" => WAIT_MAX,
+        "retry-after-ms" | "x-ms-retry-after-ms" => WAIT_MAX * 1000,
+        _ => return value.into(),
+    };
+    match value.trim().parse::<u64>() {
+        Ok(wait) if wait > max => max.to_string().into(),
+        _ => value.into(),
+    }
 }
 
 /// A failed request or a broken answer, without the address.
@@ -180,4 +198,16 @@ fn broken(error: reqwest::Error) -> azure_core::Error {
         SdkKind::Io
     };
     azure_core::Error::with_error(kind, error.without_url(), "the request failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bounded;
+
+    #[test]
+    fn no_wait_is_longer_than_a_minute() {
+        let waits =
+            [("retry-after", "3600"), ("retry-after", "20"), ("x-ms-retry-after-ms", "90000"), ("etag", "3600")];
+        assert_eq!(waits.map(|(name, value)| bounded(name, value)), ["60", "20", "60000", "3600"]);
+    }
 }

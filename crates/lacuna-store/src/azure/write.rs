@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use azure_core::Uuid;
 use azure_storage_blob::models::{
-    BlobClientGetPropertiesResultHeaders, BlockBlobClientCommitBlockListResultHeaders,
+    BlobClientGetPropertiesResultHeaders, BlobType, BlockBlobClientCommitBlockListResultHeaders,
     BlockBlobClientStageBlockFromUrlOptions, BlockBlobClientStageBlockOptions, BlockLookupList, HttpRange, LeaseStatus,
 };
 use bytes::Bytes;
@@ -103,6 +103,9 @@ impl AzureStore {
                 let answer = Found::new(write.path, &found)?;
                 if answer.info.etag != *etag {
                     return answer.recognise(write).map(Prepared::Done);
+                }
+                if let Ok(Some(BlobType::AppendBlob | BlobType::PageBlob)) = found.blob_type() {
+                    return Err(Error::new(ErrorKind::NotInBlocks).at(write.path));
                 }
                 // A lease is its holder's to end: no time of it is relied on, here or elsewhere. What protects a write is the
                 // condition on its ETag alone.

@@ -444,7 +444,8 @@ impl State {
             named.flat_map(|(name, items)| items.iter().filter(is_listed).map(move |item| (name, item))).collect();
         let size = asked.query("maxresults").parse().unwrap_or(5_000_usize);
         let start = asked.query("marker").parse().unwrap_or(0_usize);
-        let mut xml = "<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults><Blobs>".to_owned();
+        let mut xml =
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ContainerName=\"logs\"><Blobs>".to_owned();
         for (name, item) in all.iter().skip(start).take(size) {
             let mut add = |text: String| xml.push_str(&text);
             add(format!("<Blob><Name>{}</Name>", name.replace('&', "&amp;").replace('<', "&lt;")));

@@ -300,7 +300,7 @@ async fn what_a_status_means() {
 
 fn page(items: &str, next: &str) -> Response<Body> {
     let xml = format!(
-        "<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults><Blobs>{items}</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>"
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ContainerName=\"logs\"><Blobs>{items}</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>"
     );
     answer(200, &[("content-type", "application/xml")], xml)
 }
@@ -309,6 +309,26 @@ fn item(name: &str, size: u64, metadata: &str) -> String {
     format!(
         "<Blob><Name>{name}</Name><Properties><Etag>0x{size}</Etag><Content-Length>{size}</Content-Length><BlobType>BlockBlob</BlobType></Properties><Metadata>{metadata}</Metadata></Blob>"
     )
+}
+
+#[tokio::test]
+async fn what_answers_in_the_services_stead_is_no_empty_listing() {
+    let store = serve(|_, _| answer(200, &[], "<html><body>Sign in</body></html>")).await;
+    let listed: Result<Vec<_>, _> = store.list("_lacuna/").try_collect().await;
+    assert_eq!(listed.unwrap_err().kind, ErrorKind::Other);
+    assert_eq!(store.old_copies(&path("a")).await.unwrap_err().kind, ErrorKind::Other);
+}
+
+#[tokio::test]
+async fn a_blob_that_its_writer_appends_to_is_not_replaced() {
+    for kind in ["AppendBlob", "PageBlob"] {
+        let store = serve(move |_, asked| {
+            assert_eq!(asked.method, Method::HEAD);
+            answer(200, &[("etag", "\"1\""), ("content-length", "3"), ("x-ms-blob-type", kind)], "")
+        })
+        .await;
+        assert_eq!(write(&store, 10, Condition::Matches(Etag::new("1"))).await, Err(ErrorKind::NotInBlocks));
+    }
 }
 
 #[tokio::test]
