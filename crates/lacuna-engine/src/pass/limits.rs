@@ -6,9 +6,10 @@ use crate::outcome::{RequestOutcome, Stopped};
 use crate::{OnErase, Request};
 
 impl Pass<'_> {
-    /// Stops erasures that would reach too far, and those whose package is not there.
+    /// Stops erasures that would reach too far, those among them that are only tried, and those whose package is not there.
     pub(super) fn stop(&self, searched: &[Searched], outcomes: &mut [RequestOutcome]) {
-        for (index, request) in self.job.requests.iter().enumerate().filter(|(_, request)| request.changes()) {
+        let erasures = self.job.requests.iter().enumerate().filter(|(_, request)| request.erases());
+        for (index, request) in erasures {
             let stopped =
                 self.over_limits(index, request, searched).or_else(|| self.package_missing(request, outcomes));
             if stopped.is_some() {

@@ -1,4 +1,6 @@
-use lacuna_engine::{Action, EmptyShards, EraseMode, OldVersions, OnErase, Poison, ShardState};
+use lacuna_engine::{
+    Action, EmptyShards, EraseLimits, EraseMode, OldVersions, OnErase, Poison, Request, ShardState, Stopped,
+};
 
 use crate::world::{World, erase, field, find, mixed, ndjson, parquet, receipt, request, source};
 
@@ -103,6 +105,16 @@ async fn a_dry_run_changes_nothing() {
     assert_eq!((outcome.matched, outcome.sources[0].erased), (3, 0));
     assert_eq!(outcome.requests[0].receipt, None);
     assert_eq!(world.get("a.ndjson").await, ndjson(&mixed()).into_bytes());
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_of_limits_that_would_stop_it() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    let limits = EraseLimits { max_rows: Some(2), ..EraseLimits::default() };
+    let dry = Request { limits, ..request("e1", "u3", Action::Erase(EraseMode::DryRun)) };
+    let outcome = world.run(vec![source("all", "*.ndjson")], vec![dry]).await.unwrap();
+    assert_eq!(outcome.requests[0].stopped, Some(Stopped::MaxRows { matched: 3, max: 2 }));
 }
 
 #[tokio::test]

@@ -176,7 +176,8 @@ impl Report<'_> {
         if let Some(more) = all.len().checked_sub(REQUESTS_SHOWN).filter(|more| *more > 0) {
             let _ = writeln!(text, "  and {} more; --json lists all", count(more as u64));
         }
-        if text.is_empty() { text } else { format!("\nOver the limits, so nothing of it was erased:\n{text}") }
+        let erased = if matches!(self.asked, Asked::Erase | Asked::Hide) { "was" } else { "would be" };
+        if text.is_empty() { text } else { format!("\nOver the limits, so nothing of it {erased} erased:\n{text}") }
     }
 
     fn problems(&self) -> String {
