@@ -1,5 +1,6 @@
 //! Whose a shard is. One that two sources name is searched for both; where they would erase it in different ways, it is left as it is.
 
+use std::collections::BTreeSet;
 use std::mem::discriminant;
 
 use crate::glob::Glob;
@@ -33,10 +34,13 @@ impl Claims {
 
 /// Why nothing may be erased in a shard of both.
 pub(crate) fn dispute(source: &Source, other: &Source) -> Option<String> {
-    if discriminant(&source.on_erase) == discriminant(&other.on_erase) {
-        return None;
-    }
+    let is_alike = discriminant(&source.on_erase) == discriminant(&other.on_erase);
     let what = match &other.on_erase {
+        // What one of them found is made anonymous as either of them says.
+        OnErase::Anonymize if is_alike && identifying(source) != identifying(other) => {
+            "whose records are anonymized in other columns".to_owned()
+        }
+        _ if is_alike => return None,
         OnErase::Delete => "whose records are deleted".to_owned(),
         OnErase::Anonymize => "whose records are anonymized".to_owned(),
         OnErase::Keep { reason } => format!("whose records are kept ({reason})"),
@@ -45,4 +49,10 @@ pub(crate) fn dispute(source: &Source, other: &Source) -> Option<String> {
         "it is also a shard of source `{}`, {what}: nothing is erased in it until `shards` of only one of them names it",
         other.name
     ))
+}
+
+/// The columns that an erasure makes anonymous.
+fn identifying(source: &Source) -> BTreeSet<String> {
+    let fields = source.mapping.identifiers.iter().flat_map(|rule| rule.fields());
+    fields.map(|field| field.column.to_string()).collect()
 }

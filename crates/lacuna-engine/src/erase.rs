@@ -32,6 +32,9 @@ use crate::seal::hex;
 use crate::search::{Question, Reading, Workshop, search};
 use crate::{EmptyShards, Holds, Poison, Request, Source, commit, copies};
 
+/// What is said of a shard that was gone before its rows were out of the bytes.
+pub(crate) const REMOVED: &str = "another writer removed it; whether its rows went elsewhere, a new search tells";
+
 /// How often a shard that changes under the erasure is worked on again.
 const ATTEMPTS_MAX: u32 = 3;
 
@@ -67,6 +70,8 @@ pub(crate) struct Purged {
     pub(crate) old: OldBytes,
     /// Whether the rows were out of the bytes before, and only old ones were left.
     pub(crate) is_again: bool,
+    /// Whether another writer removed the shard, and nobody has looked since where its rows went.
+    pub(crate) has_moved: bool,
     /// What was proved of the rows that stay.
     pub(crate) survivors: Option<ProvedSurvivors>,
     /// What stays beside the logs until the receipts are written: what hid the rows, and what was written down of the purge.
@@ -89,6 +94,11 @@ impl Purged {
         Ok(())
     }
 
+    /// How many rows it took out of the bytes.
+    pub(crate) fn rows(&self) -> u64 {
+        if self.is_again || self.has_moved { 0 } else { self.tombstone.hidden().len() }
+    }
+
     /// The version that took the place of the one whose rows went.
     fn after(&self) -> Option<ShardVersion> {
         version_after(&self.tombstone, self.etag_after.as_ref(), self.rows_after)
@@ -105,8 +115,12 @@ impl Purged {
         };
         let mut reasons = Vec::new();
         if self.sha256_before.is_none() {
-            reasons.push("another writer removed it; whether its rows went elsewhere, a new search tells");
-            state = if state == ShardState::Gone { ShardState::Verified } else { state };
+            reasons.push(REMOVED);
+            state = match state {
+                _ if self.has_moved => ShardState::Blocked,
+                ShardState::Gone => ShardState::Verified,
+                state => state,
+            };
         }
         let mut gone_by = None;
         match &self.old {
@@ -142,7 +156,7 @@ pub(crate) enum Erasure {
     Hidden(Target),
     /// The rows are out of the bytes. Whose they are, as the version that was rewritten had them.
     Purged(Box<Purged>),
-    /// Another version took the shard's place, and nobody's rows are in it.
+    /// Another version took the shard's place, and nobody's rows are in it. Of one that is just gone, nobody knows where its rows went.
     NothingLeft,
 }
 
@@ -188,11 +202,11 @@ impl Eraser<'_> {
         for _ in 0..ATTEMPTS_MAX {
             match self.attempt(target, now).await {
                 Err(error) if error.is_change() => left_behind.push(target.info.etag.clone()),
-                Err(error) if error.is_gone() => return Ok(Erasure::NothingLeft),
+                Err(error) if error.is_gone() => return Err(self.gone(target).await?),
                 result => return result,
             }
             let info = match self.store.head(&target.info.path).await.map_err(ShardError::Store) {
-                Err(error) if error.is_gone() => return Ok(Erasure::NothingLeft),
+                Err(error) if error.is_gone() => return Err(self.gone(target).await?),
                 result => result?,
             };
             let origin = Origin::Blob(self.store.clone(), info.clone());
@@ -211,6 +225,16 @@ impl Eraser<'_> {
             }
         }
         Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
+    }
+
+    /// What to say of a shard that is gone: a run that emptied it wrote that down.
+    async fn gone(&self, target: &Target) -> Result<ShardError, ShardError> {
+        let path = journal::intent_path(target.info.path.as_str(), target.info.etag.as_str());
+        let intent = journal::read::<Intent>(self.store.as_ref(), &path).await?;
+        Ok(match intent {
+            Some(intent) if intent.record.sha256_after.is_none() => ShardError::Busy,
+            _ => ShardError::Removed,
+        })
     }
 
     async fn attempt(&self, target: &Target, now: bool) -> Result<Erasure, ShardError> {
@@ -387,8 +411,9 @@ impl Purge<'_> {
         Ok(self.clear(intent, Some(info), served, tombstone, etag_after).await)
     }
 
-    /// The shard was removed by another writer, before its hidden rows were out of the bytes: old ones may hold them still.
-    pub(crate) async fn removed_by_others(&self, held: Held) -> Result<Purged, ShardError> {
+    /// The shard was removed by another writer, before its hidden rows were out of the bytes: old ones may hold them still, and so may other
+    /// shards, unless its requests have `searched_since`.
+    pub(crate) async fn removed_by_others(&self, held: Held, searched_since: bool) -> Result<Purged, ShardError> {
         let Held { tombstone, info } = held;
         self.ask(&tombstone).await?;
         let mut intent = Intent::new(&tombstone, None, None, 0, None)?;
@@ -397,6 +422,7 @@ impl Purge<'_> {
         intent.copies = there.as_ref().and_then(|there| there.record.copies.clone());
         let record = there.map(|there| there.info);
         let mut purged = self.clear(intent, record, Some(info), tombstone, None).await;
+        purged.has_moved = !searched_since;
         if matches!(purged.old, OldBytes::Left(_)) {
             // Whether anything of them is written down is not sure.
             purged.served = None;
@@ -430,6 +456,7 @@ impl Purge<'_> {
             rows_after,
             survivors,
             is_again,
+            has_moved: false,
             served,
             record,
             old,

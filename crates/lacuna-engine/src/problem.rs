@@ -40,6 +40,10 @@ pub(crate) enum ShardError {
     Residue { place: String },
     #[error("changed {attempts} times while it was worked on")]
     KeepsChanging { attempts: u32 },
+    #[error(
+        "it was searched and is gone: another writer may have moved its records; erase again under the same id, or sweep"
+    )]
+    Removed,
     #[error("another run is at it; the next purge looks after it")]
     Busy,
     #[error("the run was stopped")]
@@ -65,7 +69,7 @@ impl ShardError {
 
     /// Whether other writers were in the way.
     pub(crate) fn is_conflict(&self) -> bool {
-        matches!(self, Self::KeepsChanging { .. } | Self::Busy) || self.is_change()
+        matches!(self, Self::KeepsChanging { .. } | Self::Removed | Self::Busy) || self.is_change()
     }
 
     /// Whether the same may go well at another time, without anybody doing anything about the shard.
@@ -73,13 +77,17 @@ impl ShardError {
         match self {
             Self::Store(error) => !matches!(
                 error.kind,
-                ErrorKind::AccessDenied | ErrorKind::Leased | ErrorKind::Held | ErrorKind::Archived
+                ErrorKind::AccessDenied
+                    | ErrorKind::Leased
+                    | ErrorKind::Held
+                    | ErrorKind::Archived
+                    | ErrorKind::NotInBlocks
             ),
             Self::Scan(lacuna_scan::Error::Read(_))
             | Self::Rows(lacuna_scan::Error::Read(_))
             | Self::Erase(lacuna_erase::Error::Io(_)) => true,
             Self::Temp(_) | Self::Cancelled | Self::KeepsChanging { .. } | Self::Memory { .. } => true,
-            Self::Held(_) | Self::HoldsUnknown(_) | Self::Busy => true,
+            Self::Held(_) | Self::HoldsUnknown(_) | Self::Removed | Self::Busy => true,
             Self::Tombstone(error) => error.is_passing(),
             Self::Scan(_)
             | Self::Rows(_)

@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::claims::Claims;
-use crate::erase::{Purge, Purged, sha256_of};
+use crate::erase::{Purge, Purged, REMOVED, sha256_of};
 use crate::format::ShardFormat;
 use crate::glob::Glob;
 use crate::hidden::{self, Held, Tombstones};
@@ -69,7 +69,8 @@ pub struct PurgeOutcome {
     /// Those rows by source.
     #[serde(skip)]
     pub sources: BTreeMap<String, u64>,
-    /// Shards that others replaced since their rows were hidden: what their new versions hold is not hidden.
+    /// Shards that others replaced or removed since their rows were hidden: what their new versions hold, or other shards by now, is not
+    /// hidden.
     pub shards_superseded: u64,
     /// Shards that had been purged before, and whose old bytes were looked after now.
     pub shards_looked_after: u64,
@@ -281,7 +282,7 @@ impl Run<'_> {
         let blocked: Vec<(&Source, Blocked)> =
             blocked.into_iter().map(|(at, blocked)| (sources[at], blocked)).collect();
         for (source, purged) in &purged {
-            *outcome.sources.entry(source.name.clone()).or_default() += purged.tombstone.hidden().len();
+            *outcome.sources.entry(source.name.clone()).or_default() += purged.rows();
         }
         let chain_head = self.options.chain_head.as_deref();
         let settlement = Settlement { store, key: self.key, chain_head, unread: &unread };
@@ -380,7 +381,7 @@ impl Run<'_> {
         let shard = match self.store().head(&path).await {
             Ok(shard) => shard,
             Err(error) if error.kind == lacuna_store::ErrorKind::NotFound => {
-                return Ok(Done::Purged(at, Box::new(self.purger(prepared).removed_by_others(held).await?)));
+                return self.removed(at, prepared, held).await;
             }
             Err(error) => return Err(ShardError::Store(error)),
         };
@@ -410,6 +411,17 @@ impl Run<'_> {
                 Ok(Done::Blocked(at, Box::new(blocked)))
             }
         }
+    }
+
+    /// What is left to do for a shard that another writer removed. Where its requests have searched everything since, that is for no receipt.
+    async fn removed(&self, at: usize, prepared: &Prepared<'_>, held: Held) -> Result<Done, ShardError> {
+        let searched_since = self.has_served(&held).await?;
+        let purged = self.purger(prepared).removed_by_others(held, searched_since).await?;
+        if searched_since && purged.served.is_some() && purged.old.are_gone() {
+            let retired = purged.retire(self.store().as_ref(), prepared.source.on_erase.keeps_rows()).await;
+            return retired.map(|()| Done::Nothing).map_err(|(_, error)| error);
+        }
+        Ok(Done::Purged(at, Box::new(purged)))
     }
 
     /// Whether receipts tell that a tombstone of a version that is there no more has served: of runs at the same shard, one puts aside what
@@ -530,14 +542,16 @@ impl Tally {
     fn add(&mut self, done: Result<Done, (String, ShardError)>) {
         match done {
             Ok(Done::Purged(at, purged)) => {
-                match purged.is_again {
-                    true => self.outcome.shards_looked_after += 1,
-                    false => {
-                        self.outcome.shards_purged += 1;
-                        self.outcome.rows_purged += purged.tombstone.hidden().len();
-                    }
-                }
                 let shard = &purged.tombstone.version().shard;
+                if purged.has_moved {
+                    self.outcome.shards_superseded += 1;
+                    self.outcome.problems.push(Problem { shard: shard.clone(), reason: REMOVED.into() });
+                } else if purged.is_again {
+                    self.outcome.shards_looked_after += 1;
+                } else {
+                    self.outcome.shards_purged += 1;
+                    self.outcome.rows_purged += purged.rows();
+                }
                 self.outcome.problems.extend(Problem::of_copies(shard, &purged.old));
                 self.outcome.retained.extend(Retained::of_copies(shard, &purged.old));
                 self.purged.push((at, *purged));

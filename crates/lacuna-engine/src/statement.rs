@@ -309,11 +309,11 @@ pub(crate) async fn advance(
     let known = newest(store, key, request).await?;
     let is_begun = matches!(known, Some((0, _)));
     let (number, before) = known.unwrap_or_else(|| (0, unknown(request)));
-    let mut receipt = before.clone();
+    let (mut receipt, mut places) = (before.clone(), Places::of(&before));
     let mut searched = true;
     for line in news.lines {
         // Where the receipt tells more already, this very request's purge made the other version.
-        let is_news = note(&mut receipt, line.source, line.share.own());
+        let is_news = places.note(&mut receipt, line.source, &line.share);
         searched &= !(is_news && line.superseded);
     }
     let all_read = doubt(&mut receipt, news.unread);
@@ -336,27 +336,57 @@ pub(crate) async fn end(store: &dyn Store, request: &str) -> Result<(), ShardErr
     }
 }
 
-/// Puts a shard's line in the place of the one that the receipt has of the same version, if that does not tell more, or behind all; whether
-/// it did.
-fn note(receipt: &mut Receipt, source: &Source, line: ReceiptShard) -> bool {
-    let sources = &mut receipt.sources;
-    let at = sources.iter().position(|known| known.source == source.name).unwrap_or_else(|| {
-        sources.push(ReceiptSource {
-            source: source.name.clone(),
-            on_erase: on_erase(&source.on_erase).into(),
-            shards_searched: 0,
-            shards: Vec::new(),
-            problems: Vec::new(),
-        });
-        sources.len() - 1
-    });
-    let shards = &mut sources[at].shards;
-    match shards.iter_mut().find(|known| known.is_of(&line.shard, &line.etag_before)) {
-        Some(known) if known.progress() > line.progress() => return false,
-        Some(known) => *known = line,
-        None => shards.push(line),
+/// Where a receipt has its lines, by shard and version: a person may have rows in very many shards. Several sources may name one shard.
+#[derive(Default)]
+struct Places<'a>(HashMap<(&'a str, &'a str), Vec<(usize, usize)>>);
+
+impl<'a> Places<'a> {
+    fn of(receipt: &'a Receipt) -> Self {
+        let mut places = Self::default();
+        for (at, source) in receipt.sources.iter().enumerate() {
+            for (line_at, line) in source.shards.iter().enumerate() {
+                let known = places.0.entry((line.shard.as_str(), line.etag_before.as_str())).or_default();
+                // Of a version that a source tells of twice, the first line counts.
+                if known.last().is_none_or(|(last, _)| *last != at) {
+                    known.push((at, line_at));
+                }
+            }
+        }
+        places
     }
-    true
+
+    /// Puts a shard's line in the place of those that the receipt has of the same version, if they do not tell more, or behind all; whether
+    /// it did. Where several sources have found rows in the shard, each line keeps how many those are.
+    fn note(&mut self, receipt: &mut Receipt, source: &'a Source, share: &'a Share) -> bool {
+        let sources = &mut receipt.sources;
+        let at = sources.iter().position(|known| known.source == source.name).unwrap_or_else(|| {
+            sources.push(ReceiptSource {
+                source: source.name.clone(),
+                on_erase: on_erase(&source.on_erase).into(),
+                shards_searched: 0,
+                shards: Vec::new(),
+                problems: Vec::new(),
+            });
+            sources.len() - 1
+        });
+        let known = self.0.entry((share.line.shard.as_str(), share.line.etag_before.as_str())).or_default();
+        if known.is_empty() {
+            known.push((at, sources[at].shards.len()));
+            sources[at].shards.push(share.own());
+            return true;
+        }
+        let is_shared = known.len() > 1;
+        let mut is_news = false;
+        for &(at, line_at) in &*known {
+            let line = &mut sources[at].shards[line_at];
+            if line.progress() <= share.line.progress() {
+                let matched = if is_shared { line.matched } else { share.matched };
+                *line = ReceiptShard { matched, ..ReceiptShard::clone(&share.line) };
+                is_news = true;
+            }
+        }
+        is_news
+    }
 }
 
 /// Takes back that rows are hidden, where the tombstone that hid them cannot be read; whether all could be.
@@ -479,7 +509,7 @@ mod tests {
         let receipt = |line: ReceiptShard| {
             let source = source();
             let mut receipt = Receipt { complete: true, ..unknown("r") };
-            note(&mut receipt, &source, line);
+            Places::default().note(&mut receipt, &source, &share(line));
             receipt
         };
         let left = receipt(purged("1", ShardState::Verified, OldVersions::Left));

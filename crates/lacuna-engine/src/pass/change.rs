@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use lacuna_scan::SelectorIndex;
+use lacuna_scan::{Matches, SelectorIndex};
 use roaring::RoaringTreemap;
 
 use super::Pass;
@@ -51,6 +51,7 @@ impl Pass<'_> {
             request.changes() && request.held.is_none() && outcomes[index].stopped.is_none()
         };
         let claims = Claims::new(self.job.sources.iter().chain(&self.job.others))?;
+        let mut replaced = Replaced::default();
         for (prepared, searched) in self.sources.iter().zip(searched) {
             if searched.targets.is_empty() {
                 continue;
@@ -75,7 +76,7 @@ impl Pass<'_> {
                     Ok(Erasure::NothingLeft) => tracing::debug!(shard, matched, "found without the rows"),
                     Err(_) => tracing::debug!(shard, matched, "left as it is"),
                 }
-                searched.note(&target, erasure, &self.job.requests);
+                searched.note(&target, erasure, &self.job.requests, &mut replaced);
             }
             let crate::SourceOutcome { source, hidden, erased, problems, .. } = &searched.outcome;
             tracing::info!(source, hidden, erased, problems = problems.len(), "changed");
@@ -227,6 +228,36 @@ impl Pass<'_> {
     }
 }
 
+/// What this job has put in the place of shards so far, and whether old bytes of them are left: other sources may name the same shards.
+#[derive(Default)]
+struct Replaced(HashMap<String, Vec<(Arc<ReceiptShard>, bool)>>);
+
+impl Replaced {
+    fn add(&mut self, purged: &Purged) {
+        let line = Arc::new(purged.line());
+        let has_problem = Problem::of_copies(&line.shard, &purged.old).is_some();
+        self.0.entry(line.shard.clone()).or_default().push((line, has_problem));
+    }
+
+    /// What came of the version of a shard that was searched.
+    fn of(&self, target: &Target) -> Option<&(Arc<ReceiptShard>, bool)> {
+        let (shard, etag) = (target.info.path.as_str(), target.info.etag.as_str());
+        self.0.get(shard)?.iter().find(|(line, _)| line.is_of(shard, etag))
+    }
+}
+
+/// The rows of a job's own requests that a purge took out of the bytes.
+fn own_rows(purged: &Purged, requests: &[Request]) -> Matches {
+    let hidden: HashMap<&str, &RoaringTreemap> = purged.tombstone.requests().collect();
+    let mut own = Matches::default();
+    for (selector, request) in (0..).zip(requests) {
+        if let Some(rows) = hidden.get(request.id.as_str()) {
+            own.put(selector, (*rows).clone());
+        }
+    }
+    own
+}
+
 impl Searched {
     /// Notes a shard that stays as it is.
     fn keep(&mut self, target: &Target, reason: &str) {
@@ -283,19 +314,49 @@ impl Searched {
         self.purged.push(purged);
     }
 
+    /// Notes rows of `target` that went with those of another source, which names the shard, too, and `left` the others in a version that
+    /// was searched anew.
+    fn went_along(&mut self, target: &Target, left: &Matches, replaced: &Replaced) -> bool {
+        let Some((line, has_problem)) = replaced.of(target) else { return false };
+        for (selector, rows) in target.matches.iter() {
+            let matched = rows.len().saturating_sub(left.count(selector));
+            if matched > 0 {
+                self.receipts[selector as usize].push(Share { line: line.clone(), matched });
+                self.blocked[selector as usize] |= has_problem;
+            }
+        }
+        self.outcome.erased += target.matches.rows().len().saturating_sub(left.rows().len());
+        true
+    }
+
     /// Notes what the erasure of a shard came to.
-    fn note(&mut self, target: &Target, erasure: Result<Erasure, ShardError>, requests: &[Request]) {
+    fn note(
+        &mut self,
+        target: &Target,
+        erasure: Result<Erasure, ShardError>,
+        requests: &[Request],
+        replaced: &mut Replaced,
+    ) {
         match erasure {
-            Ok(Erasure::Hidden(target)) => {
-                self.outcome.hidden += target.matches.rows().len();
-                self.stays(&target, None, ShardState::Hidden);
+            Ok(Erasure::Hidden(hidden)) => {
+                if hidden.info.etag != target.info.etag {
+                    self.went_along(target, &hidden.matches, replaced);
+                }
+                self.outcome.hidden += hidden.matches.rows().len();
+                self.stays(&hidden, None, ShardState::Hidden);
             }
             Ok(Erasure::Purged(purged)) => {
+                if purged.tombstone.version().etag != target.info.etag.as_str() {
+                    self.went_along(target, &own_rows(&purged, requests), replaced);
+                }
+                replaced.add(&purged);
                 self.outcome.replaced.insert(target.info.path.to_string(), purged.etag_after.clone());
                 self.purged(*purged, requests);
             }
+            Ok(Erasure::NothingLeft) if self.went_along(target, &Matches::default(), replaced) => {}
+            Err(ShardError::Removed) if self.went_along(target, &Matches::default(), replaced) => {}
             Ok(Erasure::NothingLeft) => {
-                let why = "another writer replaced or removed it, and its new version holds none of the rows";
+                let why = "another writer replaced it, and its new version holds none of the rows";
                 let mut target = target.clone();
                 // What an earlier run began in it, and this one finished, is told already.
                 let (shard, etag, receipts) = (target.info.path.as_str(), target.info.etag.as_str(), &self.receipts);

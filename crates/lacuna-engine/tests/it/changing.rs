@@ -2,24 +2,27 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
-use lacuna_engine::{Action, EraseMode, PurgeOptions, Reporter};
+use lacuna_engine::{Action, EraseMode, PurgeOptions, PurgeOutcome, Reporter, ShardState};
 use lacuna_erase::tombstone::Tombstone;
 use lacuna_store::{
     BlobInfo, BlobPath, Condition, Content, ErrorKind, Etag, MemoryStore, OldCopy, Removal, Result, Store, WriteOptions,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{World, erase, find, mixed, ndjson, request, source};
+use crate::world::{World, erase, find, mixed, ndjson, receipt, receipt_at, request, source};
 
 /// A store in which another writer appends a row right before each of the first `changes` replacements.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Contended {
     store: MemoryStore,
     changes: AtomicUsize,
+    /// Whether another writer moves the shard right before it is replaced.
+    moves: AtomicBool,
     /// Whether there is no room for a replacement.
     full: bool,
     /// Whose rows another run hides for `e2`, in the version that a purge has replaced, right before the purge writes `e1`'s receipt.
@@ -75,6 +78,9 @@ impl Store for Contended {
         }
         let left = self.changes.load(Ordering::Relaxed);
         let is_shard = !path.as_str().starts_with("_lacuna/");
+        if is_shard && matches!(condition, Condition::Matches(_)) && self.moves.swap(false, Ordering::Relaxed) {
+            relocate(&self.store, path.as_str(), "moved.ndjson").await;
+        }
         if left > 0 && is_shard && matches!(condition, Condition::Matches(_)) {
             self.changes.store(left - 1, Ordering::Relaxed);
             let now = self.store.head(path).await?;
@@ -98,8 +104,17 @@ impl Store for Contended {
     }
 }
 
+/// Copies a shard to another place and deletes it, as compaction does.
+async fn relocate(store: &dyn Store, from: &str, to: &str) {
+    let from = BlobPath::new(from).unwrap();
+    let info = store.head(&from).await.unwrap();
+    let content = Content::Bytes(store.read(&from, 0..info.size, &info.etag).await.unwrap());
+    store.write(&BlobPath::new(to).unwrap(), content, Condition::New, WriteOptions::default()).await.unwrap();
+    store.delete(&from, &info.etag).await.unwrap();
+}
+
 async fn contended(changes: usize, full: bool) -> World {
-    around(Contended { store: MemoryStore::new(), changes: AtomicUsize::new(changes), full, hides: None }).await
+    around(Contended { changes: AtomicUsize::new(changes), full, ..Contended::default() }).await
 }
 
 async fn around(store: Contended) -> World {
@@ -143,7 +158,7 @@ async fn without_room_a_shard_stays_as_it_is() {
 async fn what_is_hidden_in_a_version_that_a_purge_has_just_replaced_is_no_riddle() {
     for (user, left) in [("u3", 0), ("u4", 1)] {
         let changes = AtomicUsize::new(0);
-        let store = Contended { store: MemoryStore::new(), changes, full: false, hides: Some(user) };
+        let store = Contended { changes, hides: Some(user), ..Contended::default() };
         let (world, sources) = (around(store).await, [source("all", "*.ndjson")]);
         let hide = request("e1", "u3", Action::Erase(EraseMode::Hide));
         assert!(world.run(sources.to_vec(), vec![hide]).await.unwrap().is_complete());
@@ -158,5 +173,59 @@ async fn what_is_hidden_in_a_version_that_a_purge_has_just_replaced_is_no_riddle
         let survivors: Vec<_> =
             mixed().into_iter().filter(|row| row.0 != "T" || row.1 != "u3" && row.1 != user).collect();
         assert_eq!(String::from_utf8(world.get("a.ndjson").await).unwrap(), ndjson(&survivors));
+    }
+}
+
+async fn purge(world: &World) -> PurgeOutcome {
+    let (sources, stop) = ([source("all", "*.ndjson")], CancellationToken::new());
+    world.engine().purge(&sources, PurgeOptions::default(), &Reporter::default(), &stop).await.unwrap()
+}
+
+/// Whether nothing but receipts is left beside the logs.
+async fn is_clean(world: &World) -> bool {
+    let own: Vec<BlobInfo> = world.store.list("_lacuna/").try_collect().await.unwrap();
+    own.iter().all(|info| info.path.as_str().starts_with("_lacuna/receipts/"))
+}
+
+#[tokio::test]
+async fn a_shard_that_is_moved_while_it_is_erased_from_is_missing_until_all_is_searched_again() {
+    let world = around(Contended { moves: true.into(), ..Contended::default() }).await;
+    let all = || vec![source("all", "*.ndjson")];
+    let outcome = world.run(all(), vec![erase("e1", "u3")]).await.unwrap();
+    assert_eq!((outcome.is_complete(), outcome.sources[0].erased, outcome.sources[0].problems.len()), (false, 0, 1));
+    assert!(outcome.sources[0].problems[0].reason.contains("may have moved its records"), "{outcome:?}");
+    assert!(!receipt(&world, &outcome).await.complete);
+    let outcome = world.run(all(), vec![erase("e1", "u3")]).await.unwrap();
+    assert!(outcome.is_complete() && outcome.sources[0].erased == 3, "{outcome:?}");
+    let purged = purge(&world).await;
+    assert!(purged.problems.is_empty() && purged.shards_superseded == 0, "{purged:?}");
+    assert!(is_clean(&world).await);
+}
+
+#[tokio::test]
+async fn a_shard_that_is_moved_after_its_rows_were_hidden_is_not_purged() {
+    for searches_first in [false, true] {
+        let world = World::new();
+        world.put("a.ndjson", ndjson(&mixed())).await;
+        world.put("b.ndjson", ndjson(&mixed())).await;
+        let all = || vec![source("all", "*.ndjson")];
+        let hide = || vec![request("e1", "u3", Action::Erase(EraseMode::Hide))];
+        assert!(world.run(all(), hide()).await.unwrap().is_complete());
+        relocate(world.store.as_ref(), "a.ndjson", "moved.ndjson").await;
+        if !searches_first {
+            let purged = purge(&world).await;
+            assert_eq!((purged.shards_purged, purged.rows_purged, purged.shards_superseded), (1, 3, 1));
+            assert_eq!((purged.problems.len(), purged.requests[0].rows), (1, 3), "{purged:?}");
+            let told = receipt_at(&world, purged.requests[0].receipt.as_deref().unwrap()).await;
+            let states: Vec<_> = told.sources[0].shards.iter().map(|line| line.state).collect();
+            assert_eq!((told.complete, states), (false, vec![ShardState::Blocked, ShardState::Gone]));
+        }
+        let outcome = world.run(all(), hide()).await.unwrap();
+        assert!(outcome.is_complete(), "{outcome:?}");
+        let purged = purge(&world).await;
+        assert!(purged.problems.is_empty() && purged.shards_superseded == 0, "{purged:?}");
+        assert!(receipt_at(&world, purged.requests[0].receipt.as_deref().unwrap()).await.is_done());
+        assert_eq!(world.run(all(), vec![find("u3")]).await.unwrap().matched, 0);
+        assert!(is_clean(&world).await);
     }
 }

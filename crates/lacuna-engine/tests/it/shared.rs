@@ -1,11 +1,13 @@
 //! Shards that two sources name: nothing is erased in them for one that the other would not erase in the same way.
 
 use lacuna_engine::{
-    Action, EraseMode, Job, OnErase, Outcome, PurgeOptions, PurgeOutcome, Reporter, ShardState, Source,
+    Action, EraseMode, Job, OnErase, Outcome, PurgeOptions, PurgeOutcome, Receipt, ReceiptSource, Reporter, ShardState,
+    Source,
 };
+use lacuna_scan::Identifier;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{World, erase, mixed, ndjson, receipt, request, source};
+use crate::world::{World, erase, field, mixed, ndjson, receipt, receipt_at, request, source};
 
 async fn world() -> World {
     let world = World::new();
@@ -16,6 +18,13 @@ async fn world() -> World {
 
 fn all() -> Source {
     source("n", "**/*.ndjson")
+}
+
+/// A source that anonymizes, and knows people by this column, too.
+fn anonymized_by(column: &str) -> Source {
+    let mut source = Source { on_erase: OnErase::Anonymize, ..all() };
+    source.mapping.identifiers.push(field(column, "id"));
+    source
 }
 
 fn audit() -> Source {
@@ -39,7 +48,8 @@ async fn what_one_source_keeps_another_does_not_erase() {
         (vec![all(), audit()], vec![]),
         (vec![audit(), all()], vec![]),
         (vec![all()], vec![audit()]),
-        (vec![all(), anonymized], vec![]),
+        (vec![all(), anonymized.clone()], vec![]),
+        (vec![anonymized_by("Number"), anonymized], vec![]),
     ] {
         let world = world().await;
         let job = Job { sources, requests: vec![erase("e1", "u3")], others };
@@ -62,6 +72,48 @@ async fn sources_that_erase_alike_may_share_a_shard() {
     let world = world().await;
     let outcome = world.run(vec![all(), source("a", "a/*.ndjson")], vec![erase("e1", "u3")]).await.unwrap();
     assert!(outcome.is_complete(), "{:?}", problems(&outcome));
+    // The rows went once, and each source has them.
+    assert_eq!(outcome.sources.iter().map(|source| source.erased).collect::<Vec<_>>(), [6, 3]);
+    let lines = |receipt: &Receipt| {
+        let audit = |source: &ReceiptSource| {
+            let line = source.shards.iter().find(|line| line.shard == "a/audit.ndjson").unwrap();
+            (line.state, line.etag_after.clone(), line.matched, line.rows_after)
+        };
+        receipt.sources.iter().map(audit).collect::<Vec<_>>()
+    };
+    let [n, a] = &lines(&receipt(&world, &outcome).await)[..] else { panic!() };
+    assert!(n == a && n.0 == ShardState::Gone && n.1.is_some() && (n.2, n.3) == (3, 57), "{n:?} {a:?}");
+
+    // The same in two steps, where one of them knows of more rows.
+    let world = self::world().await;
+    let mut of_number = source("a", "a/*.ndjson");
+    of_number.mapping.identifiers.push(field("Number", "number"));
+    let mut hide = request("e1", "u3", Action::Erase(EraseMode::Hide));
+    hide.selector.identifiers.push(Identifier::new("number", "4"));
+    let sources = [all(), of_number];
+    assert!(world.run(sources.to_vec(), vec![hide]).await.unwrap().is_complete());
+    let outcome = purge(&world, &sources, vec![]).await;
+    assert_eq!((outcome.shards_purged, outcome.rows_purged, outcome.problems.len()), (2, 7, 0), "{outcome:?}");
+    let path = outcome.requests[0].receipt.clone().unwrap();
+    let receipt = receipt_at(&world, &path).await;
+    assert!(receipt.is_done());
+    let [n, a] = &lines(&receipt)[..] else { panic!() };
+    assert_eq!((n.0, n.2, n.3, a.0, a.2, a.3), (ShardState::Gone, 3, 56, ShardState::Gone, 4, 56));
+}
+
+#[tokio::test]
+async fn what_one_of_two_sources_has_found_beside_the_other_goes_too() {
+    let world = world().await;
+    let mut of_number = source("a", "a/*.ndjson");
+    of_number.mapping.identifiers.push(field("Number", "number"));
+    let mut erase = erase("e1", "u3");
+    erase.selector.identifiers.push(Identifier::new("number", "4"));
+    let outcome = world.run(vec![all(), of_number], vec![erase]).await.unwrap();
+    assert!(outcome.is_complete(), "{:?}", problems(&outcome));
+    assert_eq!(outcome.sources.iter().map(|source| source.erased).collect::<Vec<_>>(), [6, 4]);
+    let receipt = receipt(&world, &outcome).await;
+    let told: Vec<_> = receipt.sources[1].shards.iter().map(|line| (line.state, line.matched)).collect();
+    assert_eq!(told, [(ShardState::Gone, 3), (ShardState::Gone, 1)]);
 }
 
 #[tokio::test]

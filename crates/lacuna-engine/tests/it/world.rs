@@ -89,8 +89,12 @@ pub async fn get(store: &dyn Store, path: &str) -> Vec<u8> {
 
 /// The receipt of the first request.
 pub async fn receipt(world: &World, outcome: &Outcome) -> Receipt {
-    let path = outcome.requests[0].receipt.clone().unwrap();
-    let path = path.split_once("_lacuna").map(|(_, rest)| format!("_lacuna{rest}")).unwrap();
+    receipt_at(world, outcome.requests[0].receipt.as_deref().unwrap()).await
+}
+
+/// The receipt at this location.
+pub async fn receipt_at(world: &World, location: &str) -> Receipt {
+    let path = location.split_once("_lacuna").map(|(_, rest)| format!("_lacuna{rest}")).unwrap();
     let jws = get(world.store.as_ref(), &path).await;
     verify::receipt(std::str::from_utf8(&jws).unwrap(), &key().verifying_key()).unwrap()
 }
