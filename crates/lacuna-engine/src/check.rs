@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use lacuna_scan::{Identifier, Matcher, Noted, Selector, TenantId, TenantRule};
-use lacuna_store::BlobInfo;
+use lacuna_store::{BlobInfo, BlobPath, Content, ErrorKind, Store};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -14,9 +14,9 @@ use crate::format::ShardFormat;
 use crate::glob::Glob;
 use crate::origin::Origin;
 use crate::outcome::Problem;
-use crate::problem::ShardError;
+use crate::problem::{ShardError, chain};
 use crate::search::{Question, Reading, search};
-use crate::{Engine, OnErase, Source, plan};
+use crate::{Engine, OnErase, Source, commit, plan};
 
 /// How many shards of a source are looked into.
 const SHARDS_MAX: u64 = 3;
@@ -63,6 +63,20 @@ impl Engine {
             checks.push(self.check_source(source, &claims).await);
         }
         checks
+    }
+
+    /// Why a record cannot be written where the logs are and where packages go, as far as it cannot: it is tried, and removed again.
+    pub async fn check_writing(&self) -> Vec<String> {
+        let logs = Some((&self.settings.store, "`erase`, `purge` and `sweep`"));
+        let packages = self.settings.export.as_ref().map(|export| (export, "`export`"));
+        let mut warnings = Vec::new();
+        for (store, who) in logs.into_iter().chain(packages) {
+            if let Err(error) = write(store.as_ref()).await {
+                let why = chain(&ShardError::Store(error));
+                warnings.push(format!("{who} will not work, as {} {why}", store.url()));
+            }
+        }
+        warnings
     }
 
     async fn check_source(&self, source: &Source, claims: &Claims) -> SourceCheck {
@@ -163,4 +177,12 @@ impl Engine {
             Noted { first: None, .. } => Ok(()),
         }
     }
+}
+
+/// Writes an empty record, and removes it.
+async fn write(store: &dyn Store) -> Result<(), lacuna_store::Error> {
+    let path = BlobPath::new(format!("{}check", plan::OWN_PREFIX))
+        .map_err(|error| lacuna_store::Error::new(ErrorKind::Configuration).because(error))?;
+    let written = commit::publish(store, &path, Content::Bytes(bytes::Bytes::new()), "text/plain").await?;
+    commit::drop_record(store, &written).await
 }

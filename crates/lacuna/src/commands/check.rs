@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use lacuna_engine::{Engine, Source, SourceCheck};
+use lacuna_engine::{Engine, Settings, Source, SourceCheck};
 use lacuna_scan::TenantRule;
 use lacuna_store::Store;
 use serde_json::json;
@@ -41,12 +41,13 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
     let config = Config::load(&args.scope.config)?;
     findings.notes.push(format!("{} is well-formed", config.path.display()));
     let sources = selection::sources(&config.sources, &args.scope.source)?;
-    let store = check_settings(&config, &mut findings);
+    let (store, export) = check_settings(&config, &mut findings);
     check_ledger(&config, &mut findings).await;
     findings.warnings.extend(sources.iter().filter_map(warning));
     if let (Some(store), true) = (store, findings.wrong.is_empty()) {
         let epochs = config.keys.epochs(&environment)?;
-        let engine = Engine::new(settings(&config, &args.resources, store, epochs))?;
+        let engine = Engine::new(Settings { export, ..settings(&config, &args.resources, store, epochs) })?;
+        findings.warnings.extend(engine.check_writing().await);
         findings.sources = Box::pin(engine.check(&sources, &selection::others(&config.sources, &sources))).await;
     }
     if args.json {
@@ -57,8 +58,8 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
     Ok(findings.code())
 }
 
-/// Looks at keys and stores; the store of the shards when it can be opened.
-fn check_settings(config: &Config, findings: &mut Findings) -> Option<Arc<dyn Store>> {
+/// Looks at keys and stores; the store of the shards and that of packages, where they can be opened.
+fn check_settings(config: &Config, findings: &mut Findings) -> (Option<Arc<dyn Store>>, Option<Arc<dyn Store>>) {
     findings.wrong.extend(config.export.as_ref().and_then(|export| config.check_apart(export).err()));
     for epoch in &config.keys.epochs {
         match epoch.resolve(&environment) {
@@ -77,14 +78,12 @@ fn check_settings(config: &Config, findings: &mut Findings) -> Option<Arc<dyn St
         ),
         Err(failure) => findings.wrong.push(failure),
     }
-    if let Some(export) = &config.export {
-        // A folder that is not there is made by the first export.
-        let is_there = !matches!(export, StoreConfig::Local { root } if !root.exists());
-        if is_there && let Err(failure) = stores::open(export, &environment) {
-            findings.wrong.push(failure);
-        }
-    }
-    stores::open(&config.store, &environment).map_err(|failure| findings.wrong.push(failure)).ok()
+    let mut open =
+        |store: &StoreConfig| stores::open(store, &environment).map_err(|failure| findings.wrong.push(failure)).ok();
+    // A folder that is not there is made by the first export.
+    let is_there = |export: &&StoreConfig| !matches!(export, StoreConfig::Local { root } if !root.exists());
+    let export = config.export.as_ref().filter(is_there).and_then(&mut open);
+    (open(&config.store), export)
 }
 
 /// Opens the ledger, and reads the keys of those who are told of changes.

@@ -378,6 +378,12 @@ fn check_looks_at_the_sources() {
     let ran = home.run(&["check", "--json"]);
     let document = ran.ends(0).json();
     assert_eq!((&document["ok"], document["sources"].as_array().unwrap().len()), (&json!(true), 2));
+    assert_eq!(document["warnings"], json!([]));
+    // Where nothing of Lacuna's own can be written, erasures will fail.
+    home.write("logs/_lacuna", "in the way");
+    let warned = home.run(&["check", "--json"]).ends(0).json();
+    assert!(warned["warnings"][0].as_str().unwrap().contains("`erase`, `purge` and `sweep` will not work"), "{warned}");
+    std::fs::remove_file(home.path("logs/_lacuna")).unwrap();
     let config = home.read("lacuna.toml").replace("tenant = \"TenantId\"\n", "").replace("audit/*", "adit/*");
     home.write("lacuna.toml", config);
     let ran = home.run(&["check"]);
