@@ -289,6 +289,12 @@ impl Needles {
         if self.excludes(value) { None } else { self.find_from(self.first_look(self.hash(value)), value) }
     }
 
+    /// Whether `value` is a needle.
+    #[inline]
+    pub fn holds(&self, value: &[u8]) -> bool {
+        self.find(value).is_some()
+    }
+
     /// The hash that says where to look for `value`.
     #[inline]
     pub(crate) fn hash(&self, value: &[u8]) -> u64 {

@@ -50,7 +50,7 @@ pub fn residue(input: &dyn ReadAt, matcher: &Matcher, limits: &Limits) -> Result
 
 struct Search<'a> {
     matcher: &'a Matcher,
-    unseen: Unseen,
+    unseen: Unseen<'a>,
     /// Where the wanted fields lie, for those that lie in dictionaries.
     paths: Vec<(&'a FieldTest, Path)>,
     dictionaries: HashMap<i64, Dictionary>,

@@ -1,6 +1,8 @@
 //! Values that stand in a message's bytes although no row shows them: between the ends of buffers and of what lies in them (writers of
 //! slices pad with what comes next), in the data of views that several batches repeat, under nulls.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -11,7 +13,7 @@ use lacuna_scan::ipc::decode::plain_buffer;
 use lacuna_scan::ipc::frame::Message;
 use lacuna_scan::ipc::message::Batch;
 use lacuna_scan::ipc::reader::Rows;
-use lacuna_scan::{Case, Matcher};
+use lacuna_scan::{Case, Matcher, Needles};
 
 use super::gather::{Gathered, Rules, Taken, gather};
 use crate::{Error, Result};
@@ -19,32 +21,56 @@ use crate::{Error, Result};
 /// Shorter values would stand in any bytes.
 const BYTES_MIN: usize = 4;
 
+/// Up to so many values, an automaton finds all of them in one pass. For a hundred thousand people it took more than a gigabyte and most of
+/// the time of a purge.
+const AUTOMATON_MAX: usize = 10_000;
+
+/// So many places are looked at before more bytes come near.
+const PIECE: usize = 64 << 10;
+
 /// Wanted values, as they would stand in bytes. Integers are none of them: their bytes stand anywhere.
 #[derive(Debug)]
-pub(super) struct Unseen {
-    values: Option<AhoCorasick>,
+pub(super) enum Unseen<'m> {
+    Nothing,
+    Few(Box<AhoCorasick>),
+    Many(Vec<Crowd<'m>>),
 }
 
-impl Unseen {
-    pub(super) fn new(matcher: &Matcher) -> Result<Self> {
+/// Many wanted values of one column.
+#[derive(Debug)]
+pub(super) struct Crowd<'m> {
+    values: &'m Needles,
+    lengths: BTreeSet<usize>,
+    ignores_case: bool,
+}
+
+impl<'m> Unseen<'m> {
+    pub(super) fn new(matcher: &'m Matcher) -> Result<Self> {
         let fields = || matcher.fields().iter().filter(|field| field.is_wanted());
+        if fields().map(|field| field.texts().len() + field.bytes().len()).sum::<usize>() > AUTOMATON_MAX {
+            let crowds = fields().flat_map(|field| {
+                let ignores_case = field.case() == Case::Insensitive;
+                [field.texts(), field.bytes()].map(|values| Crowd::new(values, ignores_case))
+            });
+            return Ok(Self::Many(crowds.collect()));
+        }
         let values: Vec<&[u8]> = fields()
             .flat_map(|field| field.texts().iter().chain(field.bytes().iter()))
             .filter(|value| value.len() >= BYTES_MIN)
             .collect();
         if values.is_empty() {
-            return Ok(Self { values: None });
+            return Ok(Self::Nothing);
         }
         // Of a column in which case makes no difference, any spelling is one too many.
         let ignores_case = fields().any(|field| field.case() == Case::Insensitive);
         let mut builder = AhoCorasick::builder();
         let built = builder.match_kind(MatchKind::Standard).ascii_case_insensitive(ignores_case).build(values);
-        Ok(Self { values: Some(built.map_err(|_| Error::Unfaithful("too many values leave it at once".into()))?) })
+        Ok(Self::Few(Box::new(built.map_err(|_| Error::Unfaithful("too many values leave it at once".into()))?)))
     }
 
     /// Whether a wanted value stands in a batch's message beside its rows.
     pub(super) fn is_beside(&self, message: &Message, rows: &Rows) -> Result<bool> {
-        if self.values.is_none() {
+        if matches!(self, Self::Nothing) {
             return Ok(false);
         }
         let held = match rows.batch.codec {
@@ -65,7 +91,34 @@ impl Unseen {
     }
 
     fn count(&self, bytes: &[u8]) -> usize {
-        self.values.as_ref().map_or(0, |values| values.find_overlapping_iter(bytes).count())
+        match self {
+            Self::Nothing => 0,
+            Self::Few(values) => values.find_overlapping_iter(bytes).count(),
+            Self::Many(crowds) => crowds.iter().map(|crowd| crowd.count(bytes)).sum(),
+        }
+    }
+}
+
+impl<'m> Crowd<'m> {
+    fn new(values: &'m Needles, ignores_case: bool) -> Self {
+        let lengths = values.iter().map(<[u8]>::len).filter(|length| *length >= BYTES_MIN).collect();
+        Self { values, lengths, ignores_case }
+    }
+
+    /// How many of them stand in `bytes`. Each place is asked for each length: the sieve in front of the values answers almost always.
+    fn count(&self, bytes: &[u8]) -> usize {
+        let Some(longest) = self.lengths.last() else { return 0 };
+        let mut count = 0;
+        for start in (0..bytes.len()).step_by(PIECE) {
+            let piece = &bytes[start..bytes.len().min(start + PIECE + longest - 1)];
+            // Where case makes no difference, values are in lower case.
+            let piece = if self.ignores_case { piece.to_ascii_lowercase().into() } else { Cow::Borrowed(piece) };
+            for &length in &self.lengths {
+                let places = piece.windows(length).take(PIECE);
+                count += places.filter(|place| self.values.holds(place)).count();
+            }
+        }
+        count
     }
 }
 
@@ -113,4 +166,39 @@ fn gathered(batch: &Rows) -> Result<Gathered> {
         gather(column, &batch.column(at)?, &all, &Taken::default(), &mut variadic, &rules, &mut whole)?;
     }
     Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Mapping, Selector, TenantRule};
+
+    use super::*;
+
+    #[test]
+    fn a_crowd_is_found_as_a_few_are() {
+        let mut field = Field::new("u".parse().unwrap(), Kind::new("user"));
+        for case in [Case::Sensitive, Case::Insensitive] {
+            field.case = case;
+            let mapping = Mapping { identifiers: vec![IdentifierRule::One(field.clone())], tenant: TenantRule::Single };
+            let matcher = |count: usize| {
+                let one =
+                    |n| Selector { tenant: None, identifiers: vec![Identifier::new("user", format!("User-{n:07}"))] };
+                let selectors: Vec<_> = (0..count).map(one).collect();
+                Matcher::new(&mapping, &selectors, &Epochs::default()).unwrap()
+            };
+            let (few, many) = (matcher(7), matcher(AUTOMATON_MAX + 7));
+            let (few, many) = (Unseen::new(&few).unwrap(), Unseen::new(&many).unwrap());
+            assert!(matches!(few, Unseen::Few(_)) && matches!(many, Unseen::Many(_)));
+            // At the ends, across the pieces, and one that reaches into the next.
+            let mut bytes = vec![b'-'; 2 * PIECE + 100];
+            let places = [0, PIECE - 12, PIECE - 5, 2 * PIECE, bytes.len() - 12];
+            for (n, at) in places.into_iter().enumerate().filter(|(n, _)| *n != 1) {
+                bytes[at..at + 12].copy_from_slice(format!("User-{n:07}").as_bytes());
+            }
+            bytes[100..112].copy_from_slice(b"uSER-0000003");
+            // As text and as bytes.
+            let expected = 2 * if case == Case::Insensitive { 5 } else { 4 };
+            assert_eq!((few.count(&bytes), many.count(&bytes)), (expected, expected), "{case:?}");
+        }
+    }
 }
