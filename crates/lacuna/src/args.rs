@@ -6,6 +6,7 @@ mod worker;
 use std::convert::Infallible;
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lacuna_scan::Secret;
 
@@ -442,6 +443,24 @@ impl From<SampleFormat> for lacuna_benches::corpus::Format {
 pub(crate) struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,
+}
+
+/// Whether what clap says of the arguments repeats one that may be an identifier.
+pub(crate) fn may_name_somebody(error: &clap::Error) -> bool {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    let is_unknown = error.kind() == ErrorKind::UnknownArgument;
+    // What is no option stands where only a value can.
+    is_unknown && (!text(ContextKind::InvalidArg).starts_with('-') || is_telling(text(ContextKind::InvalidArg)))
+        || is_telling(text(ContextKind::InvalidValue))
+        || is_telling(text(ContextKind::InvalidSubcommand))
+}
+
+/// Whether the text may be an identifier, or hold one: no message repeats it.
+pub(crate) fn is_telling(text: &str) -> bool {
+    text.contains(['=', '@'])
 }
 
 /// Takes any text: what is wrong with it is said later, and without repeating it.

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::json;
 
+use crate::args;
 use crate::exit::ExitCode;
 
 /// A command's end before its work was done.
@@ -93,6 +95,27 @@ impl Failure {
             error["advice"] = json!(advice);
         }
         json!({ "error": error })
+    }
+}
+
+impl From<&clap::Error> for Failure {
+    fn from(error: &clap::Error) -> Self {
+        if args::may_name_somebody(error) {
+            let what = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+                (ErrorKind::UnknownArgument, _) => "an unexpected argument".to_owned(),
+                (_, Some(ContextValue::String(option))) => format!("the value of {option} cannot be right"),
+                _ => "an unknown command".to_owned(),
+            };
+            return Self::usage(format!("{what} (not shown, as it may be an identifier)"))
+                .advice("Identifiers go behind --subject, as KIND=VALUE, or into what --subjects names.");
+        }
+        // The first paragraph says what is wrong, line by line; tips follow, and how the command is used.
+        let text = error.to_string();
+        let (wrong, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let message: Vec<_> = wrong.trim_start_matches("error: ").lines().map(str::trim).collect();
+        let failure = Self::usage(message.join(" "));
+        let tips: Vec<_> = rest.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).collect();
+        if tips.is_empty() { failure } else { failure.advice(tips.join("; ")) }
     }
 }
 

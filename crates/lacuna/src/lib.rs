@@ -59,15 +59,19 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Says what clap says of the arguments: help and version are no errors.
 fn usage(error: &clap::Error, is_json: bool) -> ExitCode {
+    let is_said = error.exit_code() == 0;
+    let failure = Failure::from(error);
     // Where it cannot be said, nothing else can be said either.
-    drop(error.print());
-    if error.exit_code() == 0 {
+    if !is_said && args::may_name_somebody(error) {
+        output::note(failure.text().trim_end());
+    } else {
+        drop(error.print());
+    }
+    if is_said {
         return ExitCode::Done;
     }
     if is_json {
-        let text = error.to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        drop(output::print_json(&Failure::usage(message).json()));
+        drop(output::print_json(&failure.json()));
     }
     ExitCode::Usage
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lacuna_engine::Source;
 use lacuna_scan::{Identifier, Selector, TenantId, TenantRule};
 
-use crate::args::Who;
+use crate::args::{Who, is_telling};
 use crate::failure::{Failure, Result};
 use crate::nearest::hint;
 use crate::subjects;
@@ -15,6 +15,10 @@ pub(crate) fn sources(all: &[Source], names: &[String]) -> Result<Vec<Source>> {
     for name in names {
         if !all.iter().any(|source| source.name == *name) {
             let hint = hint(name, all.iter().map(|source| source.name.as_str()));
+            if is_telling(name) {
+                return Err(Failure::usage(format!("there is no such source; {hint}"))
+                    .advice("Identifiers go behind --subject, as KIND=VALUE."));
+            }
             return Err(Failure::usage(format!("there is no source `{name}`; {hint}")));
         }
     }

@@ -7,7 +7,7 @@ use foldhash::HashSet;
 use lacuna_scan::Identifier;
 use zeroize::Zeroizing;
 
-use crate::args::Who;
+use crate::args::{Who, is_telling};
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::units::counted;
@@ -31,8 +31,7 @@ pub(crate) fn read(who: &Who) -> Result<Vec<Identifier>> {
             read_lines(std::io::stdin().lock(), "standard input", &mut identifiers)?;
         } else {
             let name = path.display().to_string();
-            let file = std::fs::File::open(path)
-                .map_err(|error| Failure::usage(format!("cannot read the subjects in {name}")).because(&error))?;
+            let file = std::fs::File::open(path).map_err(|error| unopened(&name).because(&error))?;
             read_lines(std::io::BufReader::new(file), &name, &mut identifiers)?;
         }
     }
@@ -51,6 +50,17 @@ pub(crate) fn read(who: &Who) -> Result<Vec<Identifier>> {
         ));
     }
     Ok(identifiers)
+}
+
+/// A file that cannot be opened; what may be an identifier in its place is not repeated.
+fn unopened(name: &str) -> Failure {
+    if is_telling(name) {
+        return Failure::usage(
+            "cannot read the subjects in what --subjects names (not shown, as it may be an identifier)",
+        )
+        .advice("--subjects takes the name of a file, and --subject takes an identifier, as KIND=VALUE.");
+    }
+    Failure::usage(format!("cannot read the subjects in {name}"))
 }
 
 /// Whether white space stands at an end: mostly a slip, and not one that a search would show.

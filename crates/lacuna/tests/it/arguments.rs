@@ -75,6 +75,38 @@ fn a_broken_subject_is_not_repeated() {
     assert!(!ran.stderr.contains("secret"), "{}", ran.stderr);
 }
 
+#[rstest]
+#[case::option_forgotten(&["find", "email=secret@example.org"], "an unexpected argument")]
+#[case::bare(&["find", "--tenant", "contoso", "secret"], "an unexpected argument")]
+#[case::command_forgotten(&["email=secret"], "an unknown command")]
+#[case::value(&["export", "--format", "email=secret"], "the value of --format <FORMAT> cannot be right")]
+#[case::file(&["find", "--subjects", "email=secret"], "--subjects takes the name of a file")]
+#[case::source(&["find", "--source", "activity", "email=secret", "--subject", ALICE], "there is no such source")]
+fn an_identifier_in_another_place_is_not_repeated(#[case] args: &[&str], #[case] expected: &str) {
+    let ran = Home::with_logs().run(&[args, &["--json"]].concat());
+    ran.ends(2);
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--subject"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("secret") && !ran.stdout.contains("secret"), "{}{}", ran.stderr, ran.stdout);
+    assert!(ran.json()["error"]["message"].is_string());
+}
+
+#[rstest]
+#[case::one(&["sample", "--json"], "the following required arguments were not provided: --out <DIR>", None)]
+#[case::reason(&["request", "deny", "--json", "x"], "the following required arguments were not provided: --reason <TEXT>", None)]
+#[case::values(
+    &["export", "--json", "--format", "jsn"],
+    "invalid value 'jsn' for '--format <FORMAT>' [possible values: json, ndjson, csv, xml]",
+    Some("a similar value exists: 'json'")
+)]
+#[case::option(&["find", "--json", "--subjcet"], "unexpected argument '--subjcet' found", Some("a similar argument exists: '--subject'"))]
+fn the_document_says_all_that_people_read(#[case] args: &[&str], #[case] message: &str, #[case] advice: Option<&str>) {
+    let ran = Home::empty().run(args);
+    ran.ends(2);
+    let document = ran.json();
+    assert_eq!((document["error"]["message"].as_str(), document["error"]["advice"].as_str()), (Some(message), advice));
+}
+
 #[test]
 fn everything_wrong_with_a_configuration_is_said_at_once() {
     let home = Home::with_logs();
