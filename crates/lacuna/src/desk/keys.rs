@@ -34,7 +34,18 @@ pub(super) fn read(
             return Err(Failure::usage("`[ledger]` needs `subject_key` with PostgreSQL")
                 .advice("Every machine needs the same one: say where it lies, as `{ env = \"VARIABLE\" }`."));
         }
-        None => find_or_make(&file_beside(&config.path))?,
+        None => {
+            // Looked at first: another process that begins makes its key before its ledger.
+            let has_ledger = lacuna_ledger::sqlite_file(url)
+                .and_then(|file| file.metadata().ok())
+                .is_some_and(|found| found.len() > 0);
+            let path = file_beside(&config.path);
+            match find(&path)? {
+                Some(key) => key,
+                None if has_ledger => return Err(lost(&path, url)),
+                None => make(&path)?,
+            }
+        }
     };
     let hashing = match &settings.hash_key {
         Some(secret) => derive(&resolve(secret, environment)?, "hash"),
@@ -63,31 +74,40 @@ fn resolve(secret: &SecretRef, environment: Environment<'_>) -> Result<Secret<Ve
     Ok(bytes)
 }
 
-/// The key in the file at `path`; made on first need, which is said on standard error.
-fn find_or_make(path: &Path) -> Result<Secret<Vec<u8>>> {
+/// A new key would open nothing in the ledger that is there.
+fn lost(path: &Path, ledger: &str) -> Failure {
+    Failure::usage(format!("the key of the ledger {ledger} is missing: there is no {}", path.display())).advice(
+        "Bring the file back from a backup, or name the key in `[ledger] subject_key`: no other one opens what the ledger holds.",
+    )
+}
+
+/// The key in the file at `path`, where there is one.
+fn find(path: &Path) -> Result<Option<Secret<Vec<u8>>>> {
     match std::fs::read(path).map(Secret::new) {
         Ok(text) => {
             let key = Secret::new(text.expose().trim_ascii().to_vec());
             if key.expose().len() < BYTES_MIN {
                 return Err(Failure::usage(format!("{} is too short for a key", path.display())));
             }
-            Ok(key)
+            Ok(Some(key))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let text = Secret::new(STANDARD.encode(signing::random()?.expose()));
-            match signing::write_new(path, text.expose().as_bytes(), 0o600) {
-                Ok(()) => crate::output::note(&format!(
-                    "Made a key for the ledger: {} (keep it secret and safe: without it, no request can be run).",
-                    path.display()
-                )),
-                // Another process was first.
-                Err(_) if path.exists() => return find_or_make(path),
-                Err(failure) => return Err(failure),
-            }
-            Ok(Secret::new(text.expose().clone().into_bytes()))
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::usage(format!("cannot read {}", path.display())).because(&error)),
     }
+}
+
+/// A new key in a file at `path`, which is said on standard error.
+fn make(path: &Path) -> Result<Secret<Vec<u8>>> {
+    let text = Secret::new(STANDARD.encode(signing::random()?.expose()));
+    if let Err(failure) = signing::write_new(path, text.expose().as_bytes(), 0o600) {
+        // Another process may have been first.
+        return find(path)?.ok_or(failure);
+    }
+    crate::output::note(&format!(
+        "Made a key for the ledger: {} (keep it secret and safe: without it, no request can be run).",
+        path.display()
+    ));
+    Ok(Secret::new(text.expose().clone().into_bytes()))
 }
 
 /// The key for one purpose.
@@ -112,15 +132,17 @@ mod tests {
     fn a_key_is_made_once_and_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
-        let made = find_or_make(&path).unwrap();
-        assert_eq!(find_or_make(&path).unwrap(), made);
+        assert!(find(&path).unwrap().is_none());
+        let made = make(&path).unwrap();
+        assert_eq!(make(&path).unwrap(), made);
+        assert_eq!(find(&path).unwrap().unwrap(), made);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         std::fs::write(&path, "short").unwrap();
-        assert!(find_or_make(&path).unwrap_err().text().contains("too short"));
+        assert!(find(&path).unwrap_err().text().contains("too short"));
     }
 
     #[test]

@@ -276,6 +276,28 @@ fn no_identifier_stands_in_the_ledgers_files() {
 }
 
 #[test]
+fn a_key_that_is_lost_is_not_replaced() {
+    let home = Home::with_ledger("");
+    submit(&home, "export", &[]).ends(0);
+    let key = home.read("lacuna-ledger.key");
+    std::fs::remove_file(home.path("lacuna-ledger.key")).unwrap();
+    for command in [&["request", "list"][..], &["check"], &["worker", "--once"]] {
+        let ran = home.run(command);
+        ran.ends(2);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains("is missing: there is no lacuna-ledger.key") && said.contains("backup"), "{said}");
+        assert!(!home.path("lacuna-ledger.key").exists());
+    }
+    home.write("lacuna-ledger.key", key);
+    home.run(&["request", "list"]).ends(0);
+    // An empty file is no ledger: what it needs is made.
+    let home = Home::with_ledger("");
+    home.write("lacuna-ledger.db", "");
+    home.run(&["request", "list"]).ends(0);
+    assert!(home.path("lacuna-ledger.key").exists());
+}
+
+#[test]
 fn another_key_is_told_from_the_one_that_was() {
     let home = Home::with_ledger("");
     submit(&home, "export", &[]).ends(0);
