@@ -2,6 +2,8 @@
 
 mod traces;
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -28,7 +30,8 @@ pub(crate) fn start(logging: &Logging, is_service: bool) -> Said {
              lacuna_scan=trace,info"
         }
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let has_color = std::io::stderr().is_terminal() && environment("NO_COLOR").is_none_or(|set| set.is_empty());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(has_color);
     let lines = match logging.log_format {
         LogFormat::Pretty => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().boxed(),

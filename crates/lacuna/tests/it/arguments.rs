@@ -137,6 +137,13 @@ fn completions_and_man_page_know_every_command() {
 }
 
 #[test]
+fn log_lines_have_colours_on_a_terminal_only() {
+    let home = Home::with_logs();
+    let ran = home.run(&["find", "--tenant", "contoso", "--subject", ALICE, "-vv"]);
+    assert!(ran.ends(0).stderr.contains("DEBUG") && !ran.stderr.contains('\x1b'), "{}", ran.stderr);
+}
+
+#[test]
 fn help_and_version_are_no_errors() {
     let home = Home::empty();
     let help = home.run(&["--help"]);
