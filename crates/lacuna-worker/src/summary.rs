@@ -22,8 +22,10 @@ pub struct Summary {
     /// What time took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retained>,
-    /// Notices that were sent, or tried.
+    /// Notices that were delivered.
     pub notices: u64,
+    /// Notices that some receiver did not take; they are tried again.
+    pub notices_failed: u64,
     /// Whether it was stopped before its end.
     pub interrupted: bool,
 }
@@ -113,6 +115,7 @@ impl Summary {
         self.purge = other.purge.or(self.purge.take());
         self.retention = other.retention.or(self.retention.take());
         self.notices += other.notices;
+        self.notices_failed += other.notices_failed;
         self.interrupted |= other.interrupted;
     }
 

@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 
 use crate::job::Catalogue;
 use crate::metrics::Metrics;
-use crate::notice::Notifier;
+use crate::notice::{Notifier, Told};
 use crate::summary::Summary;
 use crate::{Result, Work};
 
@@ -117,7 +117,8 @@ impl Worker {
             summary.add(Box::pin(self.work(work, None, stop)).await?);
         }
         if !stop.is_cancelled() {
-            summary.notices += self.tell().await?;
+            let told = self.tell().await?;
+            (summary.notices, summary.notices_failed) = (told.delivered, told.failed);
         }
         summary.interrupted = stop.is_cancelled();
         Ok(summary)
@@ -157,8 +158,8 @@ impl Worker {
         }
     }
 
-    /// Tells receivers of what changed; how many notices that were.
-    pub(crate) async fn tell(&self) -> Result<u64> {
+    /// Tells receivers of what changed.
+    pub(crate) async fn tell(&self) -> Result<Told> {
         Ok(self.notifier.run_once(&self.ledger, &self.actor, &self.metrics, self.now()).await?)
     }
 

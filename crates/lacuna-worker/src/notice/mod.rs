@@ -21,6 +21,7 @@ use futures::future::join_all;
 use time::OffsetDateTime;
 
 pub use body::{Change, Counts};
+pub use outbox::Told;
 pub use receiver::{Receiver, ReceiverError};
 pub use schedule::{AGE_MAX, TRIES_MAX, next_try};
 pub use signature::SigningSecret;

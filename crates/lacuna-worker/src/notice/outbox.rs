@@ -4,7 +4,7 @@ use futures::{StreamExt as _, stream};
 use lacuna_ledger::{Actor, Ledger, Notice, Result};
 use time::{Duration, OffsetDateTime};
 
-use super::{Change, Counts, Notifier, next_try};
+use super::{Change, Counts, Notifier, Tried, next_try};
 use crate::metrics::Metrics;
 
 /// Notices that are claimed at a time.
@@ -14,26 +14,35 @@ const ABREAST: usize = 8;
 /// How long a claim holds: longer than a batch takes when every receiver stays silent.
 const LEASE: Duration = Duration::minutes(5);
 
+/// How many notices were tried, by what came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Every receiver has them, or wants no more, and one took them now.
+    pub delivered: u64,
+    /// Some receiver did not take them.
+    pub failed: u64,
+}
+
 impl Notifier {
-    /// Delivers what waits in the outbox now; how many notices that were. One that fails waits there for its next try. Where nobody
-    /// is to be told, the outbox is emptied.
+    /// Delivers what waits in the outbox now. What fails waits there for its next try. Where nobody is to be told, the outbox is emptied.
     pub async fn run_once(
         &self,
         ledger: &Ledger,
         worker: &Actor,
         metrics: &Metrics,
         now: OffsetDateTime,
-    ) -> Result<u64> {
-        let mut told = 0;
+    ) -> Result<Told> {
+        let mut told = Told::default();
         loop {
             let batch = ledger.claim_notices(BATCH, LEASE, now).await?;
             let is_last = batch.len() < BATCH as usize;
-            told += batch.len() as u64;
             let mut settled = stream::iter(batch)
                 .map(|notice| self.settle(ledger, worker, metrics, notice, now))
                 .buffer_unordered(ABREAST);
-            while let Some(result) = settled.next().await {
-                result?;
+            while let Some(tried) = settled.next().await {
+                let tried = tried?;
+                told.delivered += u64::from(tried.failed == 0 && tried.taken > 0);
+                told.failed += u64::from(tried.failed > 0);
             }
             if is_last {
                 return Ok(told);
@@ -48,21 +57,23 @@ impl Notifier {
         metrics: &Metrics,
         notice: Notice,
         now: OffsetDateTime,
-    ) -> Result<()> {
+    ) -> Result<Tried> {
         let id = notice.id.to_string();
         let tried = self.tell(&id, &change(&notice), &notice.delivered, now).await;
         metrics.notices(tried.taken, tried.failed);
         if tried.failed == 0 {
-            return ledger.notice_done(notice.id).await;
+            ledger.notice_done(notice.id).await?;
+            return Ok(tried);
         }
         match next_try(notice.tries + 1, notice.first_tried.unwrap_or(now), now, spread(&id)) {
-            Some(next) => ledger.notice_failed(notice.id, &tried.settled, next).await,
+            Some(next) => ledger.notice_failed(notice.id, &tried.settled, next).await?,
             None => {
                 metrics.notices_given_up(tried.failed);
                 tracing::error!(notice = id, request = %notice.request, "a notice is given up: it was tried for long enough");
-                ledger.notice_given_up(notice.id, worker, now).await
+                ledger.notice_given_up(notice.id, worker, now).await?;
             }
         }
+        Ok(tried)
     }
 }
 

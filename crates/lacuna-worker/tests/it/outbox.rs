@@ -4,7 +4,7 @@ use lacuna_ledger::{
     Act, Actor, Identifier, Keys, Kind, Ledger, LedgerConfig, NewRequest, Policy, RequestId, Role, Subject, Submitted,
 };
 use lacuna_worker::metrics::Metrics;
-use lacuna_worker::notice::{AGE_MAX, Notifier};
+use lacuna_worker::notice::{AGE_MAX, Notifier, Told};
 use time::Duration;
 
 use crate::notice::{Answer, Hook, NOW};
@@ -38,8 +38,11 @@ async fn every_change_is_told_once_and_names_nobody() {
     let told = notifier.run_once(&ledger, &worker, &metrics, NOW).await.unwrap();
     let cancel = Act::Cancel { reason: Some("asked twice".into()) };
     ledger.act(id, cancel, &Actor::new("ann", Role::Requester), NOW).await.unwrap();
-    let told = told + notifier.run_once(&ledger, &worker, &metrics, NOW).await.unwrap();
-    assert_eq!(notifier.run_once(&ledger, &worker, &metrics, NOW + Duration::hours(1)).await.unwrap(), 0);
+    let more = notifier.run_once(&ledger, &worker, &metrics, NOW).await.unwrap();
+    assert_eq!((told.failed, more.failed), (0, 0));
+    let told = told.delivered + more.delivered;
+    let later = notifier.run_once(&ledger, &worker, &metrics, NOW + Duration::hours(1)).await.unwrap();
+    assert_eq!(later, Told::default());
 
     let got = hook.got.lock().unwrap();
     assert_eq!(got.len() as u64, told);
@@ -70,11 +73,13 @@ async fn a_notice_that_fails_waits_longer_and_longer_and_is_given_up() {
     let notifier = Notifier::new(receivers).unwrap();
     let (worker, metrics) = (Actor::worker("w"), Metrics::default());
     submit(&ledger).await;
-    let first = notifier.run_once(&ledger, &worker, &metrics, NOW).await.unwrap();
-    assert!(first > 0);
+    let tried = notifier.run_once(&ledger, &worker, &metrics, NOW).await.unwrap();
+    assert!(tried.delivered == 0 && tried.failed > 0, "{tried:?}");
+    let first = tried.failed;
     let asked = broken.times_asked();
     // Not before its time.
-    assert_eq!(notifier.run_once(&ledger, &worker, &metrics, NOW + Duration::seconds(5)).await.unwrap(), 0);
+    let early = notifier.run_once(&ledger, &worker, &metrics, NOW + Duration::seconds(5)).await.unwrap();
+    assert_eq!(early, Told::default());
     assert_eq!(broken.times_asked(), asked);
     let mut now = NOW;
     while now - NOW < AGE_MAX + Duration::hours(12) {
