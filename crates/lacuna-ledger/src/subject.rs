@@ -25,12 +25,18 @@ impl Identifier {
     }
 }
 
-/// Whether a character shows nothing: white space, control characters, soft hyphens, joiners, marks of direction and of byte order. The
-/// scan refuses the same.
+/// Whether a character shows nothing: white space, control characters, and all that Unicode calls default ignorable, as soft hyphens,
+/// joiners, fillers, tags, and marks of direction and of byte order. The scan refuses the same.
 fn is_unseen(character: char) -> bool {
     character.is_whitespace()
         || character.is_control()
-        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(
+            character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
 /// A person, as the identifiers that are searched for.

@@ -137,6 +137,22 @@ mod tests {
         assert!(is_padded("ann ") && is_padded("\u{a0}ann") && !is_padded("a nn") && !is_padded("ann"));
     }
 
+    #[test]
+    fn search_and_ledger_see_the_same_characters() {
+        for seen in ['a', '0', '\u{301}', '\u{30c4}', '\u{1f600}'] {
+            assert!(!lacuna_ledger::Identifier::new("id", seen).is_blank(), "{seen:?}");
+        }
+        for unseen in
+            ['\u{ad}', '\u{34f}', '\u{115f}', '\u{1160}', '\u{180e}', '\u{3164}', '\u{ffa0}', '\u{e0001}', '\u{e007f}']
+        {
+            assert!(lacuna_ledger::Identifier::new("id", unseen).is_blank(), "{unseen:?}");
+        }
+        for character in '\0'..=char::MAX {
+            let in_ledger = lacuna_ledger::Identifier::new("id", character).is_blank();
+            assert_eq!(Identifier::parse(&format!("id={character}")).is_err(), in_ledger, "{character:?}");
+        }
+    }
+
     fn lines(text: &[u8]) -> Result<Vec<(String, String)>> {
         let mut identifiers = Vec::new();
         read_lines(text, "x", &mut identifiers)?;
