@@ -31,7 +31,7 @@ impl Desk {
         let name = match name {
             Some(name) if name.trim().is_empty() => return Err(Failure::usage("--as gives no name")),
             Some(name) => name.to_owned(),
-            None => system_user(&environment)?,
+            None => system_user(&environment, own_account)?,
         };
         let (ledger, roles) = open(config).await?;
         Ok(Self { ledger, name, roles })
@@ -122,16 +122,40 @@ async fn was_erased_from(config: &Config) -> Result<bool> {
     Ok(false)
 }
 
-/// The name that the system knows whoever runs this by.
-fn system_user(environment: Environment<'_>) -> Result<String> {
+/// The name that the system knows whoever runs this by: as the environment says, which cron and containers leave empty, or the account.
+fn system_user(environment: Environment<'_>, account: impl FnOnce() -> Option<String>) -> Result<String> {
     ["USER", "LOGNAME", "USERNAME"]
         .iter()
         .filter_map(|name| environment(name)?.into_string().ok())
         .find(|name| !name.trim().is_empty())
+        .or_else(account)
         .ok_or_else(|| {
             Failure::usage("the system does not say who acts")
                 .advice("Say it with --as NAME, or set the variable `USER`.")
         })
+}
+
+/// The account that this process runs for, by name where the machine has one for it.
+#[cfg(unix)]
+fn own_account() -> Option<String> {
+    let number = rustix::process::getuid().as_raw();
+    let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    Some(named(&known, number).unwrap_or_else(|| format!("uid {number}")))
+}
+
+#[cfg(not(unix))]
+fn own_account() -> Option<String> {
+    None
+}
+
+/// The name of the account of this number, where these lines of `/etc/passwd` have it.
+#[cfg(unix)]
+fn named(passwd: &str, number: u32) -> Option<String> {
+    let number = number.to_string();
+    let lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut names =
+        lines.filter(|fields| fields.get(2) == Some(&number.as_str())).filter_map(|fields| fields.first().copied());
+    names.find(|name| !name.trim().is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -142,9 +166,18 @@ mod tests {
     #[test]
     fn the_systems_user_is_who_the_environment_says() {
         let user = |set: &'static [(&str, &str)]| {
-            system_user(&|name| set.iter().find(|it| it.0 == name).map(|it| OsString::from(it.1)))
+            let environment = |name: &str| set.iter().find(|it| it.0 == name).map(|it| OsString::from(it.1));
+            move |account: Option<&str>| system_user(&environment, || account.map(str::to_owned))
         };
-        assert_eq!(user(&[("LOGNAME", "ann"), ("USER", "")]).unwrap(), "ann");
-        assert!(user(&[]).unwrap_err().text().contains("--as NAME"));
+        assert_eq!(user(&[("LOGNAME", "ann"), ("USER", "")])(Some("root")).unwrap(), "ann");
+        assert_eq!(user(&[("USER", " ")])(Some("root")).unwrap(), "root");
+        assert!(user(&[])(None).unwrap_err().text().contains("--as NAME"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_account_is_known_by_its_number() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nann:x:1000:0::/home/ann:/bin/sh\n";
+        assert_eq!([0, 1000, 100].map(|number| named(passwd, number)), [Some("root".into()), Some("ann".into()), None]);
     }
 }
