@@ -38,7 +38,7 @@ Exit codes:
   3    incomplete: some shard could not be read or changed; the report names each
   4    refused: everything that matched is kept, an approval is missing or denied, or the rules of the ledger say no
   5    `request list --overdue` found a request past its deadline
-  130  stopped by Ctrl-C
+  130  stopped by Ctrl-C or SIGTERM; a worker that stays ends with 0 so
 
 `lacuna demo` shows all of it on sample logs.";
 

@@ -49,7 +49,7 @@ pub(crate) struct WorkArgs {
     /// Once asked to stop, stop at once after so many seconds, safely: Kubernetes and Azure's container services kill after 30
     #[arg(long, value_name = "SECONDS", default_value_t = 25, help_heading = "Resources")]
     pub grace: u64,
-    /// Write one JSON document to standard output, and nothing else
+    /// At the end, write one JSON document to standard output, and nothing else; a worker that stays writes none
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 }
