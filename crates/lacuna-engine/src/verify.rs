@@ -45,8 +45,10 @@ pub struct PackageCheck {
     pub files: u64,
     /// Records that they hold.
     pub records: u64,
-    /// Whether the package says that it is complete.
+    /// Whether the package says that it is complete, and is finished.
     pub complete: bool,
+    /// Whether `_SUCCESS` is there, which is written last.
+    pub finished: bool,
     /// What differs from the manifest; nothing, when the package is whole.
     pub mismatches: Vec<String>,
 }
@@ -87,9 +89,10 @@ pub async fn package(store: &Arc<dyn Store>, prefix: &str, key: &VerifyingKey) -
         listed.extend(info?.path.as_str().strip_prefix(&root).map(str::to_owned));
     }
     drop(listing);
+    let finished = listed.iter().any(|path| path == package::SUCCESS);
     let (store, handle) = (store.clone(), tokio::runtime::Handle::current());
     let records = manifest.records;
-    let (files, complete) = (manifest.files.len() as u64, manifest.complete);
+    let (files, complete) = (manifest.files.len() as u64, manifest.complete && finished);
     let work = move || {
         let mut open = |path: &str| -> io::Result<Box<dyn Read>> {
             let blob = BlobPath::new(format!("{root}{path}")).map_err(io::Error::other)?;
@@ -103,7 +106,7 @@ pub async fn package(store: &Arc<dyn Store>, prefix: &str, key: &VerifyingKey) -
     let found = found.map_err(|_| VerifyError::Content("the check failed in an unforeseen way".into()))?;
     let found = found.map_err(|error| VerifyError::Content(error.to_string()))?;
     mismatches.extend(found.iter().map(ToString::to_string));
-    Ok(PackageCheck { files, records, complete, mismatches })
+    Ok(PackageCheck { files, records, complete, finished, mismatches })
 }
 
 async fn read(store: &dyn Store, path: &str) -> Result<Vec<u8>, VerifyError> {

@@ -289,7 +289,11 @@ async fn check_package(target: &Target, folder: &str, key: &VerifyingKey, args: 
         output::print_json(&document)?;
     } else if is_valid {
         let (files, records) = (counted(check.files, "file"), counted(check.records, "record"));
-        let state = if check.complete { "" } else { "The package itself says that it is incomplete.\n" };
+        let state = match (check.complete, check.finished) {
+            (true, _) => "",
+            (false, true) => "The package itself says that it is incomplete.\n",
+            (false, false) => "The package is not complete: its `_SUCCESS`, which is written last, is missing.\n",
+        };
         output::print(&format!(
             "The signature is valid, and {files} with {records} are as the manifest says.\n{state}"
         ))?;
@@ -300,7 +304,11 @@ async fn check_package(target: &Target, folder: &str, key: &VerifyingKey, args: 
         }
         output::print(&text)?;
     }
-    Ok(if is_valid { ExitCode::Done } else { ExitCode::Failed })
+    Ok(match (is_valid, check.complete) {
+        (true, true) => ExitCode::Done,
+        (true, false) => ExitCode::Incomplete,
+        (false, _) => ExitCode::Failed,
+    })
 }
 
 fn pretty(receipt: &Receipt) -> String {

@@ -146,6 +146,14 @@ fn an_export_can_be_verified_until_it_is_changed() {
     let public = home.path("lacuna-signing.pub.pem").display().to_string();
     Home::empty().run(&["verify", &package, "--key", &public]).ends(0);
 
+    let success = home.files("exports").into_iter().find(|path| path.ends_with("_SUCCESS")).unwrap();
+    std::fs::remove_file(&success).unwrap();
+    let unfinished = home.run(&["verify", &package]);
+    assert!(unfinished.ends(3).stdout.contains("not complete: its `_SUCCESS`"), "{}", unfinished.stdout);
+    let document = home.run(&["verify", "--json", &package]).ends(3).json();
+    assert_eq!((&document["valid"], &document["package"]["complete"]), (&true.into(), &false.into()));
+    std::fs::write(&success, "").unwrap();
+
     let data = home.files("exports").into_iter().find(|path| path.ends_with("ProductAndServiceUsage.json")).unwrap();
     let records: Vec<Value> = serde_json::from_slice(&std::fs::read(&data).unwrap()).unwrap();
     assert_eq!(records.iter().map(|record| &record["N"]).collect::<Vec<_>>(), [1, 4, 5]);
