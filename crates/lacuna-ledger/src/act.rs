@@ -105,6 +105,10 @@ impl Ledger {
                 kept.request.approved =
                     enough.then(|| kept.request.counts.clone()).flatten().or(kept.request.approved.take());
                 if enough {
+                    // Why it waited; a paused one waits for something else.
+                    if kept.request.clock.paused.is_none() {
+                        kept.request.reason = None;
+                    }
                     kept.schedule(self.policy(), now);
                 }
                 detail.insert("counts", json!(kept.request.counts));

@@ -164,6 +164,7 @@ impl Ledger {
                 // Somebody must approve, also where none had to; approvals of another count do not count.
                 request.approvals_needed = request.approvals_needed.max(1);
                 request.approvers.clear();
+                request.reason = Some("it would erase more than `[limits]` allow without an approval".into());
                 kept.round += 1;
                 Step::OverLimits
             }

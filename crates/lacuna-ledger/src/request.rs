@@ -121,7 +121,7 @@ pub struct Request {
     pub approvals_needed: u8,
     /// What is missing, when it is incomplete; at most [`Missing::KEPT_MAX`] shards.
     pub missing: Vec<Missing>,
-    /// Why it was denied, cancelled or failed, or waits for its requester.
+    /// Why it was denied, cancelled or failed, waits for its requester, or awaits approval although none was asked for.
     pub reason: Option<String>,
     /// Where its package is.
     pub package: Option<String>,

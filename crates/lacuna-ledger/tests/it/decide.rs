@@ -177,8 +177,9 @@ async fn more_than_the_limits_awaits_approval_anew(place: Place) {
     let over = ledger.request(id).await.unwrap();
     assert_eq!((over.state, over.pass, over.ended), (State::AwaitingApproval, None, None));
     assert!(over.approvers.is_empty(), "who approved another count did not approve this one");
+    assert!(over.reason.is_some_and(|reason| reason.contains("`[limits]`")));
     let again = ledger.act(id, approve(), &approver("ada"), NEXT_DAY).await.unwrap();
-    assert_eq!((again.state, again.approvers), (State::Scheduled, vec!["ada".to_owned()]));
+    assert_eq!((again.state, again.approvers, again.reason), (State::Scheduled, vec!["ada".to_owned()], None));
     assert_eq!(run(&ledger, &Ending::Complete, NEXT_DAY).await, [id]);
 
     // Where nobody had to approve, somebody has to now.

@@ -85,6 +85,21 @@ fn what_is_missing_ends_with_code_3_and_is_tried_again() {
 }
 
 #[test]
+fn an_erasure_over_the_limits_says_why_it_awaits_approval() {
+    let home = home("");
+    let config = home.read("lacuna.toml");
+    home.write("lacuna.toml", format!("[limits]\nmax_rows = 2\n{config}"));
+    let erase = submit(&home, "erase", &["--now"]);
+    assert_eq!(home.run(&ONCE).ends(0).json()["requests"]["awaiting_approval"], 1);
+    let shown = home.run(&["request", "show", &erase]).ends(0).stdout.clone();
+    assert!(shown.contains("because      it would erase more than `[limits]` allow without an approval\n"), "{shown}");
+    home.run(&["request", "approve", &erase, "--as", "ada", "--json"]).ends(0);
+    assert_eq!(show(&home, &erase)["reason"], Value::Null);
+    home.run(&ONCE).ends(0);
+    assert_eq!(show(&home, &erase)["state"], "complete");
+}
+
+#[test]
 fn a_worker_that_cannot_stop_cleanly_in_time_stops_at_once() {
     // A storage account that takes every request and answers none.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
