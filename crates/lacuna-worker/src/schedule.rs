@@ -32,8 +32,10 @@ impl FromStr for Schedule {
     type Err = ScheduleError;
 
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
+        let fields = text.split_whitespace().count();
         let cron = match text.trim() {
             "never" => None,
+            _ if fields != 5 => return Err(ScheduleError(format!("it has {fields}"))),
             expression => Some(Cron::from_str(expression).map_err(|error| ScheduleError(error.to_string()))?),
         };
         Ok(Self { text: text.trim().to_owned(), cron })
@@ -67,8 +69,10 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "60 * * * *", "hourly", "* * *"] {
+        for text in ["", "60 * * * *", "hourly", "* * *", "0 * * * * *"] {
             assert!(text.parse::<Schedule>().is_err(), "{text}");
+            let said = text.parse::<Schedule>().map_err(|error| error.to_string());
+            assert!(said.is_err_and(|said| !said.contains("between")), "{text}");
         }
     }
 }
