@@ -98,14 +98,14 @@ pub(crate) fn rfc3339(time: OffsetDateTime) -> Option<String> {
     time.to_offset(UtcOffset::UTC).replace_nanosecond(0).ok()?.format(&Rfc3339).ok()
 }
 
-/// How far `time` is from `now`: `in 6 days`, `2 hours ago`.
+/// How far `time` is from `now`, to the nearest: `in 6 days`, `2 hours ago`.
 pub(crate) fn distance(time: OffsetDateTime, now: OffsetDateTime) -> String {
-    let span = (time - now).abs();
-    let (days, hours, minutes) = (span.whole_days(), span.whole_hours(), span.whole_minutes());
-    let text = match (days, hours) {
-        (2.., _) => counted(days.unsigned_abs(), "day"),
-        (_, 2..) => counted(hours.unsigned_abs(), "hour"),
-        _ => counted(minutes.unsigned_abs(), "minute"),
+    let seconds = (time - now).whole_seconds().unsigned_abs();
+    let nearest = |unit: u64| (seconds + unit / 2) / unit;
+    let text = match (nearest(3600), nearest(60)) {
+        (48.., _) => counted(nearest(86_400), "day"),
+        (_, 120..) => counted(nearest(3600), "hour"),
+        (_, minutes) => counted(minutes, "minute"),
     };
     if time < now { format!("{text} ago") } else { format!("in {text}") }
 }
@@ -152,6 +152,13 @@ mod tests {
         assert_eq!(
             [from(144), from(47), from(1), from(-3)],
             ["in 6 days", "in 47 hours", "in 60 minutes", "3 hours ago"]
+        );
+        // What was just set is as far off as it was set.
+        let short =
+            |hours: i64| distance(time + time::Duration::hours(hours), time + time::Duration::milliseconds(900));
+        assert_eq!(
+            [short(720), short(48), short(24), short(2)],
+            ["in 30 days", "in 2 days", "in 24 hours", "in 2 hours"]
         );
     }
 

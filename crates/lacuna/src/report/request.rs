@@ -147,10 +147,10 @@ pub(crate) fn json(request: &Request, now: OffsetDateTime) -> Value {
     })
 }
 
-/// A page of requests for people.
-pub(crate) fn page_human(page: &Page, now: OffsetDateTime) -> String {
+/// A page of requests for people, of `all` that there are or of some.
+pub(crate) fn page_human(page: &Page, all: bool, now: OffsetDateTime) -> String {
     if page.requests.is_empty() {
-        return "There is no such request.\n".to_owned();
+        return if all { "There are no requests.\n" } else { "There is no such request.\n" }.to_owned();
     }
     let mut table = Table::new(&["request", "wants", "state", "tenant", "due", ">found", ""]);
     for request in &page.requests {

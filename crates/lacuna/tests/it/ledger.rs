@@ -105,7 +105,9 @@ fn the_clock_is_extended_paused_and_resumed() {
 #[test]
 fn what_is_overdue_has_an_exit_code_of_its_own() {
     let home = Home::with_ledger("");
+    assert_eq!(home.run(&["request", "list"]).ends(0).stdout, "There are no requests.\n");
     submit(&home, "export", &[]).ends(0);
+    assert_eq!(home.run(&["request", "list", "--kind", "erase"]).ends(0).stdout, "There is no such request.\n");
     assert_eq!(home.run(&["request", "list", "--overdue", "--json"]).ends(0).json()["requests"], serde_json::json!([]));
     let late = id(&submit(&home, "discover", &["--received", "2026-01-01"]));
     let ran = home.run(&["request", "list", "--overdue", "--json"]);

@@ -19,6 +19,8 @@ pub(super) async fn run(args: &ListArgs) -> Result<ExitCode> {
         (_, true) => Some(Due::Near),
         _ => None,
     };
+    let all =
+        due.is_none() && args.tenant.is_none() && args.state.is_none() && args.kind.is_none() && args.after.is_none();
     let filter = Filter { tenant: args.tenant.clone(), state: args.state, kind: args.kind, due };
     let now = OffsetDateTime::now_utc();
     let page = ledger.list(&filter, args.after.clone().map(Cursor).as_ref(), args.limit, now).await;
@@ -27,7 +29,7 @@ pub(super) async fn run(args: &ListArgs) -> Result<ExitCode> {
     if args.acting.json {
         output::print_json(&page_json(&page, now))?
     } else {
-        output::print(&page_human(&page, now))?
+        output::print(&page_human(&page, all, now))?
     }
     Ok(if args.overdue && !page.requests.is_empty() { ExitCode::Overdue } else { ExitCode::Done })
 }
