@@ -44,7 +44,10 @@ impl Engine {
         let path = BlobPath::new(shard)
             .map_err(|error| Error::Shard { shard: shard.to_owned(), reason: error.to_string() })?;
         let format = ShardFormat::of(source, shard).map_err(|why| failed(ShardError::Refused(why)))?;
-        let info = self.settings.store.head(&path).await.map_err(|error| failed(ShardError::Store(error)))?;
+        // The shard is named already.
+        let unread =
+            |error: lacuna_store::Error| failed(ShardError::Store(lacuna_store::Error { path: None, ..error }));
+        let info = self.settings.store.head(&path).await.map_err(unread)?;
         let store = self.settings.store.as_ref();
         let hidden =
             hidden::shown(store, &info).await.map_err(|error| failed(ShardError::Tombstone(Box::new(error))))?;

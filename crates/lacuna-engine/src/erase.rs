@@ -240,8 +240,9 @@ impl Eraser<'_> {
     async fn attempt(&self, target: &Target, now: bool) -> Result<Erasure, ShardError> {
         if target.poisoned > 0 && self.source.poison == Poison::Refuse {
             return Err(ShardError::Refused(format!(
-                "{} of its records are broken, and it is left as it is (`poison = \"keep\"` erases the others)",
-                target.poisoned
+                "{} of its records {} broken, and it is left as it is (`poison = \"keep\"` erases the others)",
+                target.poisoned,
+                if target.poisoned == 1 { "is" } else { "are" }
             )));
         }
         let requests: Vec<_> = target

@@ -45,6 +45,11 @@ impl ShardFormat {
             Some("tsv") => "tsv",
             Some("arrow" | "arrows" | "ipc" | "feather") => "arrow",
             _ if choice.text.records.is_some() => "json",
+            Some(unread @ ("bz2" | "bzip2" | "xz" | "zip")) => {
+                return Err(format!(
+                    "by its name it is compressed as {unread}, which is not read: compress it with gzip or zstd"
+                ));
+            }
             _ => return Err("its name does not tell its format: name it with `format` in the source".into()),
         };
         Ok(name.to_owned())

@@ -34,7 +34,7 @@ pub(crate) enum Hidden {
 
 /// What is said of a shard whose bytes may be those of the version whose rows are hidden.
 pub(crate) const UNSURE: &str = "its owner, permissions or links changed since rows of it were hidden, and whether its bytes did, too, \
-     cannot be told: erase again under the same id, or sweep";
+     cannot be told: erase again under the same id or, with a ledger, sweep";
 
 /// A tombstone as it was read from the store.
 #[derive(Clone, Debug)]

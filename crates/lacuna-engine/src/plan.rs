@@ -50,8 +50,9 @@ pub(crate) async fn obstacle(
     format: &ShardFormat,
 ) -> Result<Option<String>, lacuna_store::Error> {
     if let Some(table) = table_above(store, path).await? {
+        let article = if table == "Iceberg" { "an" } else { "a" };
         let why = format!(
-            "it belongs to a {table} table, whose own log would not know of the change: erase it through {table}"
+            "it belongs to {article} {table} table, whose own log would not know of the change: erase it through {table}"
         );
         return Ok(Some(why));
     }

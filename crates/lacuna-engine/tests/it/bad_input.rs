@@ -43,7 +43,7 @@ async fn a_file_cut_at_any_byte_is_never_complete() {
 async fn every_bad_shard_says_what_is_wrong() {
     let utf16: Vec<u8> = "\u{feff}UserId,TenantId\nu3,T\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let whole = ndjson(&mixed());
-    let cases: [(&str, Vec<u8>, &str); 10] = [
+    let cases: [(&str, Vec<u8>, &str); 11] = [
         ("a.parquet", ndjson(&mixed()).into_bytes(), "is not Parquet"),
         ("a.ndjson", parquet(&mixed()), "it is Parquet"),
         ("a.csv", utf16, "UTF-16"),
@@ -52,6 +52,7 @@ async fn every_bad_shard_says_what_is_wrong() {
         ("a.ndjson", whole.replace("UserId", "UserID").into_bytes(), "no record with `UserId`"),
         ("a.ndjson", whole.replace("TenantId", "tenant").into_bytes(), "no record with `TenantId`"),
         ("a.ndjson", format!("{whole}{{").into_bytes(), "1 record cannot be read (line 61: "),
+        ("a.ndjson.bz2", b"BZh91AY&SY".to_vec(), "compressed as bz2, which is not read"),
         ("a.unknown", whole.clone().into_bytes(), "does not tell its format"),
         ("a.ndjson", whole.replace("\"UserId\": \"u5\"", "\"UserId\": \"u5").into_bytes(), "6 records cannot be read"),
     ];

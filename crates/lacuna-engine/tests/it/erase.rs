@@ -167,8 +167,8 @@ async fn shards_without_rows_stay_or_go_as_mapped() {
 #[tokio::test]
 async fn what_a_log_or_a_summary_describes_is_left_as_it_is_and_told_beforehand() {
     for (file, word) in [
-        ("t/_delta_log/00000000000000000000.json", "Delta table"),
-        ("t/metadata/v1.metadata.json", "Iceberg table"),
+        ("t/_delta_log/00000000000000000000.json", "to a Delta table"),
+        ("t/metadata/v1.metadata.json", "to an Iceberg table"),
         ("t/_metadata", "delete t/_metadata"),
         ("t/day=1/_metadata", "delete t/day=1/_metadata"),
         ("_metadata", "delete _metadata"),
@@ -228,7 +228,11 @@ async fn broken_lines_stop_an_erasure_unless_they_may_stay() {
         assert_eq!(outcome.matched, 7);
         let after = String::from_utf8(world.get("a.ndjson").await).unwrap();
         match poison {
-            Poison::Refuse => assert_eq!(after, text),
+            Poison::Refuse => {
+                assert_eq!(after, text);
+                let reasons: Vec<_> = outcome.sources[0].problems.iter().map(|problem| &problem.reason).collect();
+                assert!(reasons.iter().any(|reason| reason.contains("1 of its records is broken")), "{reasons:?}");
+            }
             Poison::Keep => {
                 assert_eq!(after.lines().count(), 115);
                 assert!(after.contains("{\"UserId\": broken\n"));

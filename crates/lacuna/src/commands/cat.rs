@@ -34,9 +34,10 @@ pub(super) async fn run(args: &CatArgs) -> Result<ExitCode> {
         return Ok(ExitCode::Done);
     }
     if written?.superseded {
+        let sweep = if config.ledger.is_some() { ", or sweep" } else { "" };
         output::note(&format!(
             "Another writer replaced {} since records of it were hidden, and they may be shown here: erase again under the same \
-             request's id, or sweep.",
+             request's id{sweep}.",
             args.shard
         ));
     }

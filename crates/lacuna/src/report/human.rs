@@ -65,6 +65,7 @@ impl Report<'_> {
         let outcome = &self.ran.outcome;
         let matched: u64 = outcome.sources.iter().map(|source| source.shards_matched).sum();
         let erased: u64 = outcome.sources.iter().map(|source| source.erased).sum();
+        let hidden: u64 = outcome.sources.iter().map(|source| source.hidden).sum();
         let records = counted(outcome.matched, "record");
         let within = format!("in {}", counted(matched, "shard"));
         match self.asked {
@@ -78,9 +79,10 @@ impl Report<'_> {
             }
             Asked::Export => format!("Found {records} {within} and wrote them to the package."),
             Asked::Erase if erased == outcome.matched => format!("Erased {records} {within}."),
+            Asked::Erase if erased + hidden == 0 => format!("Found {records} {within}. Nothing was erased."),
             Asked::Erase => format!("Erased {} of {records} {within}.", count(erased)),
+            Asked::Hide if hidden == 0 => format!("Found {records} {within}. Nothing was hidden."),
             Asked::Hide => {
-                let hidden: u64 = outcome.sources.iter().map(|source| source.hidden).sum();
                 let what = if hidden == outcome.matched { records } else { format!("{} of {records}", count(hidden)) };
                 format!("Hid {what} {within}; `lacuna purge` takes them out of the bytes.")
             }
@@ -153,7 +155,7 @@ impl Report<'_> {
             return String::new();
         }
         let mut text = "\nReplaced by another writer since records of somebody were hidden in them, which nothing hides now (erase \
-                        again under the same ids, or sweep):\n"
+                        again under the same ids or, with a ledger, sweep):\n"
             .to_owned();
         all.iter().take(PROBLEMS_SHOWN).for_each(|shard| {
             let _ = writeln!(text, "  {shard}");

@@ -90,7 +90,7 @@ impl PurgeReport<'_> {
             if outcome.shards_superseded > 0 {
                 let _ = writeln!(
                     text,
-                    "Nothing hides rows in the new versions of {}: erase again under the same ids, or sweep.",
+                    "Nothing hides rows in the new versions of {}: erase again under the same ids or, with a ledger, sweep.",
                     counted(outcome.shards_superseded, "replaced shard")
                 );
             }

@@ -377,7 +377,8 @@ fn cat_shows_a_shard() {
     let ran = home.run(&["cat", "activity/3.ndjson"]);
     let record: Value = serde_json::from_str(ran.ends(0).stdout.trim_end()).unwrap();
     assert_eq!(record["N"], 7);
-    home.run(&["cat", "activity/none.ndjson"]).ends(1);
+    let none = home.run(&["cat", "activity/none.ndjson"]);
+    assert_eq!(none.ends(1).stderr.matches("activity/none.ndjson").count(), 1, "{}", none.stderr);
 }
 
 #[test]
@@ -417,6 +418,10 @@ fn an_erasure_that_reaches_further_than_the_limits_changes_nothing() {
     let erase = ["erase", "--now", "--yes", "--tenant", "contoso", "--subject", ALICE, "--source", "activity"];
     let ran = home.run(&erase);
     assert!(ran.ends(4).stdout.contains("3 records match, and at most 2 may"), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("Found 3 records in 2 shards. Nothing was erased.\n"), "{}", ran.stdout);
+    let hide: Vec<_> = erase.into_iter().filter(|arg| *arg != "--now").collect();
+    let ran = home.run(&hide);
+    assert!(ran.ends(4).stdout.starts_with("Found 3 records in 2 shards. Nothing was hidden.\n"), "{}", ran.stdout);
     let document = home.run(&[&erase[..], &["--json"]].concat()).ends(4).json();
     assert_eq!(document["requests"][0]["stopped"], serde_json::json!({ "by": "max-rows", "matched": 3, "max": 2 }));
     assert_eq!(home.read("logs/activity/1.ndjson"), before);
