@@ -41,12 +41,13 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
     let config = Config::load(&args.scope.config)?;
     findings.notes.push(format!("{} is well-formed", config.path.display()));
     let sources = selection::sources(&config.sources, &args.scope.source)?;
-    let (store, export) = check_settings(&config, &mut findings);
+    let stores = check_settings(&config, &mut findings);
     check_ledger(&config, &mut findings).await;
     findings.warnings.extend(sources.iter().filter_map(warning));
-    if let (Some(store), true) = (store, findings.wrong.is_empty()) {
+    if let (Some(logs), true) = (stores.logs, findings.wrong.is_empty()) {
         let epochs = config.keys.epochs(&environment)?;
-        let engine = Engine::new(Settings { export, ..settings(&config, &args.resources, store, epochs) })?;
+        let settings = settings(&config, &args.resources, logs, epochs);
+        let engine = Engine::new(Settings { export: stores.packages, ..settings })?;
         findings.warnings.extend(engine.check_writing().await);
         findings.sources = Box::pin(engine.check(&sources, &selection::others(&config.sources, &sources))).await;
     }
@@ -58,8 +59,14 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
     Ok(findings.code())
 }
 
-/// Looks at keys and stores; the store of the shards and that of packages, where they can be opened.
-fn check_settings(config: &Config, findings: &mut Findings) -> (Option<Arc<dyn Store>>, Option<Arc<dyn Store>>) {
+/// Where shards are and where packages go, as far as these can be opened.
+struct Stores {
+    logs: Option<Arc<dyn Store>>,
+    packages: Option<Arc<dyn Store>>,
+}
+
+/// Looks at keys and stores.
+fn check_settings(config: &Config, findings: &mut Findings) -> Stores {
     findings.wrong.extend(config.export.as_ref().and_then(|export| config.check_apart(export).err()));
     for epoch in &config.keys.epochs {
         match epoch.resolve(&environment) {
@@ -82,8 +89,8 @@ fn check_settings(config: &Config, findings: &mut Findings) -> (Option<Arc<dyn S
         |store: &StoreConfig| stores::open(store, &environment).map_err(|failure| findings.wrong.push(failure)).ok();
     // A folder that is not there is made by the first export.
     let is_there = |export: &&StoreConfig| !matches!(export, StoreConfig::Local { root } if !root.exists());
-    let export = config.export.as_ref().filter(is_there).and_then(&mut open);
-    (open(&config.store), export)
+    let packages = config.export.as_ref().filter(is_there).and_then(&mut open);
+    Stores { logs: open(&config.store), packages }
 }
 
 /// Opens the ledger, and reads the keys of those who are told of changes.

@@ -114,11 +114,11 @@ fn a_float_that_may_be_the_persons_makes_the_answer_incomplete() {
     let why = problems[0]["reason"].as_str().unwrap();
     assert!(why.contains("column `user_id` holds a floating-point number that may stand for"), "{why}");
     assert!(!find.stdout.contains("115292150460") && !find.stderr.contains("115292150460"));
-    let before = home.files("logs").into_iter().map(|path| std::fs::read(path).unwrap()).collect::<Vec<_>>();
+    let shards = || {
+        let files = home.files("logs").into_iter().filter(|path| !path.to_string_lossy().contains("_lacuna"));
+        files.map(|path| std::fs::read(path).unwrap()).collect::<Vec<_>>()
+    };
+    let before = shards();
     home.run(&["erase", "--yes", "--now", "--json", "--subject", "id=1152921504606846977"]).ends(3);
-    for (path, before) in
-        home.files("logs").into_iter().filter(|path| !path.to_string_lossy().contains("_lacuna")).zip(before)
-    {
-        assert_eq!(std::fs::read(path).unwrap(), before);
-    }
+    assert!(before.len() == 4 && shards() == before);
 }

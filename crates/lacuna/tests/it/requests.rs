@@ -387,11 +387,14 @@ fn check_looks_at_the_sources() {
     let ran = home.run(&["check", "--json"]);
     let document = ran.ends(0).json();
     assert_eq!((&document["ok"], document["sources"].as_array().unwrap().len()), (&json!(true), 2));
-    assert_eq!(document["warnings"], json!([]));
+    let cannot_write =
+        |document: &Value| document["warnings"].to_string().contains("`erase`, `purge` and `sweep` will not");
+    assert!(!cannot_write(&document), "{document}");
     // Where nothing of Lacuna's own can be written, erasures will fail.
+    std::fs::remove_dir_all(home.path("logs/_lacuna")).unwrap();
     home.write("logs/_lacuna", "in the way");
     let warned = home.run(&["check", "--json"]).ends(0).json();
-    assert!(warned["warnings"][0].as_str().unwrap().contains("`erase`, `purge` and `sweep` will not work"), "{warned}");
+    assert!(cannot_write(&warned), "{warned}");
     std::fs::remove_file(home.path("logs/_lacuna")).unwrap();
     let config = home.read("lacuna.toml").replace("tenant = \"TenantId\"\n", "").replace("audit/*", "adit/*");
     home.write("lacuna.toml", config);
