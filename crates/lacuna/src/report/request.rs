@@ -30,6 +30,10 @@ pub(crate) fn standing(request: &Request, now: OffsetDateTime) -> String {
         }
         State::Complete | State::Incomplete => {
             let _ = write!(text, "; {} found", counted(matched(&request.counts), "record"));
+            if request.state == State::Incomplete && request.not_before > now {
+                let (next, far) = (moment(request.not_before), distance(request.not_before, now));
+                let _ = write!(text, "; tried again after {next} ({far})");
+            }
         }
         _ => {}
     }

@@ -78,6 +78,8 @@ fn what_is_missing_ends_with_code_3_and_is_tried_again() {
     assert_eq!(summary["requests"]["incomplete"], 1);
     let shown = show(&home, &erase);
     assert_eq!((&shown["state"], &shown["missing"][0]["shard"]), (&json!("incomplete"), &json!("activity/2.ndjson")));
+    let told = home.run(&["request", "show", &erase]);
+    assert!(told.ends(0).stdout.contains("; tried again after "), "{}", told.stdout);
     home.write("logs/activity/2.ndjson", whole);
     // Not before its time: nothing is due.
     let summary = home.run(&ONCE).ends(0).json();
