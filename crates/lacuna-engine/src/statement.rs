@@ -359,18 +359,18 @@ impl<'a> Places<'a> {
     /// it did. Where several sources have found rows in the shard, each line keeps how many those are.
     fn note(&mut self, receipt: &mut Receipt, source: &'a Source, share: &'a Share) -> bool {
         let sources = &mut receipt.sources;
-        let at = sources.iter().position(|known| known.source == source.name).unwrap_or_else(|| {
-            sources.push(ReceiptSource {
-                source: source.name.clone(),
-                on_erase: on_erase(&source.on_erase).into(),
-                shards_searched: 0,
-                shards: Vec::new(),
-                problems: Vec::new(),
-            });
-            sources.len() - 1
-        });
         let known = self.0.entry((share.line.shard.as_str(), share.line.etag_before.as_str())).or_default();
         if known.is_empty() {
+            let at = sources.iter().position(|known| known.source == source.name).unwrap_or_else(|| {
+                sources.push(ReceiptSource {
+                    source: source.name.clone(),
+                    on_erase: on_erase(&source.on_erase).into(),
+                    shards_searched: 0,
+                    shards: Vec::new(),
+                    problems: Vec::new(),
+                });
+                sources.len() - 1
+            });
             known.push((at, sources[at].shards.len()));
             sources[at].shards.push(share.own());
             return true;
