@@ -21,8 +21,8 @@ use crate::{Error, Result};
 /// Shorter values would stand in any bytes.
 const BYTES_MIN: usize = 4;
 
-/// Up to so many values, an automaton finds all of them in one pass. For a hundred thousand people it took more than a gigabyte and most of
-/// the time of a purge; for a thousand it is the faster way.
+/// Up to so many values, an automaton finds all of them in one pass. For a crowd it would take more memory than a run may, and most of the
+/// time of a purge; for hundreds of people it is the faster way.
 const AUTOMATON_MAX: usize = 50_000;
 
 /// So many places are looked at before more bytes come near.
