@@ -154,7 +154,7 @@ impl Engine {
 
     /// A question that wants every mapped column, and matches nobody.
     fn nobody(&self, source: &Source) -> Result<Question, String> {
-        let fields = source.mapping.identifiers.iter().flat_map(|rule| rule.fields());
+        let fields = source.mapping.fields();
         let identifiers =
             fields.map(|field| Identifier::new(field.kind.as_str(), uuid::Uuid::now_v7().to_string())).collect();
         let selector = Selector { tenant: Some(TenantId::new(uuid::Uuid::now_v7().to_string())), identifiers };

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::mem::discriminant;
 
+use lacuna_scan::ColumnPath;
+
 use crate::glob::Glob;
 use crate::{Error, OnErase, Source};
 
@@ -52,7 +54,6 @@ pub(crate) fn dispute(source: &Source, other: &Source) -> Option<String> {
 }
 
 /// The columns that an erasure makes anonymous.
-fn identifying(source: &Source) -> BTreeSet<String> {
-    let fields = source.mapping.identifiers.iter().flat_map(|rule| rule.fields());
-    fields.map(|field| field.column.to_string()).collect()
+fn identifying(source: &Source) -> BTreeSet<&ColumnPath> {
+    source.mapping.fields().map(|field| &field.column).collect()
 }

@@ -94,9 +94,14 @@ impl Purged {
         Ok(())
     }
 
+    /// How many of these rows it took out of the bytes.
+    pub(crate) fn took(&self, rows: &RoaringTreemap) -> u64 {
+        if self.is_again || self.has_moved { 0 } else { rows.len() }
+    }
+
     /// How many rows it took out of the bytes.
     pub(crate) fn rows(&self) -> u64 {
-        if self.is_again || self.has_moved { 0 } else { self.tombstone.hidden().len() }
+        self.took(self.tombstone.hidden())
     }
 
     /// The version that took the place of the one whose rows went.
@@ -625,7 +630,7 @@ impl Purge<'_> {
     }
 
     fn anonymized_columns(&self) -> Option<Vec<ColumnPath>> {
-        let fields = self.source.mapping.identifiers.iter().flat_map(|rule| rule.fields());
+        let fields = self.source.mapping.fields();
         self.source.on_erase.keeps_rows().then(|| fields.map(|field| field.column.clone()).collect())
     }
 

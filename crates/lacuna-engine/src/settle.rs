@@ -80,9 +80,8 @@ impl Settlement<'_> {
         for &(source, ref purged) in purged {
             let line = Arc::new(purged.line());
             for (request, rows) in purged.tombstone.requests().filter(|(request, _)| wanted(request)) {
-                let gone = if purged.is_again || purged.has_moved { 0 } else { rows.len() };
                 let share = Share { line: line.clone(), matched: rows.len() };
-                tell(request, gone, Line { source, share, superseded: purged.has_moved });
+                tell(request, purged.took(rows), Line { source, share, superseded: purged.has_moved });
             }
         }
         for &(source, ref blocked) in blocked {

@@ -14,14 +14,18 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// The columns that identify.
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.identifiers.iter().flat_map(IdentifierRule::fields)
+    }
+
     /// The columns that no shard may lack.
     pub fn required(&self) -> impl Iterator<Item = &ColumnPath> {
         let tenant = match &self.tenant {
             TenantRule::Column(column) => Some(column),
             TenantRule::Single | TenantRule::Fixed(_) => None,
         };
-        let fields = self.identifiers.iter().flat_map(IdentifierRule::fields).filter(|field| !field.optional);
-        fields.map(|field| &field.column).chain(tenant)
+        self.fields().filter(|field| !field.optional).map(|field| &field.column).chain(tenant)
     }
 }
 

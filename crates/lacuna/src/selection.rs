@@ -40,12 +40,8 @@ fn selector(sources: &[Source], tenant: Option<&str>, identifiers: Vec<Identifie
             "Give identifiers with --subject KIND=VALUE, or one a line with --subjects FILE (`-` is standard input).",
         ));
     }
-    let known: BTreeSet<&str> = sources
-        .iter()
-        .flat_map(|source| &source.mapping.identifiers)
-        .flat_map(|rule| rule.fields())
-        .map(|field| field.kind.as_str())
-        .collect();
+    let known: BTreeSet<&str> =
+        sources.iter().flat_map(|source| source.mapping.fields()).map(|field| field.kind.as_str()).collect();
     for identifier in &identifiers {
         let kind = identifier.kind.as_str();
         if !known.contains(kind) {

@@ -246,11 +246,11 @@ impl Replaced {
     }
 }
 
-/// The rows of a job's own requests that a purge took out of the bytes.
+/// The rows of a job's own erasures that a purge took out of the bytes.
 fn own_rows(purged: &Purged, requests: &[Request]) -> Matches {
     let hidden: HashMap<&str, &RoaringTreemap> = purged.tombstone.requests().collect();
     let mut own = Matches::default();
-    for (selector, request) in (0..).zip(requests) {
+    for (selector, request) in (0..).zip(requests).filter(|(_, request)| request.changes()) {
         if let Some(rows) = hidden.get(request.id.as_str()) {
             own.put(selector, (*rows).clone());
         }
@@ -298,17 +298,12 @@ impl Searched {
     fn purged(&mut self, purged: Purged, requests: &[Request]) {
         let shard = purged.tombstone.version().shard.clone();
         let problem = Problem::of_copies(&shard, &purged.old);
-        let mut erased = RoaringTreemap::new();
-        let line = Arc::new(purged.line());
-        let hidden: HashMap<&str, &RoaringTreemap> = purged.tombstone.requests().collect();
-        for (index, own) in requests.iter().enumerate().filter(|(_, own)| own.changes()) {
-            if let Some(rows) = hidden.get(own.id.as_str()) {
-                erased |= *rows;
-                self.receipts[index].push(Share { line: line.clone(), matched: rows.len() });
-                self.blocked[index] |= problem.is_some();
-            }
+        let (line, own) = (Arc::new(purged.line()), own_rows(&purged, requests));
+        for (selector, rows) in own.iter() {
+            self.receipts[selector as usize].push(Share { line: line.clone(), matched: rows.len() });
+            self.blocked[selector as usize] |= problem.is_some();
         }
-        self.outcome.erased += erased.len();
+        self.outcome.erased += own.rows().len();
         self.outcome.problems.extend(problem);
         self.outcome.retained.extend(Retained::of_copies(&shard, &purged.old));
         self.purged.push(purged);

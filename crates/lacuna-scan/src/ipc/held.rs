@@ -27,8 +27,7 @@ pub fn held_values(
     each_event(input, ahead, limits, &mut |event| {
         match event {
             Event::Schema(_, table) => {
-                let fields = mapping.identifiers.iter().flat_map(|rule| rule.fields());
-                for (index, field) in fields.enumerate() {
+                for (index, field) in mapping.fields().enumerate() {
                     paths.extend(resolve_present(&field.column, &table)?.into_iter().map(|path| (index, path)));
                 }
             }

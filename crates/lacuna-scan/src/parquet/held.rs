@@ -13,9 +13,8 @@ use crate::{Error, HeldValue, Mapping, Result, Value};
 /// Fails when a column cannot hold an identifier.
 pub fn mapped_leaves(metadata: &ParquetMetaData, mapping: &Mapping) -> Result<Vec<(usize, Leaf)>> {
     let schema = metadata.file_metadata().schema_descr();
-    let fields = mapping.identifiers.iter().flat_map(|rule| rule.fields());
     let mut leaves = Vec::new();
-    for (index, field) in fields.enumerate() {
+    for (index, field) in mapping.fields().enumerate() {
         let of_field = match resolve(schema, &field.column) {
             Err(Error::MissingColumn { .. }) => Vec::new(),
             found => found?,
