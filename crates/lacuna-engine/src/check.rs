@@ -9,13 +9,13 @@ use lacuna_store::{BlobInfo, BlobPath, Content, ErrorKind, Store};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::claims::{Claims, dispute};
-use crate::format::ShardFormat;
-use crate::glob::Glob;
-use crate::origin::Origin;
 use crate::outcome::Problem;
+use crate::plan::claims::{Claims, dispute};
+use crate::plan::format::ShardFormat;
+use crate::plan::glob::Glob;
 use crate::problem::{ShardError, chain};
-use crate::search::{Question, Reading, search};
+use crate::read::origin::Origin;
+use crate::read::search::{Question, Reading, search};
 use crate::{Engine, OnErase, Source, commit, plan};
 
 /// How many shards of a source are looked into.

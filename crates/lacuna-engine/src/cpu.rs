@@ -1,7 +1,10 @@
 //! Where tokio meets rayon: work that computes goes to the pool, and a panic in it comes back as a value.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+use crate::problem::ShardError;
 
 /// The threads that search, render and rewrite.
 #[derive(Clone, Debug)]
@@ -35,4 +38,10 @@ impl Cpu {
         });
         result.await.unwrap_or(Err(Panicked))
     }
+}
+/// Runs file I/O where it may wait.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, ShardError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| ShardError::Panicked)?.map_err(ShardError::Temp)
 }

@@ -8,8 +8,8 @@ use lacuna_store::{BlobPath, Scratch, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::cpu::Cpu;
-use crate::origin::Budget;
-use crate::search::Workshop;
+use crate::read::origin::Budget;
+use crate::workshop::Workshop;
 use crate::{Holds, Job, Outcome, Reporter};
 
 /// What manifests and receipts say made them.

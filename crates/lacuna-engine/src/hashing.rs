@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::seal::hex;
+use crate::receipt::seal::hex;
 
 /// Passes bytes on to `out`.
 pub(crate) struct Hashing<W> {

@@ -9,9 +9,10 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use lacuna_erase::tombstone::Tombstone;
 use lacuna_store::Store;
 
+use crate::OnErase;
 use crate::erase::Purge;
 use crate::problem::ShardError;
-use crate::{OnErase, statement};
+use crate::receipt::stored;
 
 /// Requests whose receipts are looked for at a time.
 const AT_ONCE: usize = 16;
@@ -58,7 +59,7 @@ impl NoLedger {
             return Ok(*known);
         }
         // Of a request that left nothing it cannot be told, now.
-        let Some((_, receipt)) = statement::newest(self.store.as_ref(), &self.key, request).await? else {
+        let Some((_, receipt)) = stored::newest(self.store.as_ref(), &self.key, request).await? else {
             return Ok(false);
         };
         self.known().insert(request.to_owned(), receipt.chain_head.is_some());

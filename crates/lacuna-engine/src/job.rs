@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lacuna_scan::{ColumnPath, IdentifierRule, Kind, Mapping, Selector};
 
-use crate::glob::Glob;
+use crate::plan::glob::Glob;
 
 /// The requests of any number of people over these sources, worked through in one pass.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use lacuna_store::Etag;
 use serde::{Deserialize, Serialize};
 
 use crate::RequestId;
-use crate::copies::OldBytes;
+use crate::erase::copies::OldBytes;
 use crate::problem::ShardError;
 
 /// What a job did.

@@ -10,15 +10,17 @@ use roaring::RoaringTreemap;
 use super::Pass;
 use super::gather::Searched;
 use super::prepared::Prepared;
-use crate::claims::Claims;
+use crate::erase::journal;
 use crate::erase::{Eraser, Erasure, Purged, Target};
-use crate::format::ShardFormat;
 use crate::outcome::{Blocked, Problem, RequestOutcome, Retained};
+use crate::plan::claims::Claims;
+use crate::plan::format::ShardFormat;
 use crate::problem::{ShardError, chain};
 use crate::purge::{Begun, LEFTOVERS};
+use crate::read::search::Question;
+use crate::receipt::statement;
 use crate::receipt::{Receipt, ReceiptShard, ShardState, Share};
-use crate::search::Question;
-use crate::{Action, EraseMode, Error, OnErase, Phase, Request, Source, journal, plan, statement};
+use crate::{Action, EraseMode, Error, OnErase, Phase, Request, Source, plan};
 
 impl Pass<'_> {
     /// Erases what the requests that erase have matched, but for those that were stopped.

@@ -3,9 +3,10 @@
 
 use super::Pass;
 use super::gather::{Gathered, Searched};
+use crate::erase::hidden;
 use crate::outcome::{RequestOutcome, RequestSource, SourceOutcome};
 use crate::receipt::{ReceiptShard, ShardState};
-use crate::{Action, Error, Outcome, hidden};
+use crate::{Action, Error, Outcome};
 
 impl Pass<'_> {
     pub(super) async fn conclude(mut self, mut gathered: Gathered) -> Result<Outcome, Error> {

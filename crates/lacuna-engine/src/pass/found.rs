@@ -7,7 +7,7 @@ use lacuna_scan::{Effort, Matches};
 use lacuna_store::{BlobInfo, Etag};
 
 use crate::outcome::Problem;
-use crate::spool::Part;
+use crate::package::spool::Part;
 
 /// What the search of a set of shards found, for all requests of the job.
 #[derive(Debug)]

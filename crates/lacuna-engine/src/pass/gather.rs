@@ -10,12 +10,13 @@ use lacuna_store::Etag;
 use super::Pass;
 use super::found::{FoundShard, SetFound};
 use super::prepared::Prepared;
-use crate::erase::{Purged, Target, blocking};
-use crate::format::ShardFormat;
+use crate::cpu::blocking;
+use crate::erase::{Purged, Target};
 use crate::outcome::{Problem, SourceOutcome};
+use crate::package::spool::Spool;
+use crate::plan::format::ShardFormat;
 use crate::problem::ShardError;
 use crate::receipt::Share;
-use crate::spool::Spool;
 use crate::{Error, Outcome, Request};
 
 /// What was found in all sources of a job.

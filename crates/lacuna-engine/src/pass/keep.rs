@@ -9,10 +9,11 @@ use tempfile::NamedTempFile;
 
 use super::found::SetFound;
 use super::{Pass, wire};
+use crate::cpu::blocking;
 use crate::engine::Engine;
-use crate::erase::{blocking, copied};
 use crate::plan::OWN_PREFIX;
 use crate::problem::{ShardError, chain};
+use crate::read::whole::copied;
 use crate::{Error, Job, commit};
 
 impl Pass<'_> {

@@ -27,9 +27,9 @@ pub use self::shard_set::{SetSize, ShardSet};
 
 use self::gather::Gathered;
 use self::prepared::Prepared;
-use crate::hidden::Tombstones;
+use crate::erase::hidden::Tombstones;
 use crate::package::Press;
-use crate::statement::Statement;
+use crate::receipt::statement::Statement;
 use crate::{Engine, Error, Job, Outcome, Phase, Reporter, Request, Source};
 
 /// A job under way.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use lacuna_scan::{Matcher, Selector};
 
-use crate::format::ShardFormat;
-use crate::glob::Glob;
-use crate::search::{Question, Reading};
+use crate::plan::format::ShardFormat;
+use crate::plan::glob::Glob;
+use crate::read::search::{Question, Reading};
 use crate::{Engine, Error, Job, Request, Source};
 
 #[derive(Debug)]

@@ -5,11 +5,13 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use super::Pass;
 use super::gather::Searched;
 use crate::engine::location;
+use crate::erase::journal;
 use crate::outcome::RequestOutcome;
+use crate::purge::settle::Settlement;
 use crate::receipt::Receipt;
-use crate::settle::Settlement;
-use crate::statement::Unwritten;
-use crate::{Error, Request, Source, commit, journal, statement};
+use crate::receipt::statement;
+use crate::receipt::stored::{self, Unwritten};
+use crate::{Error, Request, Source, commit};
 
 /// Requests whose receipts are looked for at a time.
 const AT_ONCE: usize = 16;
@@ -22,7 +24,7 @@ impl Pass<'_> {
             return Ok(());
         };
         let check = async |request: &Request| {
-            let known = statement::newest(store, key, request.id.as_str()).await;
+            let known = stored::newest(store, key, request.id.as_str()).await;
             match known.is_ok_and(|known| known.is_some_and(|(_, known)| !known.is_of(&request.selector, key))) {
                 true => Err(statement::anothers(&request.id)),
                 false => Ok(()),
@@ -49,7 +51,7 @@ impl Pass<'_> {
             }
             let sources = self.sources_of(index, searched);
             let receipt = self.statement.receipt(request, outcomes[index].complete, &sources, key);
-            match statement::write(store, key, &receipt, self.is_partial).await {
+            match stored::write(store, key, &receipt, self.is_partial).await {
                 Ok(path) => outcomes[index].receipt = Some(location(store, &path)),
                 Err(Unwritten { jws, what, error }) => {
                     // The erasure is done and must not go unproved: the receipt goes out with the outcome.

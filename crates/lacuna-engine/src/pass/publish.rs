@@ -10,8 +10,8 @@ use super::Pass;
 use super::gather::{Gathered, Searched};
 use crate::engine::location;
 use crate::outcome::RequestOutcome;
+use crate::package::spool::Spool;
 use crate::package::{Contents, Place, Press, Volume};
-use crate::spool::Spool;
 use crate::{Action, Error, Phase, Request, Source};
 
 /// Packages made at a time.

@@ -10,13 +10,13 @@ use super::Pass;
 use super::found::{FoundShard, SetFound};
 use super::prepared::Prepared;
 use super::shard_set::ShardSet;
-use crate::format::ShardFormat;
-use crate::hidden::{Hidden, UNSURE};
-use crate::origin::Origin;
+use crate::erase::hidden::{Hidden, UNSURE};
 use crate::outcome::Problem;
 use crate::plan;
+use crate::plan::format::ShardFormat;
 use crate::problem::ShardError;
-use crate::search::{Answer, search};
+use crate::read::origin::Origin;
+use crate::read::search::{Answer, search};
 use crate::{Error, OnErase, Request, Source};
 
 /// How often a shard that changes under the search is searched again.

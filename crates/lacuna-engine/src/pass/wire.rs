@@ -18,7 +18,7 @@ use super::found::{Counts, FoundShard, SetFound};
 use crate::Job;
 use crate::hashing::Hashing;
 use crate::outcome::Problem;
-use crate::spool::{Part, Runs};
+use crate::package::spool::{Part, Runs};
 
 const MAGIC: &[u8; 10] = b"LACUNASET1";
 

@@ -9,9 +9,9 @@ use lacuna_export::{Manifest, package};
 use lacuna_store::{BlobPath, Store};
 use serde::Serialize;
 
+use super::seal::{self, SealError};
+use super::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt};
 use crate::package::MANIFEST_TYPE;
-use crate::receipt::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt};
-use crate::seal::{self, SealError};
 
 /// Why a receipt or a package is not to be trusted, or could not be looked at.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use globset::{GlobBuilder, GlobMatcher};
 use lacuna_store::{Extent, Gap, Store};
 
-use crate::plan::OWN_PREFIX;
+use super::OWN_PREFIX;
 
 /// A glob over the paths within a store: `*` stays within a folder, `**` crosses folders. Its matchers are made when they are needed: many
 /// are not, and to make them takes longer than to search a small shard.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use lacuna_store::{BlobPath, ErrorKind, Etag, Store};
 use serde::Serialize;
 
-use crate::erase::sha256_of;
+use super::{Receipt, ReceiptShard, ShardState};
+use crate::Engine;
+use crate::erase::{copies, hidden};
 use crate::problem::{ShardError, chain};
-use crate::receipt::{Receipt, ReceiptShard, ShardState};
-use crate::{Engine, copies, hidden};
+use crate::read::whole::sha256_of;
 
 /// A shard now, against what a receipt says of it.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]

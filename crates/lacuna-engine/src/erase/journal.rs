@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::commit;
 use crate::problem::ShardError;
 use crate::receipt::ProvedSurvivors;
-use crate::seal::hex;
+use crate::receipt::seal::hex;
 
 /// A record of the journal may be this large: a receipt of a million shards is not.
 const RECORD_BYTES_MAX: u64 = 1 << 30;

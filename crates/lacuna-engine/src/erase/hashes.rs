@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::near::Near;
-use crate::origin::FileAt;
 use crate::problem::ShardError;
-use crate::seal::hex;
+use crate::read::near::Near;
+use crate::read::origin::FileAt;
+use crate::receipt::seal::hex;
 
 /// What was written is hashed and read back in stretches of so many bytes.
 const STRETCH: u64 = 1 << 20;

@@ -1,79 +1,27 @@
 //! The search of one shard, whatever its format: ranges in by tokio, decoded by rayon.
 
-use std::io;
-use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
-use lacuna_export::Renderer;
 use lacuna_scan::ipc::{Ahead, IpcSearch, Lookahead};
-use lacuna_scan::parquet::{Footer, ParquetSearch, RowGroupMatches, RowGroupSearch, TAIL_BYTES, footer};
+use lacuna_scan::parquet::{ParquetSearch, RowGroupMatches, RowGroupSearch};
 use lacuna_scan::text::{TextFormat, TextSearch};
-use lacuna_scan::{
-    ColumnPath, Effort, Found, Limits, Matcher, Matches, Noted, SelectorIndex, Sink, StreamSearch, Summary,
-};
-use lacuna_store::{Scratch, Store};
-use parquet::file::metadata::ParquetMetaData;
+use lacuna_scan::{ColumnPath, Effort, Matcher, Matches, Noted, SelectorIndex, StreamSearch, Summary};
 use roaring::RoaringTreemap;
 use tokio_util::sync::CancellationToken;
 
+use super::collector::Collector;
+use super::near::Near;
+use super::open::{Opened, Tail, open};
+use super::origin::Origin;
+use super::rows::{Known, Rows, collect_rows};
 use crate::Reporter;
-use crate::cpu::Cpu;
-use crate::erase::blocking;
-use crate::format::ShardFormat;
-use crate::lost;
-use crate::near::Near;
-use crate::origin::{Budget, Origin};
+use crate::erase::lost;
+use crate::package::spool::Part;
+use crate::plan::format::ShardFormat;
 use crate::problem::ShardError;
-use crate::rows::{Known, Rows, collect_rows};
-use crate::spool::Part;
-
-/// What every piece of work on shards shares.
-#[derive(Clone, Debug)]
-pub(crate) struct Workshop {
-    pub(crate) cpu: Cpu,
-    pub(crate) budget: Budget,
-    pub(crate) limits: Limits,
-    pub(crate) threads: usize,
-    /// Requests to a store at a time.
-    pub(crate) requests: usize,
-    /// Where files with names go, in the directory for temporary files.
-    pub(crate) scratch: Arc<Scratch>,
-}
-
-impl Workshop {
-    /// Where files without names go, which nobody else can open.
-    pub(crate) fn temp_dir(&self) -> &Path {
-        self.scratch.parent()
-    }
-
-    /// Removes what killed runs left half written for `store`, or on their way to any: it may hold anybody's rows.
-    pub(crate) async fn remove_leftovers(&self, store: &dyn Store) -> Result<(), ShardError> {
-        store.remove_leftovers().await.map_err(ShardError::Store)?;
-        let scratch = self.scratch.clone();
-        blocking(move || Ok(scratch.clean())).await?.map_err(ShardError::Store)
-    }
-
-    /// Where files lie that `store` is to take: where it can move them from, if there is such a place.
-    pub(crate) fn staging<'s>(&'s self, store: &'s dyn Store) -> Result<&'s Path, lacuna_store::Error> {
-        store.staging_dir().map_or_else(|| self.scratch.directory(), Ok)
-    }
-
-    /// How many parts of a shard are worked on at a time: on this machine one for each thread; far away so many that threads do not
-    /// wait for the network. The budget bounds what they hold.
-    pub(crate) fn at_once(&self, is_near: bool) -> usize {
-        if is_near { self.threads } else { self.threads.max(self.requests) }
-    }
-
-    /// How many shards are: on this machine twice as many as threads, because a shard that needs little of them waits between one piece of
-    /// work and the next: finding a rare user in shards sorted by user shows it (`cargo xtask bench --cases find-rare:sorted`).
-    pub(crate) fn shards_at_once(&self, is_near: bool) -> usize {
-        if is_near { 2 * self.threads } else { self.at_once(false) }
-    }
-}
+use crate::workshop::Workshop;
 
 /// What to look for in a shard, and which of it to bring back.
 #[derive(Clone, Debug)]
@@ -383,136 +331,6 @@ impl Run<'_> {
     fn passed(&self, bytes: usize) {
         if let Some(reporter) = self.reporter {
             reporter.passed(bytes as u64);
-        }
-    }
-}
-
-/// The last bytes of a shard, kept because page indexes mostly lie in them.
-#[derive(Clone, Debug)]
-pub(crate) struct Tail {
-    start: u64,
-    bytes: Bytes,
-}
-
-impl Tail {
-    /// The bytes of `range`, if they are here.
-    fn slice(&self, range: &Range<u64>) -> Option<Bytes> {
-        let start = range.start.checked_sub(self.start)?;
-        let (start, end) = (usize::try_from(start).ok()?, usize::try_from(range.end - self.start).ok()?);
-        (end <= self.bytes.len()).then(|| self.bytes.slice(start..end))
-    }
-}
-
-/// A Parquet shard whose metadata was read.
-pub(crate) struct Opened {
-    pub(crate) metadata: Arc<ParquetMetaData>,
-    tail: Tail,
-    /// Its bytes, if they lie on this machine.
-    pub(crate) near: Option<Arc<Near>>,
-}
-
-/// Reads a Parquet shard's metadata. On this machine the thread that parses it also opens the file and reads it.
-pub(crate) async fn open(shop: &Workshop, origin: &Origin, bytes_read: &AtomicU64) -> Result<Opened, ShardError> {
-    let (size, limits, mut is_near) = (origin.size(), shop.limits, origin.is_near());
-    let mut range = size.saturating_sub(TAIL_BYTES)..size;
-    let mut near = None;
-    loop {
-        let length = range.end - range.start;
-        let loaded = if is_near { None } else { Some(shop.budget.load(origin, range.clone(), bytes_read).await?) };
-        let room = if is_near { Some(shop.budget.reserve(length).await?) } else { None };
-        let (origin, of) = (origin.clone(), range.clone());
-        let work = move || {
-            let near = match near {
-                None if is_near => origin.open_near().transpose()?.map(Arc::new),
-                near => near,
-            };
-            let bytes = match (&near, loaded) {
-                (Some(near), _) => {
-                    Some(near.with(&of, Bytes::copy_from_slice).and_then(|bytes| near.check().map(|()| bytes))?)
-                }
-                (None, loaded) => loaded.map(|loaded| loaded.bytes),
-            };
-            let read = bytes.map(|bytes| footer(size, &bytes, &limits).map(|footer| (footer, bytes))).transpose()?;
-            drop(room);
-            Ok::<_, ShardError>((read, near))
-        };
-        let (read, opened) = shop.cpu.run(work).await??;
-        near = opened;
-        let Some((footer, bytes)) = read else {
-            // It lies on this machine, and is for its store alone to read.
-            is_near = false;
-            continue;
-        };
-        if near.is_some() {
-            bytes_read.fetch_add(length, Ordering::Relaxed);
-        }
-        match footer {
-            Footer::Ready(metadata) => {
-                let tail = Tail { start: range.start, bytes };
-                return Ok(Opened { metadata, tail, near });
-            }
-            Footer::Needs(more) if more.start < range.start => range = more,
-            Footer::Needs(_) => return Err(ShardError::Refused("its footer cannot be found".into())),
-        }
-    }
-}
-
-/// Renders the records that selectors want, and keeps them.
-struct Collector {
-    collect: Arc<[bool]>,
-    hidden: Option<Arc<RoaringTreemap>>,
-    wanted: Vec<SelectorIndex>,
-    renderer: Renderer,
-    line: Vec<u8>,
-    part: Part,
-    /// Why a record could not be rendered: [`Sink`] can only pass I/O errors on.
-    failed: Option<lacuna_export::Error>,
-}
-
-impl Collector {
-    fn new(question: &Question, hidden: Option<Arc<RoaringTreemap>>, part: Part) -> Self {
-        Self {
-            collect: question.collect.clone(),
-            hidden,
-            wanted: Vec::new(),
-            renderer: Renderer::default(),
-            line: Vec::new(),
-            part,
-            failed: None,
-        }
-    }
-
-    /// Turns the error that a search passed on into the one that the sink met.
-    fn check<T>(&self, result: lacuna_scan::Result<T>) -> Result<T, ShardError> {
-        match (result, &self.failed) {
-            (Err(lacuna_scan::Error::Sink(_)), Some(failed)) => Err(ShardError::Refused(crate::problem::chain(failed))),
-            (Err(lacuna_scan::Error::Sink(error)), None) => Err(ShardError::Temp(error)),
-            (result, _) => Ok(result?),
-        }
-    }
-
-    fn finish(self, finished: lacuna_scan::Result<Summary>) -> Result<(Summary, Part), ShardError> {
-        let summary = self.check(finished)?;
-        Ok((summary, self.part))
-    }
-}
-
-impl Sink for Collector {
-    fn found(&mut self, found: Found<'_>) -> io::Result<()> {
-        self.wanted.clear();
-        let collect = &self.collect;
-        self.wanted.extend(found.selectors.iter().filter(|&&selector| collect[selector as usize]));
-        // Whoever wants records does not see hidden ones.
-        if self.wanted.is_empty() || self.hidden.as_ref().is_some_and(|hidden| hidden.contains(found.row)) {
-            return Ok(());
-        }
-        self.line.clear();
-        match self.renderer.render(found.record, &mut self.line) {
-            Ok(()) => self.part.push(&self.line, &self.wanted),
-            Err(error) => {
-                self.failed = Some(error);
-                Err(io::ErrorKind::InvalidData.into())
-            }
         }
     }
 }

@@ -11,7 +11,7 @@ use lacuna_erase::ReadAt;
 use lacuna_store::{BlobInfo, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::near::Near;
+use super::near::Near;
 use crate::problem::ShardError;
 
 /// One version of a shard's bytes.

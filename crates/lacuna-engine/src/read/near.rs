@@ -6,7 +6,7 @@ use std::ops::Range;
 use lacuna_erase::ReadAt as _;
 use lacuna_store::LocalVersion;
 
-use crate::origin::FileAt;
+use super::origin::FileAt;
 use crate::problem::ShardError;
 
 /// Bytes on this machine. They are read by the thread that searches them, into a buffer that its cache holds, and not handed over by

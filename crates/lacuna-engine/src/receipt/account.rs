@@ -6,10 +6,11 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_erase::tombstone;
 use lacuna_store::{BlobInfo, Etag};
 
+use super::stored;
 use crate::engine::location;
-use crate::hidden::{self, Tombstones};
+use crate::erase::hidden::{self, Tombstones};
 use crate::problem::{ShardError, chain};
-use crate::{Engine, Error, Receipt, RequestId, statement};
+use crate::{Engine, Error, Receipt, RequestId};
 
 impl Engine {
     /// The requests with rows that are hidden and still in the bytes, in whatever version of a shard.
@@ -67,10 +68,9 @@ impl Engine {
         let store = self.settings.store.as_ref();
         let failed =
             |error: ShardError| Error::Shard { shard: format!("the receipt of {request}"), reason: chain(&error) };
-        let newest = statement::newest(store, key, request.as_str()).await.map_err(failed)?;
+        let newest = stored::newest(store, key, request.as_str()).await.map_err(failed)?;
         let Some((number @ 1.., receipt)) = newest else { return Ok(None) };
-        let path =
-            statement::receipt_path(request.as_str(), number).map_err(|error| failed(ShardError::Store(error)))?;
+        let path = stored::receipt_path(request.as_str(), number).map_err(|error| failed(ShardError::Store(error)))?;
         Ok(Some((location(store, path.as_str()), receipt)))
     }
 }

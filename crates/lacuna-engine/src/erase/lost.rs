@@ -6,9 +6,9 @@ use lacuna_store::{BlobInfo, Etag, Store};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::journal;
+use super::journal;
 use crate::problem::ShardError;
-use crate::seal::hex;
+use crate::receipt::seal::hex;
 
 /// Columns that a version of a shard lost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

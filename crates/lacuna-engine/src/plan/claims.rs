@@ -5,7 +5,7 @@ use std::mem::discriminant;
 
 use lacuna_scan::ColumnPath;
 
-use crate::glob::Glob;
+use super::glob::Glob;
 use crate::{Error, OnErase, Source};
 
 /// Sources by what they name.

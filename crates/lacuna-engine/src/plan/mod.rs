@@ -1,10 +1,14 @@
 //! Which shards a source has.
 
+pub(crate) mod claims;
+pub(crate) mod format;
+pub(crate) mod glob;
+
 use futures::{Stream, StreamExt as _};
 use lacuna_store::{BlobInfo, BlobPath, ErrorKind, Store};
 
-use crate::format::ShardFormat;
-use crate::glob::Glob;
+use crate::plan::format::ShardFormat;
+use crate::plan::glob::Glob;
 
 /// What Lacuna keeps beside the logs. No source ever lists it.
 pub(crate) const OWN_PREFIX: &str = "_lacuna/";

@@ -1,29 +1,36 @@
 //! Takes hidden rows out of the bytes: every shard with a tombstone once, however many requests hid rows in it. What a killed run
 //! left in the middle is finished first.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod outcome;
+pub(crate) mod settle;
+mod tally;
+
+pub use outcome::{PurgeOptions, PurgeOutcome, PurgedRequest};
+
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use futures::{StreamExt as _, TryStreamExt as _};
-use lacuna_erase::tombstone::{self, ShardVersion, Tombstone};
+use lacuna_erase::tombstone::{ShardVersion, Tombstone};
 use lacuna_scan::{Matcher, Selector};
 use lacuna_store::{BlobInfo, BlobPath, Etag, Store};
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::claims::Claims;
-use crate::erase::{Purge, Purged, REMOVED, sha256_of};
-use crate::format::ShardFormat;
-use crate::glob::Glob;
-use crate::hidden::{self, Held, Tombstones};
-use crate::journal::{self, Intent};
-use crate::outcome::{Problem, Retained};
+use self::settle::{Blocked, Settlement};
+use self::tally::{Done, Tally};
+use crate::erase::hidden::{self, Held, Tombstones};
+use crate::erase::journal::{self, Intent};
+use crate::erase::{Purge, Purged};
+use crate::outcome::Problem;
+use crate::plan::claims::Claims;
+use crate::plan::format::ShardFormat;
+use crate::plan::glob::Glob;
 use crate::problem::{ShardError, chain};
-use crate::search::{Question, Reading};
-use crate::settle::{Blocked, Settlement};
-use crate::statement;
+use crate::read::search::{Question, Reading};
+use crate::read::whole::sha256_of;
+use crate::receipt::{statement, stored};
 use crate::{Engine, Error, Phase, Receipt, Reporter, Source, commit};
 
 /// What is said of a shard that is another version by now than the one whose rows are hidden.
@@ -33,75 +40,11 @@ const SUPERSEDED: &str = "another writer replaced it since its rows were hidden,
 /// Days that the law gives an erasure (GDPR, article 12 paragraph 3, taken as days).
 const DUE_DAYS: i64 = 30;
 
-/// Days after which nobody works any more on what was begun, and has hidden nothing.
-const LEFT_DAYS: i64 = 1;
-
 /// What a problem is called that is about what killed runs left half written.
 pub(crate) const LEFTOVERS: &str = "what killed runs left behind";
 
-/// What a purge does.
-#[derive(Clone, Debug, Default)]
-pub struct PurgeOptions {
-    /// Only shards that hide rows of a request whose time is up within this; all, when absent.
-    pub due_within: Option<Duration>,
-    /// The head of the ledger's chain, for receipts.
-    pub chain_head: Option<String>,
-    /// What other sources there are, as for a [`Job`](crate::Job).
-    pub others: Vec<Source>,
-}
-
-/// What a purge came to.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct PurgeOutcome {
-    /// Shards with hidden rows.
-    pub shards: u64,
-    /// Shards whose hidden rows are out of the bytes now.
-    pub shards_purged: u64,
-    /// Shards that are not near their time, and were left.
-    pub shards_not_due: u64,
-    /// Shards whose rows a hold or their source keeps in the bytes, and were left.
-    pub shards_held: u64,
-    /// Those shards, and why.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub held: Vec<Problem>,
-    /// Rows that are out of the bytes now.
-    pub rows_purged: u64,
-    /// Those rows by source.
-    #[serde(skip)]
-    pub sources: BTreeMap<String, u64>,
-    /// Shards that others replaced or removed since their rows were hidden: what their new versions hold, or other shards by now, is not
-    /// hidden.
-    pub shards_superseded: u64,
-    /// Shards that had been purged before, and whose old bytes were looked after now.
-    pub shards_looked_after: u64,
-    /// Shards whose old bytes are deleted, and kept for a while all the same.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub retained: Vec<Retained>,
-    /// Each request that had any rows in these shards, or was begun and left, and the receipt that tells of it.
-    pub requests: Vec<PurgedRequest>,
-    /// Shards that could not be purged, and those whose old bytes could not be removed.
-    pub problems: Vec<Problem>,
-    /// Whether it was stopped before its end.
-    pub interrupted: bool,
-}
-
-/// What came of one request in a purge.
-#[derive(Clone, Debug, Serialize)]
-pub struct PurgedRequest {
-    /// The request's id.
-    pub request: String,
-    /// Its rows that are out of the bytes now.
-    pub rows: u64,
-    /// Where its new receipt lies.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub receipt: Option<String>,
-    /// The receipt itself, when it could not be written anywhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub receipt_jws: Option<String>,
-    /// Whether no run of it has come to its end: unless one is still at work, it was killed, and may not have reached all records.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub unfinished: bool,
-}
+/// Days after which nobody works any more on what was begun, and has hidden nothing.
+const LEFT_DAYS: i64 = 1;
 
 /// A source, ready to have shards purged.
 struct Prepared<'a> {
@@ -121,20 +64,6 @@ struct Run<'a> {
     reporter: &'a Reporter,
     /// Whether a request is due, once it was looked at: it may have rows in any number of shards.
     due: Mutex<HashMap<String, bool>>,
-}
-
-/// What came of one shard.
-enum Done {
-    Purged(usize, Box<Purged>),
-    /// It stays as it is, and its rows hidden in it, unless it is `superseded`.
-    Blocked(usize, Box<Blocked>),
-    NotDue,
-    /// Its rows stay in the bytes for now, for this reason.
-    Held(Problem),
-    /// It is of no source that was asked for.
-    Elsewhere,
-    /// Nothing was begun that must be finished.
-    Nothing,
 }
 
 /// Whether the bytes of an intent came into the shard's place.
@@ -438,7 +367,7 @@ impl Run<'_> {
     /// Whether so many rows of a request are out of the bytes of this version, or all its runs have ended and gone on to a later one.
     async fn is_done_with(&self, version: &ShardVersion, request: &str, rows: u64) -> Result<bool, ShardError> {
         let store = self.store().as_ref();
-        let Some((_, receipt)) = statement::newest(store, self.key, request).await? else { return Ok(false) };
+        let Some((_, receipt)) = stored::newest(store, self.key, request).await? else { return Ok(false) };
         let lines = receipt.sources.iter().flat_map(|source| &source.shards);
         let of_version: Vec<_> = lines.filter(|line| line.is_of(&version.shard, &version.etag)).collect();
         if of_version.is_empty() && receipt.complete {
@@ -509,7 +438,7 @@ impl Run<'_> {
             let is_due = match known {
                 Some(is_due) => is_due,
                 None => {
-                    let known = statement::newest(self.store().as_ref(), self.key, request).await?;
+                    let known = stored::newest(self.store().as_ref(), self.key, request).await?;
                     // Of what is not known nobody knows when its time is up.
                     let is_due = known.is_none_or(|(_, receipt)| statement::is_due(&receipt.started, DUE_DAYS, within));
                     self.due().insert(request.to_owned(), is_due);
@@ -525,55 +454,6 @@ impl Run<'_> {
 
     fn due(&self) -> MutexGuard<'_, HashMap<String, bool>> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What came of all shards so far.
-#[derive(Default)]
-struct Tally {
-    outcome: PurgeOutcome,
-    purged: Vec<(usize, Purged)>,
-    blocked: Vec<(usize, Blocked)>,
-    /// Tombstones that could not be read.
-    unread: Vec<Problem>,
-}
-
-impl Tally {
-    fn add(&mut self, done: Result<Done, (String, ShardError)>) {
-        match done {
-            Ok(Done::Purged(at, purged)) => {
-                let shard = &purged.tombstone.version().shard;
-                if purged.has_moved {
-                    self.outcome.shards_superseded += 1;
-                    self.outcome.problems.push(Problem { shard: shard.clone(), reason: REMOVED.into() });
-                } else if purged.is_again {
-                    self.outcome.shards_looked_after += 1;
-                } else {
-                    self.outcome.shards_purged += 1;
-                    self.outcome.rows_purged += purged.rows();
-                }
-                self.outcome.problems.extend(Problem::of_copies(shard, &purged.old));
-                self.outcome.retained.extend(Retained::of_copies(shard, &purged.old));
-                self.purged.push((at, *purged));
-            }
-            Ok(Done::Blocked(at, blocked)) => {
-                let (shard, reason) = (blocked.tombstone.version().shard.clone(), blocked.reason.clone());
-                self.outcome.problems.push(Problem { shard, reason });
-                self.outcome.shards_superseded += u64::from(blocked.superseded);
-                self.blocked.push((at, *blocked));
-            }
-            Ok(Done::NotDue) => self.outcome.shards_not_due += 1,
-            Ok(Done::Held(held)) => {
-                self.outcome.shards_held += 1;
-                self.outcome.held.push(held);
-            }
-            Ok(Done::Elsewhere | Done::Nothing) => {}
-            Err((place, error)) => {
-                let problem = error.into_problem(&place);
-                self.unread.extend(place.starts_with(tombstone::PREFIX).then(|| problem.clone()));
-                self.outcome.problems.push(problem);
-            }
-        }
     }
 }
 

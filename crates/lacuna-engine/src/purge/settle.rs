@@ -10,13 +10,14 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use lacuna_erase::tombstone::Tombstone;
 use lacuna_store::{ErrorKind, Store};
 
+use super::PurgedRequest;
 use crate::engine::location;
 use crate::erase::Purged;
 use crate::outcome::Problem;
 use crate::problem::ShardError;
-use crate::purge::PurgedRequest;
+use crate::receipt::news::{self, Line, News, Next};
+use crate::receipt::stored;
 use crate::receipt::{ReceiptShard, ShardState, Share};
-use crate::statement::{self, Line, News, Next};
 use crate::{Source, commit};
 
 /// Requests, or records, that are worked on at a time.
@@ -124,7 +125,7 @@ impl Settlement<'_> {
     async fn draft(&self, account: &Account<'_>) -> Result<Next, ShardError> {
         let Account { request, lines, .. } = account;
         let news = News { lines, unread: self.unread, chain_head: self.chain_head };
-        statement::advance(self.store, self.key, request, &news).await
+        news::advance(self.store, self.key, request, &news).await
     }
 
     /// Writes a receipt for each of `accounts`.
@@ -160,7 +161,7 @@ impl Settlement<'_> {
                     }
                 }
             }
-            let ending = told.iter().map(|(account, ..)| statement::end(self.store, account.request).boxed()).collect();
+            let ending = told.iter().map(|(account, ..)| stored::end(self.store, account.request).boxed()).collect();
             let ended = side_by_side(ending).await;
             for ((account, path, unfinished), ended) in told.into_iter().zip(ended) {
                 match ended {

@@ -13,13 +13,13 @@ use lacuna_store::BlobPath;
 use roaring::RoaringTreemap;
 use tokio::sync::mpsc;
 
-use crate::erase::blocking;
-use crate::format::ShardFormat;
-use crate::hidden::{self, Hidden};
-use crate::origin::Origin;
+use super::open::open;
+use super::origin::Origin;
+use super::rows::Reader;
+use crate::cpu::blocking;
+use crate::erase::hidden::{self, Hidden};
+use crate::plan::format::ShardFormat;
 use crate::problem::{ShardError, chain};
-use crate::rows::Reader;
-use crate::search::open;
 use crate::{Engine, Error, Source};
 
 /// Rendered records that wait to be written, in pieces.

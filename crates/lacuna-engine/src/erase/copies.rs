@@ -7,8 +7,8 @@
 use lacuna_store::{BlobInfo, BlobPath, CopyId, ErrorKind, Etag, OldCopy, Removal, Retained, Store};
 use time::Date;
 
+use super::journal::{self, Copies, Intent};
 use crate::commit;
-use crate::journal::{self, Copies, Intent};
 use crate::problem::{ShardError, chain};
 
 /// How often the record that others change meanwhile is read again.

@@ -2,6 +2,10 @@
 //!
 //! Small files are put together and written with those of other packages. A large one is written by itself.
 
+pub(crate) mod expiry;
+mod outgrown;
+pub(crate) mod spool;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,10 +19,10 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempPath;
 
 use crate::hashing::Hashing;
-use crate::outgrown::{Outgrown, Written};
-use crate::seal::{self, hex};
-use crate::search::Workshop;
-use crate::spool::{Lines, Spool};
+use crate::package::outgrown::{Outgrown, Written};
+use crate::package::spool::{Lines, Spool};
+use crate::receipt::seal::{self, hex};
+use crate::workshop::Workshop;
 use crate::{Error, Request, Source, commit, engine};
 
 /// The `typ` of a manifest's signature.

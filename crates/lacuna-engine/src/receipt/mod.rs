@@ -1,4 +1,18 @@
 //! The receipt: what an erasure did to each shard, for the person and for whoever checks it later.
+//!
+//! - [`statement`]: made of what a run did, and signed ([`seal`]);
+//! - [`stored`]: written behind the earlier ones of its request; [`news`] of a purge go into it;
+//! - [`verify`], [`standing`]: whether it is its signer's, and whether it still holds.
+
+pub(crate) mod account;
+pub(crate) mod news;
+pub(crate) mod seal;
+pub(crate) mod standing;
+pub(crate) mod statement;
+pub(crate) mod stored;
+#[cfg(test)]
+mod tests;
+pub mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -18,12 +18,14 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataP
 use roaring::RoaringTreemap;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::near::Near;
-use crate::origin::Origin;
+use super::near::Near;
+use super::open::{Opened, open};
+use super::origin::Origin;
+use super::schema::{self, Texts};
+use super::search::Question;
+use crate::package::spool::Part;
 use crate::problem::ShardError;
-use crate::schema::{self, Texts};
-use crate::search::{Opened, Question, Workshop, open};
-use crate::spool::Part;
+use crate::workshop::Workshop;
 
 /// Rows decoded at a time.
 const BATCH_ROWS: usize = 1024;

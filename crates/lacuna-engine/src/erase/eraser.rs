@@ -1,0 +1,191 @@
+//! The erasure of what was found in one shard: its rows are hidden, and with `--now` taken out of the bytes.
+
+use std::sync::Arc;
+
+use lacuna_erase::tombstone::ShardVersion;
+use lacuna_scan::Matches;
+use lacuna_store::{BlobInfo, ErrorKind, Etag, Store};
+use tokio_util::sync::CancellationToken;
+
+use super::hidden;
+use super::journal::{self, Intent};
+use super::{Purge, Purged};
+use crate::plan::format::ShardFormat;
+use crate::problem::ShardError;
+use crate::read::origin::Origin;
+use crate::read::search::{Question, search};
+use crate::read::whole::sha256_of;
+use crate::workshop::Workshop;
+use crate::{Holds, Poison, Request, Source, commit};
+
+/// How often a shard that changes under the erasure is worked on again.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// A shard with matches, as the search left it.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) info: BlobInfo,
+    pub(crate) format: ShardFormat,
+    pub(crate) rows: u64,
+    pub(crate) matches: Matches,
+    pub(crate) poisoned: u64,
+}
+
+impl Target {
+    /// How many records rows are counted among: a broken one counts, too.
+    fn records(&self) -> u64 {
+        self.rows + self.poisoned
+    }
+}
+
+/// What the erasure of a shard came to.
+#[derive(Clone, Debug)]
+pub(crate) enum Erasure {
+    /// The rows are hidden, in this version of the shard.
+    Hidden(Target),
+    /// The rows are out of the bytes. Whose they are, as the version that was rewritten had them.
+    Purged(Box<Purged>),
+    /// Another version took the shard's place, and nobody's rows are in it. Of one that is just gone, nobody knows where its rows went.
+    NothingLeft,
+}
+
+/// The erasure of shards of one source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Eraser<'a> {
+    pub(crate) shop: &'a Workshop,
+    pub(crate) store: &'a Arc<dyn Store>,
+    pub(crate) source: &'a Source,
+    /// Only the erasing selectors.
+    pub(crate) question: &'a Question,
+    /// The job's requests, by selector.
+    pub(crate) requests: &'a [Request],
+    pub(crate) holds: &'a Arc<dyn Holds>,
+}
+
+impl Eraser<'_> {
+    /// Hides the matched rows, and with `now` takes them out of the bytes. When the shard changes meanwhile, its new version is
+    /// searched and worked on.
+    pub(crate) async fn erase(
+        &self,
+        mut target: Target,
+        now: bool,
+        cancel: &CancellationToken,
+    ) -> Result<Erasure, ShardError> {
+        let mut left_behind = Vec::new();
+        let erasure = self.attempts(&mut target, now, &mut left_behind, cancel).await?;
+        let requests: Vec<&str> = self.requests.iter().map(|request| request.id.as_str()).collect();
+        for etag in left_behind {
+            hidden::forget(self.store.as_ref(), target.info.path.as_str(), &etag, &requests).await?;
+        }
+        Ok(erasure)
+    }
+
+    /// Tries until the shard holds still. The versions that it had meanwhile are `left_behind`, with tombstones maybe.
+    async fn attempts(
+        &self,
+        target: &mut Target,
+        now: bool,
+        left_behind: &mut Vec<Etag>,
+        cancel: &CancellationToken,
+    ) -> Result<Erasure, ShardError> {
+        for _ in 0..ATTEMPTS_MAX {
+            match self.attempt(target, now).await {
+                Err(error) if error.is_change() => left_behind.push(target.info.etag.clone()),
+                Err(error) if error.is_gone() => return Err(self.gone(target).await?),
+                result => return result,
+            }
+            let info = match self.store.head(&target.info.path).await.map_err(ShardError::Store) {
+                Err(error) if error.is_gone() => return Err(self.gone(target).await?),
+                result => result?,
+            };
+            let origin = Origin::Blob(self.store.clone(), info.clone());
+            match search(self.shop, &origin, &target.format, self.question, None, None, cancel).await {
+                Err(error) if error.is_change() => continue,
+                Err(error) => return Err(error),
+                Ok(answer) if answer.matches.is_empty() && answer.poisoned.count == 0 => {
+                    return Ok(Erasure::NothingLeft);
+                }
+                Ok(answer) => {
+                    target.info = info;
+                    target.rows = answer.rows;
+                    target.matches = answer.matches;
+                    target.poisoned = answer.poisoned.count;
+                }
+            }
+        }
+        Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
+    }
+
+    /// What to say of a shard that is gone: a run that emptied it wrote that down.
+    async fn gone(&self, target: &Target) -> Result<ShardError, ShardError> {
+        let path = journal::intent_path(target.info.path.as_str(), target.info.etag.as_str());
+        let intent = journal::read::<Intent>(self.store.as_ref(), &path).await?;
+        Ok(match intent {
+            Some(intent) if intent.record.sha256_after.is_none() => ShardError::Busy,
+            _ => ShardError::Removed,
+        })
+    }
+
+    async fn attempt(&self, target: &Target, now: bool) -> Result<Erasure, ShardError> {
+        if target.poisoned > 0 && self.source.poison == Poison::Refuse {
+            return Err(ShardError::Refused(format!(
+                "{} of its records {} broken, and it is left as it is (`poison = \"keep\"` erases the others)",
+                target.poisoned,
+                if target.poisoned == 1 { "is" } else { "are" }
+            )));
+        }
+        let requests: Vec<_> = target
+            .matches
+            .iter()
+            .map(|(selector, rows)| (self.requests[selector as usize].id.as_str(), rows))
+            .collect();
+        self.catch_up(target).await?;
+        let held = hidden::hide(self.store.as_ref(), &target.info, target.records(), &requests).await?;
+        if now {
+            match self.purger().shard(&target.info, &target.format, &held).await {
+                // It hides rows of somebody else, too, who is held: a purge takes all of them out later.
+                Err(ShardError::Held(_)) => {}
+                result => return result.map(|purged| Erasure::Purged(Box::new(purged))),
+            }
+        }
+        // Another writer may have replaced the shard just before: then the tombstone hides nothing.
+        let is_same = self.store.head(&target.info.path).await.map_err(ShardError::Store)?.etag == target.info.etag;
+        match is_same {
+            true => Ok(Erasure::Hidden(target.clone())),
+            false => Err(ShardError::Store(lacuna_store::Error::new(ErrorKind::Changed))),
+        }
+    }
+
+    fn purger(&self) -> Purge<'_> {
+        let Self { shop, store, source, question, holds, .. } = *self;
+        Purge { shop, store, source, question, holds }
+    }
+
+    /// Another run may have purged the shard a moment ago, and not have come to the rows that were hidden meanwhile: they are
+    /// carried over to its new version before anything else is hidden in it.
+    async fn catch_up(&self, target: &Target) -> Result<(), ShardError> {
+        let (store, shard) = (self.store.as_ref(), target.info.path.as_str());
+        let Some(held) = hidden::held(store, shard).await? else { return Ok(()) };
+        if held.tombstone.version().etag == target.info.etag.as_str() {
+            return Ok(());
+        }
+        let Some(intent) =
+            journal::read::<Intent>(store, &journal::intent_path(shard, &held.tombstone.version().etag)).await?
+        else {
+            return Ok(());
+        };
+        let (purged, sha256) = (intent.record.tombstone()?, intent.record.sha256_after);
+        if purged.version() != held.tombstone.version()
+            || sha256 != Some(sha256_of(self.shop, self.store, &target.info).await?)
+        {
+            return Ok(());
+        }
+        let etag = target.info.etag.to_string();
+        let after = ShardVersion { shard: shard.to_owned(), etag, rows: target.records() };
+        match hidden::carry(store, &purged, Some(after), self.source.on_erase.keeps_rows()).await? {
+            // All that it hid is out of the bytes, and the intent knows it.
+            Some(served) => commit::drop_record(store, &served).await.map_err(ShardError::Store),
+            None => Ok(()),
+        }
+    }
+}
