@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Epoch, Identifier, PseudonymForm, Secret, TenantId};
+use crate::{Case, Epoch, Identifier, JsonType, PseudonymForm, Secret, TenantId};
 
 fn field(column: &str, kind: &str) -> Field {
     Field::new(column.parse().unwrap(), Kind::new(kind))
