@@ -18,6 +18,7 @@ use super::codec::Codec;
 use super::edit::Fate;
 use super::footer::Chunk;
 use super::levels::RowSpan;
+use super::metadata::ChangedChunk;
 use super::page::Page;
 use super::statistics::Delta;
 use super::thrift::Struct;
@@ -201,6 +202,21 @@ impl Plan {
             self.made[at] = Some(made?);
         }
         Ok(())
+    }
+
+    /// What is new in the chunk before any page of it is written. Takes what the plan says of it.
+    pub(super) fn changed(&mut self) -> ChangedChunk {
+        ChangedChunk {
+            packed: 0,
+            unpacked: 0,
+            data: 0,
+            old_data: self.pages.iter().find(|page| page.page.is_data()).map_or(0, |page| page.page.offset),
+            gone: Vec::new(),
+            delta: self.delta.clone(),
+            statistics: self.statistics.take(),
+            column_index: self.column_index.take(),
+            offset_index: None,
+        }
     }
 
     /// The `at`th page, if it was made ahead of time.

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use roaring::RoaringTreemap;
 
 use super::categories::{Survey, categories};
-use super::chunk::{Action, Job, Made, Plan};
+use super::chunk::{Action, Job, Made, PagePlan, Plan};
 use super::edit::Fate;
 use super::footer::{self, Footer, RowGroup, file_meta, malformed};
 use super::index::{Location, shift_offset_index, update_offset_index};
@@ -172,6 +172,19 @@ struct Writer<'a> {
 
 /// A row group that changes: its matched rows, and how each chunk changes.
 type Planned = (Vec<u64>, Vec<Option<Plan>>);
+
+/// The pages of a chunk as they are written.
+struct NewPages<'a> {
+    /// The old ones.
+    input: &'a dyn ReadAt,
+    new: ChangedChunk,
+    /// By data page; of those that stay.
+    locations: Vec<Option<Location>>,
+    /// In the pages so far.
+    rows: u64,
+    /// Pages that lie side by side, and are copied in one.
+    copied: Option<Range<u64>>,
+}
 
 /// What a row group may hold in memory until it is written, in bytes.
 struct Room {
@@ -380,21 +393,10 @@ impl Writer<'_> {
 
     /// Writes the pages of a chunk: copied, or made again, several at a time.
     fn write_chunk(&mut self, group: usize, column: usize, hits: &[u64], plan: &mut Plan) -> Result<()> {
-        let Some(fate) = self.source.fates(group)[column] else { return Ok(()) };
-        let old = &self.source.footer.row_groups[group];
-        let descriptor = self.source.footer.schema.column(column);
-        let mut new = ChangedChunk {
-            packed: 0,
-            unpacked: 0,
-            data: 0,
-            old_data: 0,
-            gone: Vec::new(),
-            delta: plan.delta.clone(),
-            statistics: plan.statistics.take(),
-            column_index: plan.column_index.take(),
-            offset_index: None,
-        };
         let source = self.source;
+        let Some(fate) = source.fates(group)[column] else { return Ok(()) };
+        let old = &source.footer.row_groups[group];
+        let descriptor = source.footer.schema.column(column);
         let shelf = Shelf::new(source.input, old.chunks[column].pages.start, plan.held.take());
         let job = Job {
             input: &shelf,
@@ -409,71 +411,26 @@ impl Writer<'_> {
             ahead: &AtomicU64::new(0),
         };
         let start = self.at;
-        let mut locations = Vec::new();
-        let mut rows = 0;
+        let mut pages = NewPages { input: &shelf, new: plan.changed(), locations: Vec::new(), rows: 0, copied: None };
         let mut at = 0;
         while at < plan.pages.len() {
-            let window = self.source.window(plan, at);
+            let window = source.window(plan, at);
             let held = &*plan;
-            let made = (at..window).into_par_iter().with_max_len(1).map(|at| {
-                if !held.is_to_make(at) {
-                    return Ok(None);
-                }
-                let made = remake::make(job, held, at);
-                made.map(Some).map_err(|error| placed(error, old, column, &descriptor))
-            });
-            let made: Vec<Result<Option<Made>>> = made.collect();
-            // Copied pages that lie side by side are copied in one.
-            let mut pending: Option<Range<u64>> = None;
+            let make = |at| match held.is_to_make(at) {
+                true => remake::make(job, held, at).map(Some),
+                false => Ok(None),
+            };
+            let made: Vec<Result<Option<Made>>> = (at..window).into_par_iter().with_max_len(1).map(make).collect();
             for (at, made) in (at..window).zip(made) {
-                let made = made?.or_else(|| plan.take_made(at));
-                let page_plan = &plan.pages[at];
-                let page = &page_plan.page;
-                let offset = self.at + pending.as_ref().map_or(0, |range| range.end - range.start);
-                let (packed, unpacked) = match (page_plan.action, made) {
-                    (Action::Drop, _) => {
-                        new.gone.extend(page.type_number().map(|number| (number, page.encoding as i64)));
-                        locations.push(None);
-                        continue;
-                    }
-                    (Action::Make, Some(Made { bytes, unpacked })) => {
-                        if let Some(range) = pending.take() {
-                            self.copy(&shelf, range)?;
-                        }
-                        self.write(&bytes)?;
-                        (bytes.len() as u64, unpacked)
-                    }
-                    (Action::Make | Action::Copy, _) => {
-                        let range = page.range();
-                        match &mut pending {
-                            Some(copied) if copied.end == range.start => copied.end = range.end,
-                            _ => {
-                                if let Some(before) = pending.replace(range.clone()) {
-                                    self.copy(&shelf, before)?;
-                                }
-                            }
-                        }
-                        (range.end - range.start, (page.header + page.unpacked) as u64)
-                    }
-                };
-                new.packed += packed;
-                new.unpacked += unpacked;
-                if page.is_data() {
-                    if new.data == 0 {
-                        new.data = offset;
-                    }
-                    locations.push(Some(Location { offset, size: packed, first_row: rows }));
-                    rows += page_plan.rows;
-                }
-            }
-            if let Some(range) = pending {
-                self.copy(&shelf, range)?;
+                let made = made.map_err(|error| placed(error, old, column, &descriptor))?;
+                let made = made.or_else(|| plan.take_made(at));
+                self.write_page(&mut pages, &plan.pages[at], made)?;
             }
             at = window;
         }
-        new.old_data = plan.pages.iter().find(|page| page.page.is_data()).map_or(0, |page| page.page.offset);
-        let left = old.rows.saturating_add_signed(new.delta.rows);
-        if rows != left {
+        self.write_copied(&mut pages)?;
+        let NewPages { mut new, locations, rows, .. } = pages;
+        if rows != old.rows.saturating_add_signed(new.delta.rows) {
             let what = "the columns of a row group have different numbers of rows";
             return Err(ScanError::malformed(old.chunks[column].pages.start, what).into());
         }
@@ -483,7 +440,7 @@ impl Writer<'_> {
             let bytes_more: Vec<_> =
                 plan.pages.iter().filter(|page| page.page.is_data()).map(|page| page.bytes_more).collect();
             let offset = range.start;
-            let bytes = self.source.input.read_at(range)?;
+            let bytes = source.input.read_at(range)?;
             let index = update_offset_index(&bytes, &locations, &bytes_more);
             new.offset_index = Some(index.map_err(|broken| malformed(offset, broken))?);
         }
@@ -491,6 +448,47 @@ impl Writer<'_> {
         chunk.start = start;
         chunk.changed = Some(new);
         Ok(())
+    }
+
+    /// Writes a page as it was `made`, if it was, or notes that it is to be copied.
+    fn write_page(&mut self, pages: &mut NewPages<'_>, plan: &PagePlan, made: Option<Made>) -> Result<()> {
+        let page = &plan.page;
+        let offset = self.at + pages.copied.as_ref().map_or(0, |range| range.end - range.start);
+        let (packed, unpacked) = match (plan.action, made) {
+            (Action::Drop, _) => {
+                pages.new.gone.extend(page.type_number().map(|number| (number, page.encoding as i64)));
+                pages.locations.push(None);
+                return Ok(());
+            }
+            (Action::Make, Some(Made { bytes, unpacked })) => {
+                self.write_copied(pages)?;
+                self.write(&bytes)?;
+                (bytes.len() as u64, unpacked)
+            }
+            (Action::Make | Action::Copy, _) => {
+                let range = page.range();
+                if pages.copied.as_ref().is_some_and(|copied| copied.end != range.start) {
+                    self.write_copied(pages)?;
+                }
+                pages.copied = Some(pages.copied.as_ref().map_or(range.start, |copied| copied.start)..range.end);
+                (range.end - range.start, (page.header + page.unpacked) as u64)
+            }
+        };
+        pages.new.packed += packed;
+        pages.new.unpacked += unpacked;
+        if page.is_data() {
+            if pages.new.data == 0 {
+                pages.new.data = offset;
+            }
+            pages.locations.push(Some(Location { offset, size: packed, first_row: pages.rows }));
+            pages.rows += plan.rows;
+        }
+        Ok(())
+    }
+
+    /// Copies the pages that wait for it.
+    fn write_copied(&mut self, pages: &mut NewPages<'_>) -> Result<()> {
+        pages.copied.take().map_or(Ok(()), |range| self.copy(pages.input, range))
     }
 
     /// Writes the column indexes, then the offset indexes, of all row groups that stay.
