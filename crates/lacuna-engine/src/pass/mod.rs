@@ -7,6 +7,7 @@ mod found;
 mod gather;
 mod keep;
 mod limits;
+mod noted;
 mod prepared;
 mod prove;
 mod publish;
