@@ -49,4 +49,5 @@ pub use receipt::standing::{ShardStanding, Standing};
 pub use receipt::verify;
 pub use receipt::{
     OldVersions, ProvedSurvivors, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState,
+    Told,
 };

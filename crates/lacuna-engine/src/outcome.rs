@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::RequestId;
 use crate::erase::copies::OldBytes;
 use crate::problem::ShardError;
+use crate::receipt::{Receipt, ReceiptSource, Told};
 
 /// What a job did.
 #[derive(Clone, Debug, Serialize)]
@@ -163,6 +164,16 @@ pub struct RequestOutcome {
     pub receipt_jws: Option<String>,
 }
 
+impl RequestOutcome {
+    /// Notes the receipt at `place`, which tells of earlier runs, too.
+    pub(crate) fn state(&mut self, place: String, receipt: &Receipt) {
+        self.receipt = Some(place);
+        for source in &mut self.sources {
+            source.told = receipt.sources.iter().find(|told| told.source == source.source).map(ReceiptSource::told);
+        }
+    }
+}
+
 /// What came of one request in one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestSource {
@@ -180,6 +191,8 @@ pub struct RequestSource {
     pub hidden: u64,
     /// Rows that stay.
     pub kept: u64,
+    /// What its receipt tells of the source: what earlier runs of it did, too.
+    pub told: Option<Told>,
     /// Of a request that only counts, each shard with any of its rows, and how many.
     pub found: Vec<(String, u64)>,
 }

@@ -39,10 +39,10 @@ impl Target {
 }
 
 /// What the erasure of a shard came to.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Erasure {
-    /// The rows are hidden, in this version of the shard.
-    Hidden(Target),
+    /// The rows are hidden, in this version of the shard; why they are not out of the bytes, if they should be.
+    Hidden(Target, Option<ShardError>),
     /// The rows are out of the bytes. Whose they are, as the version that was rewritten had them.
     Purged(Box<Purged>),
     /// Another version took the shard's place, and nobody's rows are in it. Of one that is just gone, nobody knows where its rows went.
@@ -141,18 +141,22 @@ impl Eraser<'_> {
             .collect();
         self.catch_up(target).await?;
         let held = hidden::hide(self.store.as_ref(), &target.info, target.records(), &requests).await?;
+        let mut missed = None;
         if now {
             match self.purger().shard(&target.info, &target.format, &held).await {
                 // It hides rows of somebody else, too, who is held: a purge takes all of them out later.
                 Err(ShardError::Held(_)) => {}
+                Err(error) if !error.is_change() && !error.is_gone() => missed = Some(error),
                 result => return result.map(|purged| Erasure::Purged(Box::new(purged))),
             }
         }
         // Another writer may have replaced the shard just before: then the tombstone hides nothing.
-        let is_same = self.store.head(&target.info.path).await.map_err(ShardError::Store)?.etag == target.info.etag;
-        match is_same {
-            true => Ok(Erasure::Hidden(target.clone())),
-            false => Err(ShardError::Store(lacuna_store::Error::new(ErrorKind::Changed))),
+        let is_same = self.store.head(&target.info.path).await.map(|now| now.etag == target.info.etag);
+        match (is_same, missed) {
+            (Ok(true), missed) => Ok(Erasure::Hidden(target.clone(), missed)),
+            (_, Some(missed)) => Err(missed),
+            (Ok(false), None) => Err(ShardError::Store(lacuna_store::Error::new(ErrorKind::Changed))),
+            (Err(error), None) => Err(ShardError::Store(error)),
         }
     }
 

@@ -222,6 +222,17 @@ pub(crate) async fn forget(store: &dyn Store, shard: &str, etag: &Etag, requests
     Ok(())
 }
 
+/// Takes `requests` out of a tombstone: their rows show again.
+pub(crate) async fn show(store: &dyn Store, info: BlobInfo, requests: &[&str]) -> Result<(), ShardError> {
+    for _ in 0..ATTEMPTS_MAX {
+        let Some(held) = at(store, &info.path).await? else { return Ok(()) };
+        if without(store, &held, requests).await? {
+            return Ok(());
+        }
+    }
+    Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
+}
+
 /// Whether rows of this version of a shard, or of one that took its place, are hidden for a request.
 pub(crate) async fn is_hiding(store: &dyn Store, shard: &str, etag: &str, request: &str) -> Result<bool, ShardError> {
     for path in places(shard, etag)? {

@@ -74,7 +74,7 @@ impl Pass<'_> {
         let mut erasures = futures::stream::iter(erasures).buffered(self.engine.shop.threads);
         while let Some((target, erasure)) = erasures.next().await {
             let came = match &erasure {
-                Ok(Erasure::Hidden(_)) => "hidden",
+                Ok(Erasure::Hidden(..)) => "hidden",
                 Ok(Erasure::Purged(_)) => "rewritten",
                 Ok(Erasure::NothingLeft) => "found without the rows",
                 Err(_) => "left as it is",

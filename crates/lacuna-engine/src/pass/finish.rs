@@ -109,6 +109,7 @@ impl Searched {
             erased: rows(ReceiptShard::is_replaced),
             hidden: rows(|line| line.state == ShardState::Hidden),
             kept: rows(|line| line.state == ShardState::Kept),
+            told: None,
             found: Vec::new(),
         }
     }

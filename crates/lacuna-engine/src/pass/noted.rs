@@ -59,12 +59,19 @@ impl Searched {
 
     /// Notes a shard that could not be changed.
     pub(super) fn block(&mut self, target: &Target, error: ShardError) {
+        let reason = self.fail(target, error);
+        self.stays(target, Some(&reason), ShardState::Blocked);
+    }
+
+    /// Notes what went wrong with a shard; why it did.
+    fn fail(&mut self, target: &Target, error: ShardError) -> String {
         self.outcome.conflicts += u64::from(error.is_conflict());
         self.outcome.residues += u64::from(matches!(error, ShardError::Residue { .. }));
         let problem = error.into_problem(target.info.path.as_str());
-        self.stays(target, Some(&problem.reason), ShardState::Blocked);
+        let reason = problem.reason.clone();
         self.outcome.problems.push(problem);
         target.matches.iter().for_each(|(selector, _)| self.blocked[selector as usize] = true);
+        reason
     }
 
     /// Notes that no shard could be changed.
@@ -131,12 +138,13 @@ impl Searched {
         replaced: &mut Replaced,
     ) {
         match erasure {
-            Ok(Erasure::Hidden(hidden)) => {
+            Ok(Erasure::Hidden(hidden, missed)) => {
                 if hidden.info.etag != target.info.etag {
                     self.went_along(target, &hidden.matches, replaced);
                 }
                 self.outcome.hidden += hidden.matches.rows().len();
-                self.stays(&hidden, None, ShardState::Hidden);
+                let why = missed.map(|error| self.fail(target, error));
+                self.stays(&hidden, why.as_deref(), ShardState::Hidden);
             }
             Ok(Erasure::Purged(purged)) => {
                 if purged.tombstone.version().etag != target.info.etag.as_str() {

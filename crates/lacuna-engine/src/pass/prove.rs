@@ -52,7 +52,7 @@ impl Pass<'_> {
             let sources = self.sources_of(index, searched);
             let receipt = self.statement.receipt(request, outcomes[index].complete, &sources, key);
             match stored::write(store, key, &receipt, self.is_partial).await {
-                Ok(path) => outcomes[index].receipt = Some(location(store, &path)),
+                Ok((path, receipt)) => outcomes[index].state(location(store, &path), &receipt),
                 Err(Unwritten { jws, what, error }) => {
                     // The erasure is done and must not go unproved: the receipt goes out with the outcome.
                     outcomes[index].complete = false;

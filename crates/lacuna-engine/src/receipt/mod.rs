@@ -77,7 +77,7 @@ pub struct ReceiptShard {
     pub shard: String,
     /// How far it came.
     pub state: ShardState,
-    /// Why it was kept or is blocked.
+    /// Why it was kept or is blocked, or why its rows are only hidden where they should be out of the bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The version that held the rows.
@@ -119,6 +119,19 @@ impl Share {
     }
 }
 
+/// How many rows a receipt tells of, in one source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// All.
+    pub matched: u64,
+    /// Those that are out of the bytes, or anonymous in them.
+    pub erased: u64,
+    /// Those that stay on purpose.
+    pub kept: u64,
+    /// Shards whose rows are not out of the bytes yet, or whose old bytes are still there.
+    pub shards_pending: u64,
+}
+
 impl Receipt {
     /// Shards whose rows are not out of the bytes yet, or whose old bytes are still there. Of a shard that was worked on more than
     /// once, the last line counts.
@@ -142,6 +155,14 @@ impl ReceiptSource {
     /// Rows of the subject that are out of the bytes, or anonymous in them.
     pub fn rows_erased(&self) -> u64 {
         self.shards.iter().filter(|line| line.is_replaced()).map(|line| line.matched).sum()
+    }
+
+    /// The rows of the subject that it tells of, whatever run found them.
+    pub fn told(&self) -> Told {
+        let of = |wanted: &dyn Fn(&&ReceiptShard) -> bool| self.newest().filter(wanted).map(|line| line.matched).sum();
+        let (erased, left) = (self.rows_erased(), of(&|line| !line.is_replaced()));
+        let kept = of(&|line| line.state == ShardState::Kept);
+        Told { matched: erased + left, erased, kept, shards_pending: self.pending().count() as u64 }
     }
 
     /// Shards whose rows are not out of the bytes yet, or whose old bytes are still there.

@@ -72,6 +72,17 @@ impl Statement {
 }
 
 impl Receipt {
+    /// Takes over when the erasure began; a clock that was set back since makes no end that comes before it.
+    pub(super) fn began_with(&mut self, earlier: &Self) {
+        let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+        if time(&earlier.started) < time(&self.started) {
+            self.started.clone_from(&earlier.started);
+        }
+        if time(&self.finished) < time(&earlier.finished) {
+            self.finished.clone_from(&earlier.finished);
+        }
+    }
+
     /// Whether it, or the record of what was begun, is of this person, in this tenant, as whoever has the key that signed it can tell. One
     /// that knows no person is of whoever asks.
     pub fn is_of(&self, selector: &Selector, key: &SigningKey) -> bool {

@@ -22,7 +22,8 @@ pub(crate) struct Unwritten {
     pub(crate) error: ShardError,
 }
 
-/// Writes a receipt behind those that the request has, with what they tell; none is ever overwritten. Answers with its path.
+/// Writes a receipt behind those that the request has, with what they tell; none is ever overwritten. Answers with its path, and what it
+/// says.
 ///
 /// Written without what earlier ones tell, it would be the newest all the same, and they would be forgotten: so it is not written when they
 /// cannot be read, and it is made anew when another run wrote one meanwhile.
@@ -31,7 +32,7 @@ pub(crate) async fn write(
     key: &SigningKey,
     own: &Receipt,
     is_partial: bool,
-) -> Result<String, Unwritten> {
+) -> Result<(String, Receipt), Unwritten> {
     loop {
         let mut receipt = own.clone();
         let number = match carry(store, key, &mut receipt, is_partial).await {
@@ -43,7 +44,7 @@ pub(crate) async fn write(
         };
         let jws = sign(&receipt, key);
         match create(store, &own.request, number + 1, &jws).await {
-            Ok(path) => return Ok(path),
+            Ok(path) => return Ok((path, receipt)),
             Err(error) if error.kind == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Unwritten { jws, what: "the receipt", error: ShardError::Store(error) }),
         }
@@ -85,12 +86,21 @@ pub(crate) async fn newest(
     }
     let Some((number, info)) = newest else {
         let begun = journal::read::<Receipt>(store, &journal::request_path(request)).await?;
-        return Ok(begun.map(|kept| (0, kept.record)));
+        return begun.map(|kept| Ok((0, of_request(kept.record, request, "the record of what it began")?))).transpose();
     };
     let jws = store.read(&info.path, 0..info.size, &info.etag).await.map_err(ShardError::Store)?;
+    let place = format!("its newest receipt, {},", info.path);
     let receipt = verify::receipt(&String::from_utf8_lossy(&jws), &key.verifying_key());
-    let receipt = receipt.map_err(|error| ShardError::Refused(format!("its newest receipt {error}")))?;
-    Ok(Some((number, receipt)))
+    let receipt = receipt.map_err(|error| ShardError::Refused(format!("{place} {error}")))?;
+    Ok(Some((number, of_request(receipt, request, &place)?)))
+}
+
+/// Refuses what was signed of another request: a copy that lies in the place of this one's says nothing of it.
+fn of_request(receipt: Receipt, request: &str, what: &str) -> Result<Receipt, ShardError> {
+    match receipt.request == request {
+        true => Ok(receipt),
+        false => Err(ShardError::Refused(format!("{what} is of another request: put back what was there"))),
+    }
 }
 
 /// Takes over what earlier runs of the same request did: its newest receipt accounts for all of them. Where this one looked at some
@@ -106,6 +116,7 @@ async fn carry(
     if earlier.subject != receipt.subject {
         return Ok(number);
     }
+    receipt.began_with(&earlier);
     // A ledger's request stays one, whoever runs it again.
     receipt.chain_head = receipt.chain_head.take().or(earlier.chain_head);
     for source in &mut receipt.sources {

@@ -22,10 +22,13 @@ async fn what_another_hard_link_keeps_is_not_gone() {
     assert!(!outcome.is_complete());
     let problem = &outcome.sources[0].problems[0];
     assert!(problem.shard == "1.ndjson" && problem.reason.contains("another hard link"), "{problem:?}");
-    let lines = &receipt(&world, &outcome).await.sources[0].shards;
+    let stated = receipt(&world, &outcome).await;
+    let lines = &stated.sources[0].shards;
     let states: Vec<_> = lines.iter().map(|line| (line.shard.as_str(), line.state)).collect();
-    assert_eq!(states, [("1.ndjson", ShardState::Blocked), ("2.ndjson", ShardState::Gone)]);
-    // Its rows are hidden, though, and a purge says the same.
+    assert_eq!(states, [("1.ndjson", ShardState::Hidden), ("2.ndjson", ShardState::Gone)]);
+    assert!(lines[0].reason.as_ref().unwrap().contains("another hard link") && !stated.complete, "{stated:?}");
+    // Its rows are hidden, and a purge says the same of its bytes.
+    assert_eq!(outcome.sources[0].hidden, lines[0].matched);
     assert_eq!(world.run(vec![source("all", "*.ndjson")], vec![find("u3")]).await.unwrap().matched, 0);
     assert!(purge(&world).await.problems[0].reason.contains("another hard link"));
     assert_eq!(fs::read_to_string(dir.path().join("1.ndjson")).unwrap(), ndjson(&mixed()));

@@ -362,7 +362,29 @@ async fn what_was_begun_and_left_is_told_in_a_receipt_and_leaves_no_record() {
     let refused = world.run(sources.clone(), vec![hide("left", "u4")]).await.unwrap_err().to_string();
     assert!(refused.starts_with("left is the id of another erasure"), "{refused}");
     assert!(world.run(sources.clone(), vec![hide("left", "u3")]).await.unwrap().is_complete());
-    assert!(purge_with(&world, &sources, options).await.requests.is_empty());
+    // Its time began with its first run, whichever hid its rows.
+    let purged = purge_with(&world, &sources, options).await;
+    let requests: Vec<_> = purged.requests.iter().map(|request| request.request.as_str()).collect();
+    assert!(requests.contains(&"left") && purged.shards_not_due == 0, "{purged:?}");
+}
+
+#[tokio::test]
+async fn a_receipt_in_the_place_of_another_requests_says_nothing_of_it() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    let sources = vec![source("all", "*.*")];
+    for (id, user) in [("mine", "u3"), ("theirs", "u4")] {
+        assert!(world.run(sources.clone(), vec![hide(id, user)]).await.unwrap().is_complete());
+    }
+    let theirs = get(world.store.as_ref(), "_lacuna/receipts/theirs.jws").await;
+    world.put("_lacuna/receipts/mine.jws", theirs).await;
+    let purged = purge(&world, &sources).await;
+    assert!(purged.problems.iter().any(|problem| problem.reason.contains("is of another request")), "{purged:?}");
+    let records = records(&world).await;
+    assert!(!records.iter().any(|path| path == "_lacuna/receipts/mine.2.jws"), "{records:?}");
+    assert!(receipt(&world, "_lacuna/receipts/theirs.2.jws").await.is_done());
+    // What hid the rows is not let go before its receipt can tell of it.
+    assert!(records.iter().any(|path| path.starts_with("_lacuna/tombstones/")), "{records:?}");
 }
 
 #[tokio::test]
