@@ -2,8 +2,8 @@
 
 use time::OffsetDateTime;
 
-use crate::kept::Kept;
-use crate::sql::args;
+use crate::kept::{IDS_MAX, Kept};
+use crate::sql::{args, group};
 use crate::{Actor, Conclusion, Ending, Ledger, Refusal, Request, RequestId, Result, State};
 
 impl Ledger {
@@ -16,6 +16,19 @@ impl Ledger {
         let after = after.map(|id| id.to_string()).unwrap_or_default();
         let rows = tx.rows(HIDDEN, args![after, limit]).await?;
         Ok(Kept::all(&mut tx, rows).await?.into_iter().map(|kept| kept.request).collect())
+    }
+
+    /// Those of `requests` that were taken back: what they have hidden is to be shown again.
+    pub async fn taken_back(&self, requests: &[RequestId]) -> Result<Vec<RequestId>> {
+        let mut tx = self.read().await?;
+        let mut found = Vec::new();
+        for chunk in requests.chunks(IDS_MAX) {
+            let sql = format!("SELECT id FROM request WHERE state = 'cancelled' AND id IN {}", group(0, chunk.len()));
+            for row in tx.rows(&sql, chunk.iter().flat_map(|id| args![*id]).collect()).await? {
+                found.push(row.id("id")?);
+            }
+        }
+        Ok(found)
     }
 
     /// Says how an erasure ended that was hidden, and how it stands then: [`Ending::Complete`] or [`Ending::Incomplete`]. The same call

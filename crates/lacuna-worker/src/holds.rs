@@ -21,6 +21,11 @@ impl Holds for LedgerHolds {
     async fn held(&self, source: &str, requests: &[&str]) -> Result<Option<String>, HoldsError> {
         // One that no ledger knows was made at a terminal.
         let known: Vec<RequestId> = requests.iter().filter_map(|id| id.parse().ok()).collect();
-        Ok(self.0.holding(source, &known).await?.map(|hold| reason(&hold)))
+        if let Some(hold) = self.0.holding(source, &known).await? {
+            return Ok(Some(reason(&hold)));
+        }
+        let is_taken_back = !self.0.taken_back(&known).await?.is_empty();
+        Ok(is_taken_back
+            .then(|| "a request that hid rows in it was cancelled; the worker's next purge shows them again".into()))
     }
 }

@@ -1,12 +1,12 @@
 //! The purge: hidden rows out of the bytes, and the requests complete that waited for it.
 
-use lacuna_engine::{PurgeOptions, Receipt, Reporter, RequestId as EngineId, Source};
+use lacuna_engine::{Error as EngineError, Problem, PurgeOptions, Receipt, Reporter, RequestId as EngineId, Source};
 use lacuna_ledger::{Conclusion, Counts, Ending, Error as LedgerError, HoldFilter, Missing, Request};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::summary::{PurgeSummary, Summary};
-use crate::{Result, Work, Worker};
+use crate::{Error, Result, Work, Worker};
 
 /// Requests that are asked for at a time.
 const PAGE: u32 = 500;
@@ -21,6 +21,9 @@ impl Worker {
         let engine = &self.engines.batch;
         let sources = self.sources_now().await?;
         let mut summary = PurgeSummary::default();
+        if let Err(error) = self.show_taken_back().await {
+            summary.problems.push(problem(error)?);
+        }
         if !sources.is_empty() {
             let options = PurgeOptions {
                 due_within: self.settings.purge_within,
@@ -31,6 +34,7 @@ impl Worker {
             for (source, rows) in &outcome.sources {
                 self.metrics.purged(source, *rows);
             }
+            let problems = std::mem::take(&mut summary.problems);
             summary = PurgeSummary {
                 shards: outcome.shards,
                 purged: outcome.shards_purged,
@@ -38,13 +42,31 @@ impl Worker {
                 held: outcome.shards_held,
                 rows: outcome.rows_purged,
                 complete: 0,
-                problems: outcome.problems,
+                incomplete: 0,
+                problems: problems.into_iter().chain(outcome.problems).collect(),
             };
         }
-        if !stop.is_cancelled() {
-            summary.complete = self.verify(stop).await?;
+        // Of what cannot be read it cannot be told whom it hides: nobody is done until it can.
+        if !stop.is_cancelled()
+            && let Err(error) = self.verify(&mut summary, stop).await
+        {
+            let problem = problem(error)?;
+            if !summary.problems.contains(&problem) {
+                summary.problems.push(problem);
+            }
         }
         Ok(summary)
+    }
+
+    /// Shows again what requests have hidden that were taken back since.
+    async fn show_taken_back(&self) -> Result<()> {
+        let hiding: Vec<_> = self.engines.batch.hiding().await?.iter().filter_map(|id| id.parse().ok()).collect();
+        let taken_back = self.ledger.taken_back(&hiding).await?;
+        if !taken_back.is_empty() {
+            let names: Vec<String> = taken_back.iter().map(ToString::to_string).collect();
+            self.engines.batch.show_again(&names.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        }
+        Ok(())
     }
 
     /// The sources as they are erased now: those that are held keep their rows.
@@ -53,21 +75,29 @@ impl Worker {
         Ok(self.catalogue.held_by(holds.iter()))
     }
 
-    /// Completes the requests whose last hidden row is out of the bytes; how many those are.
-    async fn verify(&self, stop: &CancellationToken) -> Result<u64> {
+    /// Completes the requests whose last hidden row is out of the bytes. One whose receipt cannot be read is a problem, and waits.
+    async fn verify(&self, summary: &mut PurgeSummary, stop: &CancellationToken) -> Result<()> {
         let hiding = self.engines.batch.hiding().await?;
-        let (mut complete, mut after, mut left) = (0, None, Vec::new());
+        let (mut after, mut left) = (None, Vec::new());
         loop {
             let page = self.ledger.hidden_requests(after, PAGE).await?;
             after = page.last().map(|request| request.id);
             let is_last = page.len() < PAGE as usize;
             for request in page.into_iter().filter(|request| !hiding.contains(&request.id.to_string())) {
                 if stop.is_cancelled() {
-                    return Ok(complete);
+                    return Ok(());
                 }
-                let known = self.receipt_of(&request).await?;
+                let known = match self.receipt_of(&request).await? {
+                    Ok(known) => known,
+                    Err(problem) => {
+                        summary.problems.push(problem);
+                        continue;
+                    }
+                };
                 match known.as_ref().is_some_and(|(_, receipt)| receipt.is_done()) {
-                    true => complete += u64::from(self.verified(&request, known, Ending::Complete).await?),
+                    true => {
+                        summary.complete += u64::from(self.verified(&request, known, Ending::Complete).await?);
+                    }
                     false => left.push(request),
                 }
             }
@@ -75,14 +105,18 @@ impl Worker {
                 break;
             }
         }
-        self.search_again(left, stop).await?;
-        Ok(complete)
+        self.search_again(left, summary, stop).await
     }
 
     /// Has requests searched again of which nothing is hidden and whose newest receipts still say that something is to be done: a run that
     /// was late told of a shard as it had been. What is hidden is looked at anew, after they were seen to wait: rows that another worker hid
     /// in between are no reason, and neither are old bytes, which the next purge looks after.
-    async fn search_again(&self, left: Vec<Request>, stop: &CancellationToken) -> Result<()> {
+    async fn search_again(
+        &self,
+        left: Vec<Request>,
+        summary: &mut PurgeSummary,
+        stop: &CancellationToken,
+    ) -> Result<()> {
         if left.is_empty() {
             return Ok(());
         }
@@ -91,7 +125,8 @@ impl Worker {
             if stop.is_cancelled() {
                 break;
             }
-            let known = self.receipt_of(request).await?;
+            // What could be read a moment ago is read by the next purge.
+            let Ok(known) = self.receipt_of(request).await? else { continue };
             let ending = match &known {
                 Some((_, receipt)) if receipt.is_done() => Ending::Complete,
                 Some((_, receipt)) if receipt.waits_for_old_bytes() => continue,
@@ -101,16 +136,22 @@ impl Worker {
                     Ending::Incomplete { missing: vec![Missing { source: "*".into(), shard: "*".into(), reason }] }
                 }
             };
-            self.verified(request, known, ending).await?;
+            let count = match &ending {
+                Ending::Complete => &mut summary.complete,
+                _ => &mut summary.incomplete,
+            };
+            *count += u64::from(self.verified(request, known, ending).await?);
         }
         Ok(())
     }
 
-    /// The newest receipt of a request, and where it lies.
-    async fn receipt_of(&self, request: &Request) -> Result<Option<(String, Receipt)>> {
-        match EngineId::new(&request.id.to_string()) {
-            Some(id) => Ok(self.engines.batch.receipt(&id).await?),
-            None => Ok(None),
+    /// The newest receipt of a request, and where it lies; a problem, where it cannot be read.
+    async fn receipt_of(&self, request: &Request) -> Result<Result<Option<(String, Receipt)>, Problem>> {
+        let Some(id) = EngineId::new(&request.id.to_string()) else { return Ok(Ok(None)) };
+        match self.engines.batch.receipt(&id).await {
+            Ok(receipt) => Ok(Ok(receipt)),
+            Err(EngineError::Shard { shard, reason }) => Ok(Err(Problem { shard, reason })),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -118,7 +159,7 @@ impl Worker {
     async fn verified(&self, request: &Request, known: Option<(String, Receipt)>, ending: Ending) -> Result<bool> {
         let mut counts = request.counts.clone().unwrap_or_default();
         let receipt = known.map(|(place, receipt)| {
-            note_erased(&mut counts, &receipt);
+            note_told(&mut counts, &receipt);
             place
         });
         let verified = Conclusion { request: request.id, ending, counts, package: None, receipt };
@@ -127,6 +168,14 @@ impl Worker {
             Err(LedgerError::Refused(_)) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// What is wrong with one thing beside the logs, which stops nothing else; any other error is one.
+fn problem(error: Error) -> Result<Problem> {
+    match error {
+        Error::Engine(EngineError::Shard { shard, reason }) => Ok(Problem { shard, reason }),
+        error => Err(error),
     }
 }
 
@@ -149,11 +198,13 @@ fn missing(receipt: &Receipt) -> Vec<Missing> {
     pending.chain(problems).take(Missing::KEPT_MAX).collect()
 }
 
-/// Notes in the counts what the receipt says is out of the bytes.
-fn note_erased(counts: &mut Counts, receipt: &Receipt) {
+/// Notes in the counts what the receipt tells.
+fn note_told(counts: &mut Counts, receipt: &Receipt) {
     for source in &mut counts.sources {
         if let Some(own) = receipt.sources.iter().find(|own| own.source == source.source) {
-            source.erased = own.rows_erased();
+            let told = own.told();
+            source.matched = source.matched.max(told.matched);
+            source.erased = told.erased;
         }
     }
 }

@@ -75,6 +75,8 @@ pub struct PurgeSummary {
     pub rows: u64,
     /// Requests that are complete by it.
     pub complete: u64,
+    /// Requests that were thought to wait for it, and are searched again: what their receipts say is not how it is.
+    pub incomplete: u64,
     /// What could not be purged; the next purge tries again.
     pub problems: Vec<Problem>,
 }
@@ -127,6 +129,7 @@ impl Summary {
         !self.interrupted
             && self.requests.incomplete == 0
             && self.requests.failed == 0
+            && self.purge.as_ref().is_none_or(|purge| purge.incomplete == 0)
             && packages
             && problems.into_iter().all(Vec::is_empty)
     }

@@ -107,21 +107,24 @@ impl Worker {
     }
 
     /// Does all of these kinds of work that there is to do now, one kind after the other, and comes back. Stops early, with nothing half done,
-    /// when `stop` asks for it.
+    /// when `stop` asks for it. What goes wrong with one kind is told when the others are done.
     pub async fn once(&self, kinds: &[Work], stop: &CancellationToken) -> Result<Summary> {
-        let mut summary = Summary::default();
+        let (mut summary, mut failed) = (Summary::default(), None);
         for work in Work::ALL.into_iter().filter(|work| kinds.contains(work)) {
             if stop.is_cancelled() {
                 break;
             }
-            summary.add(Box::pin(self.work(work, None, stop)).await?);
+            match Box::pin(self.work(work, None, stop)).await {
+                Ok(done) => summary.add(done),
+                Err(error) => _ = failed.get_or_insert(error),
+            }
         }
         if !stop.is_cancelled() {
             let told = self.tell().await?;
             (summary.notices, summary.notices_failed) = (told.delivered, told.failed);
         }
         summary.interrupted = stop.is_cancelled();
-        Ok(summary)
+        failed.map_or(Ok(summary), Err)
     }
 
     /// Where it counts.

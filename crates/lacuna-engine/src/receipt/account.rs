@@ -33,6 +33,19 @@ impl Engine {
         Ok(requests)
     }
 
+    /// Shows again what is hidden for `requests`, which were taken back, and is still in the bytes.
+    pub async fn show_again(&self, requests: &[&str]) -> Result<(), Error> {
+        let store = self.settings.store.as_ref();
+        let tombstones = Tombstones::list(store).await.map_err(Error::hidden_unlisted)?;
+        let shows = tombstones.into_infos().into_iter().map(|info| async move {
+            let path = info.path.to_string();
+            let shown = hidden::show(store, info, requests).await;
+            shown.map_err(|error| Error::Shard { shard: path, reason: chain(&error) })
+        });
+        let shows = futures::stream::iter(shows).buffer_unordered(self.shop.requests);
+        shows.try_for_each(async |()| Ok(())).await
+    }
+
     /// Takes `requests` out of what hid rows for them in versions of shards that are there no more: those in `stale`, and those that made
     /// room for others' in any of `shards`. To be called when the versions that are there now were searched for these requests.
     pub async fn release(

@@ -28,23 +28,27 @@ fn ending(placed: &Placed, main: &RequestOutcome, export: Option<&RequestOutcome
         return Ending::OverLimits;
     }
     let is_complete = main.complete && export.is_none_or(|export| export.complete);
+    // Its rows may have gone with a purge of somebody else's, which left old bytes.
+    let waits = main.sources.iter().filter_map(|source| source.told).any(|told| told.shards_pending > 0);
     match (placed.request.work, is_complete) {
         (Work::Count, _) => Ending::Counted { missing: missing(main, outcome) },
         // Also of one that takes them out at once, where a hold on somebody else keeps them in the bytes.
-        (Work::Do, true) if main.hidden > 0 => Ending::Hidden,
+        (Work::Do, true) if main.hidden > 0 || waits => Ending::Hidden,
         (Work::Do, true) => Ending::Complete,
         (Work::Do, false) => Ending::Incomplete { missing: missing(main, outcome) },
     }
 }
 
+/// What is known of one source. An erasure that is tried again finds only what it left: its receipt tells of the rest.
 fn counts(source: &RequestSource) -> SourceCounts {
+    let told = source.told.unwrap_or_default();
     SourceCounts {
         source: source.source.clone(),
         scanned: source.rows_scanned,
-        matched: source.matched,
+        matched: source.matched.max(told.matched),
         shards: source.shards,
-        erased: source.erased,
-        kept: source.kept,
+        erased: source.erased.max(told.erased),
+        kept: source.kept.max(told.kept),
     }
 }
 

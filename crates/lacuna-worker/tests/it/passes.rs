@@ -61,12 +61,68 @@ async fn a_hidden_erasure_whose_receipt_is_lost_is_searched_again_before_it_is_c
     world.only(Work::Requests).await;
     world.remove(&format!("_lacuna/receipts/{hide}.jws")).await;
     // What the purge tells now is not all that there was to tell.
-    assert_eq!(world.only(Work::Purge).await.purge.unwrap().complete, 0);
+    let summary = world.only(Work::Purge).await;
+    assert!(!summary.is_complete(), "{summary:?}");
+    let purge = summary.purge.unwrap();
+    assert_eq!((purge.complete, purge.incomplete), (0, 1));
     assert_eq!((world.state(hide).await, world.rows_of("u4").await), (State::Incomplete, 0));
     world.wait(Duration::hours(25));
     world.work().await;
     assert_eq!(world.state(hide).await, State::Complete);
     assert!(world.receipt(hide).await.is_done());
+}
+
+#[tokio::test]
+async fn a_receipt_that_cannot_be_read_holds_up_nobody_else() {
+    let world = World::new().await;
+    let mine = world.submit(Kind::Erase, "u3").await;
+    world.only(Work::Requests).await;
+    for path in world.own().await.into_iter().filter(|path| path.contains(&format!("receipts/{mine}"))) {
+        world.put(&path, "no receipt").await;
+    }
+    let theirs = world.erase_now("u4").await;
+    let summary = world.work().await;
+    assert!(!summary.is_complete() && summary.retention.is_some(), "{summary:?}");
+    let problems = summary.purge.unwrap().problems;
+    assert!(problems.iter().any(|problem| problem.reason.contains("newest receipt")), "{problems:?}");
+    assert_eq!([world.state(mine).await, world.state(theirs).await], [State::Verifying, State::Complete]);
+}
+
+#[tokio::test]
+async fn what_a_request_hid_that_is_taken_back_shows_again() {
+    let world = World::new().await;
+    let whole = world.get("a/1.ndjson").await;
+    world.put("a/1.ndjson", &format!("{whole}{{\"UserId\": \n")).await;
+    let (hide, other) = (world.submit(Kind::Erase, "u4").await, world.submit(Kind::Erase, "u5").await);
+    world.only(Work::Requests).await;
+    let hidden = |own: Vec<String>| own.iter().filter(|path| path.contains("tombstones")).count();
+    assert_eq!((world.state(hide).await, hidden(world.own().await)), (State::Incomplete, 9));
+    let act = Act::Cancel { reason: Some("a mistake".into()) };
+    world.ledger.act(hide, act, &Actor::new("ann", Role::Approver), world.now()).await.unwrap();
+    let purge = world.only(Work::Purge).await.purge.unwrap();
+    assert_eq!((purge.purged, purge.rows, purge.held), (9, 9, 0), "{purge:?}");
+    assert_eq!((world.rows_of("u4").await, world.rows_of("u5").await, hidden(world.own().await)), (10, 1, 0));
+    assert_eq!(world.state(other).await, State::Incomplete);
+}
+
+#[tokio::test]
+async fn an_erasure_that_is_tried_again_counts_what_it_found_before() {
+    let world = World::new().await;
+    let whole = world.get("a/1.ndjson").await;
+    world.put("a/1.ndjson", &format!("{whole}{{\"UserId\": \n")).await;
+    let (now, hide) = (world.erase_now("u3").await, world.submit(Kind::Erase, "u4").await);
+    world.work().await;
+    assert_eq!([world.state(now).await, world.state(hide).await], [State::Incomplete; 2]);
+    world.put("a/1.ndjson", &whole).await;
+    for _ in 0..3 {
+        world.wait(Duration::hours(25));
+        world.work().await;
+    }
+    for request in [now, hide] {
+        let request = world.request(request).await;
+        let counts = request.counts.unwrap();
+        assert_eq!((request.state, counts.matched(), counts.erased()), (State::Complete, 10, 10));
+    }
 }
 
 #[tokio::test]

@@ -109,7 +109,11 @@ fn purge(text: &mut String, purge: &PurgeSummary) {
             let _ = write!(text, "; left {count}: {why}");
         }
     }
-    let _ = writeln!(text, ". {} complete.", counted(purge.complete, "request"));
+    let _ = write!(text, ". {} complete", counted(purge.complete, "request"));
+    if purge.incomplete > 0 {
+        let _ = write!(text, ", {} incomplete, and searched again", purge.incomplete);
+    }
+    text.push_str(".\n");
     problems(text, &purge.problems);
 }
 
