@@ -224,7 +224,10 @@ fn write(root: &Root, path: &BlobPath, content: Content, condition: &Condition) 
         let _lock = lock::exclusive(root, path)?;
         let old = check(&target, condition)?;
         root.make_parent(path)?;
-        staged.replace(&target, old.as_ref())?;
+        staged.succeed(old.as_ref())?;
+        // Other programs take no lock, and waiting for the disk takes long enough for them to write.
+        check(&target, condition)?;
+        staged.rename(&target)?;
     }
     place::sync_parent(&target)?;
     head(root, path)

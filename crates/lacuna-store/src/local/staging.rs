@@ -73,11 +73,10 @@ impl Staged {
         })
     }
 
-    /// Moves the file to `target`, with the properties of `old`, in one step.
-    pub(super) fn replace(self, target: &Path, old: Option<&File>) -> Result<()> {
+    /// Makes the file ready to take the place of `old`: with its properties, and durable.
+    pub(super) fn succeed(&self, old: Option<&File>) -> Result<()> {
         self.take_over(old);
-        self.settle()?;
-        self.rename(target)
+        self.settle()
     }
 
     /// The same for a file whose bytes are durable.
@@ -95,7 +94,8 @@ impl Staged {
         OpenOptions::new().read(true).write(true).open(&self.path).map_err(place::failure)
     }
 
-    fn rename(self, target: &Path) -> Result<()> {
+    /// Moves the file, which is ready, to `target` in one step.
+    pub(super) fn rename(self, target: &Path) -> Result<()> {
         match self.cleanup {
             Some(path) => path.persist(target).map_err(|error| place::failure(error.error)),
             None => std::fs::rename(&self.path, target).map_err(place::failure),
