@@ -72,6 +72,9 @@ impl From<sqlx::Error> for Error {
                 Said::Busy => Self::Busy,
                 Said::Unavailable => Self::Unavailable(cause),
                 Said::Damaged => Self::Corrupt("the database's file"),
+                Said::ReadOnly => Self::Configuration(
+                    "the ledger's file cannot be written: it and its folder must be writable, for reading, too".into(),
+                ),
                 Said::Other => Self::Database(cause),
             },
             sqlx::Error::Io(_)
@@ -91,6 +94,7 @@ enum Said {
     Busy,
     Unavailable,
     Damaged,
+    ReadOnly,
     Other,
 }
 
@@ -100,6 +104,7 @@ fn kind(error: &dyn sqlx::error::DatabaseError) -> Said {
         // An extended result code: its low byte is the code itself. https://www.sqlite.org/rescode.html
         return match code.parse::<u32>().map(|code| code & 0xff) {
             Ok(5 | 6) => Said::Busy,
+            Ok(8) => Said::ReadOnly,
             Ok(10 | 13 | 14) => Said::Unavailable,
             Ok(11 | 26) => Said::Damaged,
             _ => Said::Other,

@@ -26,6 +26,13 @@ impl fmt::Debug for Ledger {
     }
 }
 
+/// Whether there is a ledger at `url`: a SQLite file or a PostgreSQL database with its tables. An empty file is none.
+///
+/// Fails when a server cannot be reached.
+pub async fn is_there(url: &str) -> Result<bool> {
+    Db::is_there(url).await
+}
+
 impl Ledger {
     /// Opens the ledger, makes it when there is none, and brings its tables up to date.
     ///

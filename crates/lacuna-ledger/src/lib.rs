@@ -47,7 +47,7 @@ pub use duty::DutyClaim;
 pub use error::{Cause, Error, Result};
 pub use forget::{ExpiredPackage, Forgotten, Lapsed};
 pub use hold::{Hold, HoldFilter, HoldId, HoldOn, Lift, NewHold};
-pub use ledger::Ledger;
+pub use ledger::{Ledger, is_there};
 pub use list::{Cursor, Due, Filter, Page};
 pub use outbox::{Notice, NoticeId};
 pub use overview::Overview;

@@ -33,7 +33,8 @@ pub(crate) fn create(config: &StoreConfig, environment: Environment<'_>) -> Resu
 /// The place that `url` names, with the path within it. Relative paths start at the working directory; what an `az://`
 /// address does not say of its account is as in the configuration.
 pub(crate) fn named(url: &str, config: Option<&Config>) -> Result<(StoreConfig, String)> {
-    let address = Address::parse(url, Path::new("")).map_err(|what| Failure::usage(format!("`{url}` {what}")))?;
+    let wrong = |what| Failure::usage(format!("`{}` {what}", without_query(url)));
+    let address = Address::parse(url, Path::new("")).map_err(wrong)?;
     match address {
         Address::Local(root) => Ok((StoreConfig::Local { root }, String::new())),
         Address::Azure { container, path } => {
@@ -52,6 +53,11 @@ pub(crate) fn named(url: &str, config: Option<&Config>) -> Result<(StoreConfig, 
             }
         }
     }
+}
+
+/// An address as errors show it: what follows a question mark may be a secret.
+pub(crate) fn without_query(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(address, _)| address)
 }
 
 fn open_local(root: &Path) -> Result<Arc<dyn Store>> {

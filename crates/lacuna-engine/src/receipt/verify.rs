@@ -41,6 +41,10 @@ const READ_BYTES: usize = 1 << 20;
 /// What the look at a package found.
 #[derive(Clone, Debug, Serialize)]
 pub struct PackageCheck {
+    /// The request that it is of, as its manifest says.
+    pub request: String,
+    /// The tenant that the request acted for.
+    pub tenant: Option<String>,
     /// Files that the manifest lists.
     pub files: u64,
     /// Records that they hold.
@@ -91,7 +95,7 @@ pub async fn package(store: &Arc<dyn Store>, prefix: &str, key: &VerifyingKey) -
     drop(listing);
     let finished = listed.iter().any(|path| path == package::SUCCESS);
     let (store, handle) = (store.clone(), tokio::runtime::Handle::current());
-    let records = manifest.records;
+    let (request, tenant, records) = (manifest.request.clone(), manifest.tenant.clone(), manifest.records);
     let (files, complete) = (manifest.files.len() as u64, manifest.complete && finished);
     let work = move || {
         let mut open = |path: &str| -> io::Result<Box<dyn Read>> {
@@ -106,7 +110,7 @@ pub async fn package(store: &Arc<dyn Store>, prefix: &str, key: &VerifyingKey) -
     let found = found.map_err(|_| VerifyError::Content("the check failed in an unforeseen way".into()))?;
     let found = found.map_err(|error| VerifyError::Content(error.to_string()))?;
     mismatches.extend(found.iter().map(ToString::to_string));
-    Ok(PackageCheck { files, records, complete, finished, mismatches })
+    Ok(PackageCheck { request, tenant, files, records, complete, finished, mismatches })
 }
 
 async fn read(store: &dyn Store, path: &str) -> Result<Vec<u8>, VerifyError> {

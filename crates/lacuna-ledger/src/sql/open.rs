@@ -44,6 +44,26 @@ impl Db {
         }
     }
 
+    /// Whether there is a ledger at `url`. What cannot be looked at counts as one: opening it says what is wrong.
+    pub(crate) async fn is_there(url: &str) -> Result<bool> {
+        let Some(path) = policy::sqlite_file(url) else {
+            let mut connection = postgres_options(url)?.connect().await?;
+            let row = connection.fetch_one("SELECT to_regclass('ledger') IS NOT NULL").await?;
+            connection.close().await?;
+            return Ok(sqlx::Row::try_get(&row, 0)?);
+        };
+        if !path.exists() {
+            return Ok(false);
+        }
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(WAIT);
+        let Ok(mut connection) = options.disable_statement_logging().connect().await else { return Ok(true) };
+        let tables = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'ledger'";
+        let count: Option<i64> =
+            connection.fetch_one(tables).await.ok().and_then(|row| sqlx::Row::try_get(&row, 0).ok());
+        connection.close().await?;
+        Ok(count != Some(0))
+    }
+
     async fn open_once(url: &str) -> Result<Self> {
         let db = match policy::sqlite_file(url) {
             Some(path) => Self::sqlite(path).await?,
@@ -73,11 +93,7 @@ impl Db {
     }
 
     async fn postgres(url: &str) -> Result<Self> {
-        // The text of a URL that cannot be read may hold a password.
-        let options = PgConnectOptions::from_str(url)
-            .map_err(|_| Error::Configuration("the ledger's URL cannot be read".into()))?
-            .application_name("lacuna")
-            .disable_statement_logging();
+        let options = postgres_options(url)?;
         // A server that is not there is said at once; later on, one that restarts is waited for.
         options.connect().await?.close().await?;
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT * 6);
@@ -157,6 +173,13 @@ impl Db {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+fn postgres_options(url: &str) -> Result<PgConnectOptions> {
+    // The text of a URL that cannot be read may hold a password.
+    let options = PgConnectOptions::from_str(url);
+    let options = options.map_err(|_| Error::Configuration("the ledger's URL cannot be read".into()))?;
+    Ok(options.application_name("lacuna").disable_statement_logging())
 }
 
 impl Tx {

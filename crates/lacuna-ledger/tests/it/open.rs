@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use lacuna_ledger::{Error, Keys, Kind, Ledger, LedgerConfig, Policy};
+use lacuna_ledger::{Error, Keys, Kind, Ledger, LedgerConfig, Policy, is_there};
 
 use crate::make::{new, person, submit};
 use crate::place::Place;
@@ -12,7 +12,18 @@ on_both!(
     what_is_recorded_is_there_when_it_is_opened_again,
     another_hashing_key_opens_nothing,
     another_sealing_key_opens_no_subject,
+    a_ledger_is_there_once_it_was_made,
 );
+
+async fn a_ledger_is_there_once_it_was_made(place: Place) {
+    assert!(!is_there(&place.url).await.unwrap());
+    if place.is_sqlite() {
+        std::fs::write(&place.url, "").unwrap();
+        assert!(!is_there(&place.url).await.unwrap(), "an empty file is none");
+    }
+    place.open().await.close().await;
+    assert!(is_there(&place.url).await.unwrap());
+}
 
 async fn many_processes_at_once_make_one_ledger(place: Place) {
     let ledgers = futures::future::join_all((0..12).map(async |_| place.open().await)).await;

@@ -12,7 +12,7 @@ use crate::args::{LedgerCommand, LedgerExportArgs, LedgerVerifyArgs};
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::failure::{Failure, Result};
-use crate::units::count;
+use crate::units::{count, counted};
 use crate::{desk, output};
 
 pub(super) async fn run(command: &LedgerCommand) -> Result<ExitCode> {
@@ -46,7 +46,14 @@ async fn verify(args: &LedgerVerifyArgs) -> Result<ExitCode> {
             many => format!("{} entries", count(many)),
         };
         let verdict = match &wrong {
-            None => "every one is what was written".to_owned(),
+            None if args.receipts.is_empty() => {
+                "each follows from the one before it. Whether they are all that was written, receipts tell (--receipts)"
+                    .to_owned()
+            }
+            None => format!(
+                "each follows from the one before it, and the heads that {} carry are among them",
+                counted(args.receipts.len() as u64, "receipt")
+            ),
             Some(wrong) => format!("the chain is broken: {wrong}"),
         };
         output::print(&format!("Read {entries}: {verdict}.\nHead: {}\n", report.head))?;

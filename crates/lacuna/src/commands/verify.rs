@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
-use lacuna_engine::{Action, Engine, Receipt, ReceiptSource, ShardStanding, ShardState, Standing, verify};
+use lacuna_engine::{Action, Engine, Problem, Receipt, ReceiptSource, ShardStanding, ShardState, Standing, verify};
 use lacuna_scan::{Epochs, Selector};
 use lacuna_store::{BlobPath, Store};
 use serde::Serialize;
@@ -46,7 +46,7 @@ pub(super) async fn run(args: &VerifyArgs) -> Result<ExitCode> {
 }
 
 async fn check_receipt(target: &Target, key: &VerifyingKey, args: &VerifyArgs) -> Result<ExitCode> {
-    let text = read(target).await?;
+    let text = read(target, &args.what).await?;
     let receipt = verify::receipt(text.trim(), key)
         .map_err(|error| Failure::other(format!("{} is no valid receipt: it {error}", args.what)))?;
     let asks = !args.who.subject.is_empty() || !args.who.subjects.is_empty();
@@ -72,6 +72,8 @@ async fn check_receipt(target: &Target, key: &VerifyingKey, args: &VerifyArgs) -
             document["matched"] = json!(again.as_ref().map(|again| again.back));
             document["searched"] = json!(again.as_ref().map(|again| &again.searched));
             document["subject_checked"] = json!(again.as_ref().map(|again| again.is_checked));
+            document["complete"] = json!(again.as_ref().map(|again| again.is_complete));
+            document["problems"] = json!(again.as_ref().map(|again| &again.problems));
             document["kept"] = json!(kept(&receipt));
         }
         output::print_json(&document)?;
@@ -96,8 +98,8 @@ struct Again {
     back: u64,
     /// Whether there are any of those.
     keeps: bool,
-    /// What could not be searched.
-    problems: usize,
+    /// What could not be searched, and why.
+    problems: Vec<Problem>,
     is_complete: bool,
 }
 
@@ -153,7 +155,7 @@ async fn look_again(
     for source in &ran.outcome.sources {
         let list = if source.searched { &mut again.searched } else { &mut again.unmapped };
         list.push(source.source.clone());
-        again.problems += source.problems.len();
+        again.problems.extend(source.problems.iter().cloned());
     }
     for (shard, records) in ran.outcome.requests.iter().flat_map(|request| &request.sources).flat_map(|own| &own.found)
     {
@@ -243,8 +245,8 @@ fn found(again: &Again, receipt: &Receipt) -> String {
             "Whether the receipt is of the same person was not checked: that takes the key that signed it.\n",
         );
     }
-    if again.problems > 0 {
-        let problems = counted(again.problems as u64, "shard");
+    if !again.problems.is_empty() {
+        let problems = counted(again.problems.len() as u64, "shard");
         let _ = writeln!(text, "Not all of it could be searched: {problems} could not (`lacuna find` names each).");
     }
     if !again.unmapped.is_empty() {
@@ -279,6 +281,9 @@ fn named(sources: &[String]) -> String {
 }
 
 async fn check_package(target: &Target, folder: &str, key: &VerifyingKey, args: &VerifyArgs) -> Result<ExitCode> {
+    if args.against.is_some() || !args.who.subject.is_empty() || !args.who.subjects.is_empty() {
+        return Err(Failure::usage(format!("{} is a package, and --against is for receipts", args.what)));
+    }
     let check = verify::package(&target.store, folder, key)
         .await
         .map_err(|error| Failure::other(format!("{} is no valid package", args.what)).because(&error))?;
@@ -294,8 +299,11 @@ async fn check_package(target: &Target, folder: &str, key: &VerifyingKey, args: 
             (false, true) => "The package itself says that it is incomplete.\n",
             (false, false) => "The package is not complete: its `_SUCCESS`, which is written last, is missing.\n",
         };
+        let tenant = check.tenant.as_deref().map(|tenant| format!(", of tenant {tenant}")).unwrap_or_default();
         output::print(&format!(
-            "The signature is valid, and {files} with {records} are as the manifest says.\n{state}"
+            "The signature is valid, and {files} with {records} are as the manifest says.\n\
+             It is the package of request {}{tenant}.\n{state}",
+            check.request
         ))?;
     } else {
         let mut text = "The signature is valid, but the files are not as the manifest says:\n".to_owned();
@@ -317,7 +325,7 @@ fn pretty(receipt: &Receipt) -> String {
 
 /// Finds what is to be checked. What is local needs no configuration.
 fn target(what: &str, config: &Path) -> Result<Target> {
-    let wrong = |reason: String| Failure::usage(format!("`{what}` {reason}"));
+    let wrong = |reason: String| Failure::usage(format!("`{}` {reason}", stores::without_query(what)));
     match Address::parse(what, Path::new("")).map_err(wrong)? {
         Address::Local(path) => {
             let path: PathBuf = path.components().collect();
@@ -341,14 +349,14 @@ fn target(what: &str, config: &Path) -> Result<Target> {
     }
 }
 
-async fn read(target: &Target) -> Result<String> {
-    let failure = |error: lacuna_store::Error| Failure::other("cannot read the receipt").because(&error);
+async fn read(target: &Target, what: &str) -> Result<String> {
+    let failure = |error: lacuna_store::Error| Failure::other(format!("cannot read {what}")).because(&error);
     let path =
         BlobPath::new(target.path.as_str()).map_err(|error| Failure::usage(format!("`{}` {error}", target.path)))?;
     let info = target.store.head(&path).await.map_err(failure)?;
     if info.size > RECEIPT_BYTES_MAX {
-        return Err(Failure::other("is too large for a receipt"));
+        return Err(Failure::other(format!("{what} is too large for a receipt")));
     }
     let bytes = target.store.read(&path, 0..info.size, &info.etag).await.map_err(failure)?;
-    String::from_utf8(bytes.to_vec()).map_err(|_| Failure::other("is no receipt: it is not UTF-8"))
+    String::from_utf8(bytes.to_vec()).map_err(|_| Failure::other(format!("{what} is no receipt: it is not UTF-8")))
 }

@@ -128,6 +128,9 @@ impl Address {
     pub(crate) fn parse(url: &str, base: &Path) -> Result<Self, String> {
         const WANTED: &str = "must be `az://CONTAINER`, `file:///PATH` or a path";
         if let Some(rest) = url.strip_prefix("az://") {
+            if rest.contains('?') {
+                return Err("has a query, which no address has: a SAS is given in the configuration".to_owned());
+            }
             let (container, path) = rest.split_once('/').unwrap_or((rest, ""));
             let valid = (1..=63).contains(&container.len())
                 && container.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'$'));
@@ -305,6 +308,7 @@ mod tests {
         let azure = |path: &str| Ok(Address::Azure { container: "logs".into(), path: path.into() });
         assert_eq!(Address::parse("az://logs", base), azure(""));
         assert_eq!(Address::parse("az://logs/a/b/", base), azure("a/b"));
+        assert!(Address::parse("az://logs/a?sig=secret", base).unwrap_err().contains("SAS"));
         for broken in
             ["", "file:", "file://host/path", "s3://logs", "https://x.blob.core.windows.net/c", "az://", "az://Lo_gs"]
         {

@@ -68,8 +68,9 @@ pub(crate) async fn make(config: &Config) -> Result<(Ledger, Option<Roles>)> {
 /// The ledger of `config`, where there is one already.
 pub(crate) async fn find(config: &Config) -> Result<Option<Ledger>> {
     let Some(settings) = &config.ledger else { return Ok(None) };
-    if let Some(file) = lacuna_ledger::sqlite_file(&address(&settings.url)?)
-        && !file.exists()
+    let url = address(&settings.url)?;
+    if lacuna_ledger::sqlite_file(&url).is_some()
+        && !lacuna_ledger::is_there(&url).await?
         && !was_erased_from(config).await?
     {
         return Ok(None);
@@ -83,21 +84,18 @@ async fn open_or_make(config: &Config, makes: bool) -> Result<(Ledger, Option<Ro
             .advice("Add a line `[ledger]`; everything in it has a default."));
     };
     let url = address(&settings.url)?;
-    let missing = lacuna_ledger::sqlite_file(&url).filter(|file| !file.exists());
-    let is_lost = missing.is_some() && was_erased_from(config).await?;
-    if let (Some(file), true, false) = (missing, is_lost, makes) {
-        return Err(Failure::usage(format!(
-            "there is no ledger at {}, and an empty one knows no hold",
-            file.display()
-        ))
-        .advice(
+    let is_missing = !lacuna_ledger::is_there(&url).await?;
+    let is_lost = is_missing && was_erased_from(config).await?;
+    let place = lacuna_ledger::sqlite_file(&url).map_or("its database".into(), |file| file.display().to_string());
+    if is_lost && !makes {
+        return Err(Failure::usage(format!("there is no ledger at {place}, and an empty one knows no hold")).advice(
             "Put it back, or say in `[ledger] url` where it is. If there never was one, `lacuna check` makes it.",
         ));
     }
     let keys = keys::read(config, settings, &url, &environment)?;
     let lost =
         if is_lost { " If there was one before, its requests and holds are lost: set the holds again." } else { "" };
-    let made = missing.map(|file| format!("Made a ledger, as there was none: {}.{lost}", file.display()));
+    let made = is_missing.then(|| format!("Made a ledger, as there was none: {place}.{lost}"));
     let ledger = Ledger::open(&LedgerConfig { url, keys, policy: settings.policy.clone() }).await?;
     made.inspect(|made| crate::output::note(made));
     Ok((ledger, settings.roles.clone()))

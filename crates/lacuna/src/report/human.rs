@@ -80,11 +80,14 @@ impl Report<'_> {
             Asked::Export => format!("Found {records} {within} and wrote them to the package."),
             Asked::Erase if erased == outcome.matched => format!("Erased {records} {within}."),
             Asked::Erase if erased + hidden == 0 => format!("Found {records} {within}. Nothing was erased."),
-            Asked::Erase => format!("Erased {} of {records} {within}.", count(erased)),
+            Asked::Erase => format!("Erased {} of the {records} found {within}.", count(erased)),
             Asked::Hide if hidden == 0 => format!("Found {records} {within}. Nothing was hidden."),
             Asked::Hide => {
-                let what = if hidden == outcome.matched { records } else { format!("{} of {records}", count(hidden)) };
-                format!("Hid {what} {within}; `lacuna purge` takes them out of the bytes.")
+                let what = match hidden == outcome.matched {
+                    true => format!("Hid {records} {within}"),
+                    false => format!("Hid {} of the {records} found {within}", count(hidden)),
+                };
+                format!("{what}; `lacuna purge` takes what is hidden out of the bytes.")
             }
             Asked::EraseDryRun => format!("Found {records} {within}. Nothing was changed: this was a dry run."),
         }

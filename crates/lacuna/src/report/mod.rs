@@ -75,9 +75,13 @@ impl Report<'_> {
         }
     }
 
-    /// Whether an erasure found records and had to leave them all.
+    /// Whether an erasure found records and had to leave them all: now, and when it ran before.
     fn keeps_all(&self) -> bool {
         let outcome = &self.ran.outcome;
+        let told = outcome.requests.iter().flat_map(|request| &request.sources).filter_map(|source| source.told);
+        if told.into_iter().any(|told| told.matched > told.kept) {
+            return false;
+        }
         let erased: u64 = outcome.sources.iter().map(|source| source.erased + source.hidden).sum();
         let kept = outcome.sources.iter().any(|source| !source.kept.is_empty());
         matches!(self.asked, Asked::Erase | Asked::Hide) && outcome.matched > 0 && erased == 0 && kept

@@ -397,10 +397,16 @@ fn a_ledger_that_is_lost_is_not_taken_for_one_without_holds() {
     let hold = ["hold", "set", "--source", "activity", "--reason", "r", "--legal-basis", "b"];
     let [worker, sweep] = [["worker", "--once"], ["sweep", "--json"]];
     let looks = [["request", "list"], ["hold", "list"], ["ledger", "verify"]];
-    for args in [&["purge"][..], &erase, &hold, &worker, &sweep, &looks[0], &looks[1], &looks[2]] {
-        let ran = home.run(args);
-        assert!(ran.ends(2).stderr.contains("lacuna-ledger.db, and an empty one knows no hold"), "{}", ran.stderr);
-        assert!(!home.path("lacuna-ledger.db").exists(), "{args:?}");
+    let commands = [&["purge"][..], &erase, &hold, &worker, &sweep, &looks[0], &looks[1], &looks[2]];
+    // Nor is a file without anything in it, which is what some restores leave.
+    for is_empty in [false, true] {
+        for args in commands {
+            let ran = home.run(args);
+            assert!(ran.ends(2).stderr.contains("lacuna-ledger.db, and an empty one knows no hold"), "{}", ran.stderr);
+            let length = home.path("lacuna-ledger.db").metadata().ok().map(|file| file.len());
+            assert_eq!(length, is_empty.then_some(0), "{args:?}");
+        }
+        home.write("lacuna-ledger.db", "");
     }
     let made = home.run(&["check"]);
     assert!(made.ends(0).stderr.contains("its requests and holds are lost"), "{}", made.stderr);
