@@ -78,12 +78,13 @@ impl Tombstones {
 }
 
 /// Takes `requests` out of the tombstones of versions that are there no more: they have searched the newer ones. `stale` are those
-/// that the search came across.
+/// that the search came across; of `superseded` ones those count whose shard was searched.
 pub(crate) async fn release(
     store: &dyn Store,
     requests: &[&str],
     stale: &[(String, Etag)],
     superseded: Vec<BlobInfo>,
+    is_searched: impl Fn(&str) -> bool,
 ) -> Result<(), ShardError> {
     for (shard, etag) in stale {
         forget(store, shard, etag, requests).await?;
@@ -91,8 +92,13 @@ pub(crate) async fn release(
     for info in superseded {
         match read(store, info).await {
             Err(error) if error.is_gone() || error.is_change() => {}
-            // Where somebody is at it meanwhile, the next run looks again.
-            held => without(store, &held?, requests).await.map(drop)?,
+            held => {
+                let held = held?;
+                // Where somebody is at it meanwhile, the next run looks again.
+                if is_searched(&held.tombstone.version().shard) {
+                    without(store, &held, requests).await?;
+                }
+            }
         }
     }
     Ok(())

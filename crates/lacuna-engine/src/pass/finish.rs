@@ -39,7 +39,8 @@ impl Pass<'_> {
         {
             let store = self.engine.settings.store.as_ref();
             let superseded = if self.is_partial { Vec::new() } else { tombstones.superseded() };
-            if let Err(error) = hidden::release(store, &searched_anew, &stale, superseded).await
+            let is_searched = |shard: &str| self.sources.iter().any(|prepared| prepared.glob.names(shard));
+            if let Err(error) = hidden::release(store, &searched_anew, &stale, superseded, is_searched).await
                 && let Some(searched) = searched.first_mut()
             {
                 searched.outcome.problems.push(error.into_problem("a tombstone of an older version"));

@@ -70,7 +70,7 @@ impl Engine {
                 }
             }
         }
-        hidden::release(store, requests, stale, superseded).await.map_err(failed)
+        hidden::release(store, requests, stale, superseded, |_| true).await.map_err(failed)
     }
 
     /// The newest receipt of a request, and where it lies.

@@ -6,7 +6,7 @@ use ed25519_dalek::SigningKey;
 use lacuna_store::{BlobPath, Content, ErrorKind, Store};
 
 use super::statement::sign;
-use super::{Receipt, ReceiptShard, ShardState, verify};
+use super::{Receipt, ReceiptShard, ReceiptSource, ShardState, verify};
 use crate::commit;
 use crate::erase::{hidden, journal};
 use crate::plan::OWN_PREFIX;
@@ -143,15 +143,14 @@ async fn carry(
             }
         }
     }
-    if is_partial {
-        receipt.complete = earlier.complete;
-        let others = earlier
-            .sources
-            .into_iter()
-            .filter(|known| !receipt.sources.iter().any(|source| source.source == known.source));
-        let others: Vec<_> = others.collect();
-        receipt.sources.extend(others);
-    }
+    let is_other = |known: &ReceiptSource| !receipt.sources.iter().any(|source| source.source == known.source);
+    let others: Vec<_> = earlier.sources.into_iter().filter(is_other).collect();
+    receipt.complete = match is_partial {
+        true => earlier.complete,
+        // What was not asked this time stands as it stood.
+        false => receipt.complete && others.iter().all(|other| other.problems.is_empty()),
+    };
+    receipt.sources.extend(others);
     Ok(number)
 }
 

@@ -369,6 +369,24 @@ async fn what_was_begun_and_left_is_told_in_a_receipt_and_leaves_no_record() {
 }
 
 #[tokio::test]
+async fn an_erasure_that_is_run_again_on_some_sources_forgets_nothing_of_the_others() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    world.put("b.ndjson", ndjson(&mixed())).await;
+    let [a, b] = ["a", "b"].map(|name| source(name, &format!("{name}.ndjson")));
+    assert!(world.run(vec![a.clone(), b.clone()], vec![hide("e1", "u3")]).await.unwrap().is_complete());
+    // Another writer puts its own version there, with rows of the person, and a search for somebody else comes across it.
+    world.put("b.ndjson", format!("{}\n", ndjson(&mixed()))).await;
+    world.run(vec![b.clone()], vec![hide("e2", "u4")]).await.unwrap();
+    assert!(world.run(vec![a.clone()], vec![hide("e1", "u3")]).await.unwrap().is_complete());
+    let stated = receipt(&world, "_lacuna/receipts/e1.2.jws").await;
+    let lines = |of: &str| stated.sources.iter().find(|source| source.source == of).map(|source| source.shards.len());
+    assert_eq!([lines("a"), lines("b")], [Some(1), Some(1)], "{stated:?}");
+    let purged = purge(&world, &[a, b]).await;
+    assert_eq!(purged.shards_superseded, 1, "{purged:?}");
+}
+
+#[tokio::test]
 async fn a_receipt_in_the_place_of_another_requests_says_nothing_of_it() {
     let world = World::new();
     world.put("a.ndjson", ndjson(&mixed())).await;
