@@ -31,6 +31,19 @@ impl Ledger {
         Ok(found)
     }
 
+    /// When those of `requests` are due that it knows.
+    pub async fn deadlines(&self, requests: &[RequestId]) -> Result<Vec<(RequestId, OffsetDateTime)>> {
+        let mut tx = self.read().await?;
+        let mut found = Vec::new();
+        for chunk in requests.chunks(IDS_MAX) {
+            let sql = format!("SELECT id, due FROM request WHERE id IN {}", group(0, chunk.len()));
+            for row in tx.rows(&sql, chunk.iter().flat_map(|id| args![*id]).collect()).await? {
+                found.push((row.id("id")?, row.time("due")?));
+            }
+        }
+        Ok(found)
+    }
+
     /// Says how an erasure ended that was hidden, and how it stands then: [`Ending::Complete`] or [`Ending::Incomplete`]. The same call
     /// again changes nothing.
     pub async fn verified(&self, conclusion: &Conclusion, worker: &Actor, now: OffsetDateTime) -> Result<Request> {

@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
+mod deadlines;
 mod duty;
 mod error;
 mod holds;
@@ -24,6 +25,7 @@ mod sweep;
 mod work;
 mod worker;
 
+pub use deadlines::known_due;
 pub use error::{Error, Result};
 pub use holds::LedgerHolds;
 pub use job::{Catalogue, reason};

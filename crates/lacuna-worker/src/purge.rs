@@ -1,12 +1,14 @@
 //! The purge: hidden rows out of the bytes, and the requests complete that waited for it.
 
+use std::collections::HashMap;
+
 use lacuna_engine::{Error as EngineError, Problem, PurgeOptions, Receipt, Reporter, RequestId as EngineId, Source};
 use lacuna_ledger::{Conclusion, Counts, Ending, Error as LedgerError, HoldFilter, Missing, Request};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::summary::{PurgeSummary, Summary};
-use crate::{Error, Result, Work, Worker};
+use crate::{Error, Result, Work, Worker, known_due};
 
 /// Requests that are asked for at a time.
 const PAGE: u32 = 500;
@@ -25,8 +27,13 @@ impl Worker {
             summary.problems.push(problem(error)?);
         }
         if !sources.is_empty() {
+            let known_due = match self.settings.purge_within {
+                Some(within) => known_due(&self.ledger, engine, within, self.now()).await?,
+                None => HashMap::new(),
+            };
             let options = PurgeOptions {
                 due_within: self.settings.purge_within,
+                known_due,
                 chain_head: Some(self.ledger.chain_head().await?.to_string()),
                 others: Vec::new(),
             };

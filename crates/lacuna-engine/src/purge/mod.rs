@@ -146,7 +146,8 @@ impl<'a> Run<'a> {
     ) -> Result<Self, Error> {
         let claims = Claims::new(sources.iter().chain(&options.others))?;
         let sources = sources.iter().map(|source| Prepared::new(engine, source)).collect::<Result<_, _>>()?;
-        Ok(Self { engine, key, sources, claims, options, cancel, reporter, due: Mutex::default() })
+        let due = Mutex::new(options.known_due.clone());
+        Ok(Self { engine, key, sources, claims, options, cancel, reporter, due })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a purge is to do, and what it came to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,6 +13,8 @@ use crate::outcome::{Problem, Retained};
 pub struct PurgeOptions {
     /// Only shards that hide rows of a request whose time is up within this; all, when absent.
     pub due_within: Option<Duration>,
+    /// Of these requests, whether their time is up within it: a ledger knows better than their receipts.
+    pub known_due: HashMap<String, bool>,
     /// The head of the ledger's chain, for receipts.
     pub chain_head: Option<String>,
     /// What other sources there are, as for a [`Job`](crate::Job).

@@ -89,6 +89,21 @@ async fn a_receipt_that_cannot_be_read_holds_up_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_purge_ahead_of_deadlines_goes_by_the_ledger() {
+    let mut world = World::new().await;
+    world.purge_within = Some(std::time::Duration::from_hours(5 * 24));
+    let id = world.submit(Kind::Erase, "u4").await;
+    world.only(Work::Requests).await;
+    let purge = async || world.only(Work::Purge).await.purge.unwrap();
+    let done = purge().await;
+    assert_eq!((done.purged, done.not_due), (0, 10));
+    // The receipt's clock is the machine's, which says that the erasure began just now.
+    world.wait(world.request(id).await.clock.due - world.now() - Duration::days(2));
+    assert_eq!(purge().await.purged, 10);
+    assert_eq!(world.state(id).await, State::Complete);
+}
+
+#[tokio::test]
 async fn what_a_request_hid_that_is_taken_back_shows_again() {
     let world = World::new().await;
     let whole = world.get("a/1.ndjson").await;

@@ -33,6 +33,7 @@ pub(crate) struct World {
     pub(crate) gust: Arc<dyn Fn() -> Option<Gust> + Send + Sync>,
     pub(crate) ledger: Ledger,
     pub(crate) limits: EraseLimits,
+    pub(crate) purge_within: Option<Duration>,
     pub(crate) sources: Vec<Source>,
     pub(crate) dir: tempfile::TempDir,
     now: Arc<Mutex<OffsetDateTime>>,
@@ -56,6 +57,7 @@ impl World {
             gust: Arc::new(|| None),
             ledger,
             limits: EraseLimits::default(),
+            purge_within: None,
             sources: vec![source("a"), source("b")],
             dir,
             now: Arc::new(Mutex::new(START)),
@@ -86,6 +88,7 @@ impl World {
             lease: Duration::from_secs(30),
             set_size: SetSize { shards: 2, bytes: u64::MAX },
             look_every: Duration::from_millis(20),
+            purge_within: self.purge_within,
             ..Settings::default()
         };
         let through = || self.engine_on(self.way(&self.store), self.way(&self.packages), &ledger);

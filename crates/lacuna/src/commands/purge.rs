@@ -1,8 +1,10 @@
 //! `lacuna purge`: hidden records out of the bytes.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use lacuna_engine::{Engine, PurgeOptions, Reporter};
+use time::OffsetDateTime;
 
 use crate::args::PurgeArgs;
 use crate::config::Config;
@@ -36,9 +38,16 @@ pub(super) async fn run(args: &PurgeArgs) -> Result<ExitCode> {
     };
     let due_within = args.due.map(|days| DAY * days.into());
     let others = selection::others(&config.sources, &sources);
-    let options = PurgeOptions { due_within, chain_head, others };
     let start = Instant::now();
-    let outcome = Engine::new(settings)?.purge(&sources, options, &Reporter::default(), &interrupt::watch()).await?;
+    let engine = Engine::new(settings)?;
+    let known_due = match (&ledger, due_within) {
+        (Some(ledger), Some(within)) => {
+            lacuna_worker::known_due(ledger, &engine, within, OffsetDateTime::now_utc()).await?
+        }
+        _ => HashMap::new(),
+    };
+    let options = PurgeOptions { due_within, known_due, chain_head, others };
+    let outcome = engine.purge(&sources, options, &Reporter::default(), &interrupt::watch()).await?;
     if let Some(ledger) = ledger {
         ledger.close().await;
     }
