@@ -6,11 +6,13 @@ pub(crate) mod expiry;
 mod outgrown;
 pub(crate) mod spool;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
+use futures::TryStreamExt as _;
 use lacuna_export::manifest::{Excluded, File, Manifest, RequestInfo};
 use lacuna_export::{Encoder, Format, Package, package, readme};
 use lacuna_scan::SelectorIndex;
@@ -63,12 +65,14 @@ pub(crate) struct Volume {
     success: Option<NewBlob>,
     /// What keeps others from writing another package of the same name meanwhile.
     claim: Option<BlobInfo>,
+    /// Files of an earlier try, which are not its own.
+    stale: Vec<BlobInfo>,
 }
 
 /// What is at the place of a request's package.
 pub(crate) enum Place {
-    /// Nothing that counts; with what keeps others from it until the package is published.
-    Free(Option<BlobInfo>),
+    /// Nothing that counts: what keeps others from it until the package is published, and files that an earlier try left.
+    Free(Option<BlobInfo>, Vec<BlobInfo>),
     /// The package, complete, at this path: it was handed out.
     Taken(String),
 }
@@ -86,6 +90,9 @@ impl Press<'_> {
         let files = volumes.iter_mut().flat_map(|volume| volume.files.drain(..)).collect();
         commit::publish_all(self.store, files).await.map_err(|source| self.unwritten(source))?;
         volumes.iter_mut().for_each(|volume| volume.temporary.clear());
+        for stale in volumes.iter_mut().flat_map(|volume| volume.stale.drain(..)) {
+            commit::drop_record(self.store, &stale).await.map_err(|source| self.unwritten(source))?;
+        }
         let successes = volumes.iter_mut().filter_map(|volume| volume.success.take()).collect();
         commit::publish_all(self.store, successes).await.map_err(|source| self.unwritten(source))?;
         for claim in volumes.iter_mut().filter_map(|volume| volume.claim.take()) {
@@ -99,20 +106,21 @@ impl Press<'_> {
     pub(crate) async fn place(&self, request: &Request) -> Result<Place, Error> {
         let is_chosen = request.id.time().is_none();
         let claim = if is_chosen { Some(self.claim(request).await?) } else { None };
-        match self.finished(request).await? {
-            None => Ok(Place::Free(claim)),
-            Some(path) => match claim {
-                None => Ok(Place::Taken(path)),
-                Some(claim) => {
-                    commit::drop_record(self.store, &claim).await.map_err(|source| self.unwritten(source))?;
-                    Err(self.is_there(&path))
-                }
-            },
+        let package = package_of(request);
+        let listed = self.store.list(&package.path("")).try_collect::<Vec<_>>().await.map_err(unread)?;
+        let is_finished = listed.iter().any(|file| file.path.as_str() == package.path(package::SUCCESS));
+        match (is_finished, claim) {
+            (false, claim) => Ok(Place::Free(claim, listed)),
+            (true, None) => Ok(Place::Taken(package.root().to_owned())),
+            (true, Some(claim)) => {
+                commit::drop_record(self.store, &claim).await.map_err(|source| self.unwritten(source))?;
+                Err(self.is_there(package.root()))
+            }
         }
     }
 
     async fn claim(&self, request: &Request) -> Result<BlobInfo, Error> {
-        let package = Package::new(request.selector.tenant.as_ref().map(|tenant| tenant.as_str()), request.id.as_str());
+        let package = package_of(request);
         let path = blob_path(&package.path(package::STARTED))?;
         let person = Bytes::from(seal::subject_hash(self.key, &request.selector.identifiers));
         loop {
@@ -141,11 +149,11 @@ impl Press<'_> {
         }
     }
 
-    /// Makes the package.
-    pub(crate) async fn print(&self, contents: Contents<'_>) -> Result<Volume, Error> {
+    /// Makes the package, in whose place earlier tries have `left` files.
+    pub(crate) async fn print(&self, contents: Contents<'_>, left: Vec<BlobInfo>) -> Result<Volume, Error> {
         let Contents { request, format, .. } = contents;
         let tenant = request.selector.tenant.as_ref().map(|tenant| tenant.as_str().to_owned());
-        let package = Package::new(tenant.as_deref(), request.id.as_str());
+        let package = package_of(request);
         let mut volume = Volume::written(package.root().to_owned());
         let mut files = self.data_files(&package, &contents, &mut volume).await?;
 
@@ -184,6 +192,10 @@ impl Press<'_> {
         let page = readme::render(&info, &manifest).into_bytes();
         manifest.files.push(volume.add(&package, package::README, page, "text/html; charset=utf-8")?);
 
+        let own = [package::MANIFEST, package::MANIFEST_SIGNATURE, package::STARTED];
+        let own = own.into_iter().chain(manifest.files.iter().map(|file| file.path.as_str()));
+        let own: HashSet<String> = own.map(|file| package.path(file)).collect();
+        volume.stale = left.into_iter().filter(|file| !own.contains(file.path.as_str())).collect();
         let manifest = manifest.to_json().map_err(broken)?;
         let signature = seal::sign(self.key, MANIFEST_TYPE, &manifest).into_bytes();
         volume.add(&package, package::MANIFEST, manifest, "application/json")?;
@@ -206,7 +218,7 @@ impl Press<'_> {
 
     /// Where the request's package is, if it is there and complete.
     pub(crate) async fn finished(&self, request: &Request) -> Result<Option<String>, Error> {
-        let package = Package::new(request.selector.tenant.as_ref().map(|tenant| tenant.as_str()), request.id.as_str());
+        let package = package_of(request);
         let path = blob_path(&package.path(package::SUCCESS))?;
         match self.store.head(&path).await {
             Ok(_) => Ok(Some(package.root().to_owned())),
@@ -290,7 +302,7 @@ impl Press<'_> {
 impl Volume {
     /// The package at `root`, of which nothing is left to write.
     pub(crate) fn written(root: String) -> Self {
-        Self { root, files: Vec::new(), temporary: Vec::new(), success: None, claim: None }
+        Self { root, files: Vec::new(), temporary: Vec::new(), success: None, claim: None, stale: Vec::new() }
     }
 
     /// The same, with what is removed once it is published.
@@ -305,6 +317,10 @@ impl Volume {
         self.files.push(new_blob(package, path, Content::Bytes(bytes.into()), media_type)?);
         Ok(file)
     }
+}
+
+fn package_of(request: &Request) -> Package {
+    Package::new(request.selector.tenant.as_ref().map(|tenant| tenant.as_str()), request.id.as_str())
 }
 
 fn new_blob(package: &Package, path: &str, content: Content, media_type: &'static str) -> Result<NewBlob, Error> {

@@ -33,7 +33,9 @@ impl Pass<'_> {
                 match self.contents(index, &gathered.sources, &gathered.spool, complete) {
                     Some(contents) if !self.cancel.is_cancelled() => match press.place(contents.request).await? {
                         Place::Taken(path) => Ok(Some((Volume::written(path), true))),
-                        Place::Free(claim) => Ok(Some((press.print(contents).await?.claimed(claim), complete))),
+                        Place::Free(claim, left) => {
+                            Ok(Some((press.print(contents, left).await?.claimed(claim), complete)))
+                        }
                     },
                     _ => Ok(None),
                 }

@@ -125,6 +125,16 @@ async fn what_cannot_be_read_is_named_and_the_package_is_not_called_complete() {
     let manifest: serde_json::Value = serde_json::from_slice(&files["T/r1/manifest.json"]).unwrap();
     assert_eq!(manifest["complete"], false);
     assert_eq!(manifest["sources"][0]["problems"][0]["shard"], "a/4.parquet");
+
+    // Once it is complete, nothing is left beside it of what went from the logs meanwhile.
+    assert!(files.contains_key("T/r1/Teams/ProductAndServiceUsage.json"));
+    world.put("a/4.parquet", whole).await;
+    world.put("b/3.ndjson", ndjson(&[("T", "u4", 1)])).await;
+    assert!(world.run(sources(), vec![export("r1", "u3")]).await.unwrap().is_complete());
+    let files = world.packages().await;
+    assert!(files.contains_key("T/r1/_SUCCESS") && !files.contains_key("T/r1/Teams/ProductAndServiceUsage.json"));
+    let check = verify::package(&world.packages, "T/r1", &key().verifying_key()).await.unwrap();
+    assert_eq!((check.mismatches, check.complete), (Vec::new(), true));
 }
 
 #[tokio::test]
