@@ -120,7 +120,7 @@ pub struct Request {
 }
 
 /// How much an erasure may match before it stops and is looked at. What a source keeps by configuration does not count.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EraseLimits {
     /// Rows in all sources together.
     pub max_rows: Option<u64>,
@@ -128,14 +128,14 @@ pub struct EraseLimits {
     pub max_shards: Option<u64>,
     /// The part of any one source's rows, between 0 and 1.
     pub max_share: Option<f64>,
-    /// What somebody saw and approved: up to so many rows in so many shards, nothing above counts.
-    pub approved: Option<Reach>,
+    /// What somebody saw and approved, source by source: where no source has more, nothing above counts.
+    pub approved: Option<BTreeMap<String, Reach>>,
 }
 
-/// How far an erasure reaches.
+/// How far an erasure reaches in one source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Rows in all sources together.
+    /// Rows that go.
     pub rows: u64,
     /// Shards with any of them.
     pub shards: u64,

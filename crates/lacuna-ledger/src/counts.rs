@@ -71,12 +71,4 @@ impl Counts {
         own.kept -= own.kept.min(erased);
         own.matched = own.matched.max(own.erased + own.kept);
     }
-
-    /// Whether no source has more matching rows or shards than in `approved`: what somebody saw and approved goes on, more does not.
-    pub fn within(&self, approved: &Self) -> bool {
-        self.sources.iter().all(|found| {
-            let seen = approved.sources.iter().find(|seen| seen.source == found.source);
-            found.matched == 0 || seen.is_some_and(|seen| found.matched <= seen.matched && found.shards <= seen.shards)
-        })
-    }
 }

@@ -6,7 +6,7 @@ use lacuna_engine::{
     Action, Engine, EraseLimits, EraseMode, Error, ExportOptions, Job, OnErase, Reach, Reporter, Request, RequestId,
     Source, chain,
 };
-use lacuna_ledger::{Hold, PassRequest, Subject, Work};
+use lacuna_ledger::{Counts, Hold, PassRequest, SourceCounts, Subject, Work};
 use lacuna_scan::{Identifier, Selector, TenantId};
 use tokio_util::sync::CancellationToken;
 
@@ -150,10 +150,9 @@ impl Catalogue {
             true => {
                 let now = kept.options.get("erase").and_then(serde_json::Value::as_str) == Some("now");
                 let erase = new(Action::Erase(if now { EraseMode::Now } else { EraseMode::Hide }))?;
-                let approved = kept.approved.as_ref();
-                let approved = approved.map(|counts| Reach { rows: counts.matched(), shards: counts.shards() });
+                let approved = kept.approved.as_ref().map(reach);
                 let held = holds.iter().find(|hold| hold.source.is_none()).map(reason);
-                Some(Request { limits: EraseLimits { approved, ..self.limits }, held, ..erase })
+                Some(Request { limits: EraseLimits { approved, ..self.limits.clone() }, held, ..erase })
             }
             false if export.is_some() => None,
             false => Some(new(Action::Discover)?),
@@ -177,6 +176,12 @@ impl Catalogue {
             _ => Ok(withheld),
         }
     }
+}
+
+/// What an approver saw that would go.
+fn reach(counts: &Counts) -> BTreeMap<String, Reach> {
+    let of = |seen: &SourceCounts| Reach { rows: seen.matched.saturating_sub(seen.kept), shards: seen.shards };
+    counts.sources.iter().map(|seen| (seen.source.clone(), of(seen))).collect()
 }
 
 /// Whom a request is about, as the scan knows it. Older ledgers may have blank identifiers: those name nobody.

@@ -19,7 +19,7 @@ pub(crate) async fn hire(config: &Config, resources: &Resources, name: Option<&s
     let notifier = Notifier::new(receivers).map_err(|error| Failure::usage(error.to_string()))?;
     let (ledger, _) = desk::open(config).await?;
     let engines = engines(config, resources, &ledger)?;
-    let catalogue = Catalogue { sources, limits: config.erase_limits };
+    let catalogue = Catalogue { sources, limits: config.erase_limits.clone() };
     let how = WorkerSettings { purge_within: config.worker.purge_within, ..WorkerSettings::default() };
     let name = name.or(config.worker.name.as_deref()).map_or_else(own_name, str::to_owned);
     let worker = Worker::new(&name, ledger, engines, catalogue, how);

@@ -86,7 +86,7 @@ impl Session {
             settings.holds = desk::holds_without_ledger(&settings.store, key);
         }
         settings.signing_key = signing_key;
-        let limits = config.erase_limits;
+        let limits = config.erase_limits.clone();
         Ok(Self { engine: Engine::new(settings)?, sources, others, selectors, limits, shows_progress: true })
     }
 
@@ -102,7 +102,7 @@ impl Session {
     pub(crate) fn heed(&mut self, holds: &[Vec<Hold>]) -> usize {
         let on_person = |holds: &Vec<Hold>| holds.iter().find(|hold| hold.source.is_none()).map(reason);
         let held: Vec<String> = holds.iter().filter_map(on_person).collect();
-        let catalogue = Catalogue { sources: std::mem::take(&mut self.sources), limits: self.limits };
+        let catalogue = Catalogue { sources: std::mem::take(&mut self.sources), limits: self.limits.clone() };
         self.sources = catalogue.held_by(holds.iter().flatten());
         match held.first() {
             Some(reason) if held.len() == holds.len() => {
@@ -121,7 +121,7 @@ impl Session {
         let ids = request_ids(id, self.selectors.len())?;
         let requests = ids.into_iter().zip(&self.selectors);
         let new = |(id, selector): (RequestId, &Selector)| Request {
-            limits: self.limits,
+            limits: self.limits.clone(),
             ..Request::new(id, selector.clone(), action.clone())
         };
         let requests = requests.map(new).collect();

@@ -2,6 +2,7 @@
 
 use super::Pass;
 use super::gather::Searched;
+use super::prepared::Prepared;
 use crate::outcome::{RequestOutcome, Stopped};
 use crate::{OnErase, Request};
 
@@ -31,8 +32,14 @@ impl Pass<'_> {
         let erased: Vec<_> = erased.collect();
         let rows = erased.iter().map(|(_, searched)| searched.matched[index]).sum();
         let shards = erased.iter().map(|(_, searched)| searched.shards[index].len() as u64).sum();
-        if limits.approved.is_some_and(|approved| rows <= approved.rows && shards <= approved.shards) {
-            return None;
+        if let Some(approved) = &limits.approved {
+            let is_seen = |(prepared, searched): &(&Prepared<'_>, &Searched)| {
+                let seen = approved.get(&prepared.source.name).copied().unwrap_or_default();
+                searched.matched[index] <= seen.rows && searched.shards[index].len() as u64 <= seen.shards
+            };
+            if erased.iter().all(is_seen) {
+                return None;
+            }
         }
         for (prepared, searched) in erased {
             let (matched, all) = (searched.matched[index], searched.outcome.rows_scanned);

@@ -1,5 +1,7 @@
 //! What stops an erasure, or holds it back: limits on how far it reaches, and holds on its subject.
 
+use std::collections::BTreeMap;
+
 use lacuna_engine::{Action, EraseLimits, EraseMode, Reach, Request, ShardState, Stopped};
 use lacuna_scan::{Field, Identifier, IdentifierRule, Kind, TenantId};
 
@@ -43,7 +45,8 @@ async fn an_erasure_over_its_limits_is_counted_and_changes_nothing() {
 #[tokio::test]
 async fn an_erasure_at_its_limits_goes_on() {
     let exact = EraseLimits { max_rows: Some(6), max_shards: Some(2), max_share: Some(0.05), approved: None };
-    let reach = |rows, shards| Some(Reach { rows, shards });
+    let of = |source: &str, rows, shards| (source.to_owned(), Reach { rows, shards });
+    let reach = |rows, shards| Some(BTreeMap::from([of("all", rows, shards), of("other", 100, 100)]));
     let approved = EraseLimits { max_rows: Some(1), approved: reach(6, 2), ..Default::default() };
     for limits in [exact, approved] {
         let world = world().await;

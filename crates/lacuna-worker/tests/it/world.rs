@@ -93,7 +93,7 @@ impl World {
         };
         let through = || self.engine_on(self.way(&self.store), self.way(&self.packages), &ledger);
         let engines = Engines { batch: through(), on_demand: through() };
-        let catalogue = Catalogue { sources: self.sources.clone(), limits: self.limits };
+        let catalogue = Catalogue { sources: self.sources.clone(), limits: self.limits.clone() };
         let now = self.now.clone();
         let worker = Worker::new(name, ledger, engines, catalogue, settings);
         worker.by_clock(Arc::new(move || *now.lock().unwrap()))
