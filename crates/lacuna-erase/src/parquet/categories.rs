@@ -1,28 +1,43 @@
 //! Columns that readers take as categories, in the order that their dictionary has. Each row group says anew which there are; readers put
 //! together what row groups say, so that a category leaves all of them or none.
+//!
+//! Arrow gives each row group all categories of a column also where it leaves out its schema, which would tell that they are some. To
+//! readers they are values then: those of matched rows leave the row groups that have them without a row, and the others as any value does.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 
 use arrow::ipc;
 use lacuna_scan::ipc::schema::{kept, kept_fields};
 use lacuna_scan::{ColumnPath, Field, IdentifierRule, Kind, Limits, Mapping, Matcher, TenantRule};
+use parquet::basic::Type;
 use rayon::prelude::*;
 use roaring::RoaringTreemap;
 
 use super::chunk::Job;
 use super::edit::Fate;
 use super::footer::{Footer, RowGroup, file_meta};
-use super::plan::{acquit, leaving};
+use super::plan::{acquit, leaving, listed};
 use super::residue::held;
 use super::rewrite::placed;
 use super::thrift::Broken;
 use crate::{ReadAt, Result};
 
-/// By leaf, whether its dictionary's entries are categories: Arrow's schema, which the file has in its metadata, calls the column a
+/// What the entries of a column's dictionaries are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entries {
+    /// Values that rows of the row group have.
+    Values,
+    /// Categories, in their order.
+    Categories,
+    /// Categories, maybe, and values to every reader.
+    Unnamed,
+}
+
+/// By leaf, what its dictionary's entries are. They are categories if Arrow's schema, which the file has in its metadata, calls the column a
 /// dictionary, or what pandas says there of its columns calls it categorical. Ordered categories are ordered as their dictionary is. All may
 /// be categories where Arrow's schema cannot be read.
-pub(super) fn categories(footer: &Footer<'_>) -> Result<Vec<bool>, Broken> {
+pub(super) fn categories(footer: &Footer<'_>) -> Result<Vec<Entries>, Broken> {
     let pandas = metadata(footer, b"pandas")?.map(categorical).unwrap_or_default();
     let schema = metadata(footer, b"ARROW:schema")?;
     let message = schema.and_then(kept);
@@ -33,7 +48,24 @@ pub(super) fn categories(footer: &Footer<'_>) -> Result<Vec<bool>, Broken> {
         name.is_some_and(|name| pandas.contains(name))
             || schema.is_some() && field.is_none_or(|field| has_dictionary(*field))
     };
-    Ok(footer.schema.columns().iter().map(|leaf| is_category(leaf.path().parts().first())).collect())
+    let is_silent = schema.is_none() && footer.row_groups.len() > 1 && is_of_arrow(footer)?;
+    let columns = footer.schema.columns().iter().enumerate();
+    let entries = columns.map(|(at, leaf)| match is_category(leaf.path().parts().first()) {
+        true => Entries::Categories,
+        // Arrow writes no other dictionaries as they are.
+        false if is_silent && leaf.physical_type() == Type::BYTE_ARRAY && has_entries(footer, at) => Entries::Unnamed,
+        false => Entries::Values,
+    });
+    Ok(entries.collect())
+}
+
+/// Whether Arrow's C++ library wrote the file, through whatever language; up to its version 3 it gave a shorter name.
+fn is_of_arrow(footer: &Footer<'_>) -> Result<bool, Broken> {
+    Ok(footer.file.binary(file_meta::CREATED_BY)?.is_some_and(|writer| writer.starts_with(b"parquet-cpp")))
+}
+
+fn has_entries(footer: &Footer<'_>, leaf: usize) -> bool {
+    footer.row_groups.iter().any(|group| group.chunks[leaf].has_dictionary)
 }
 
 /// What the file's metadata says under `key`.
@@ -71,24 +103,78 @@ pub(super) struct Survey<'a> {
 }
 
 impl Survey<'_> {
-    /// By leaf that is one of the `categories`, the values, in plain encoding, that lose their last row in the file when its fate comes over
-    /// the matched ones.
-    pub(super) fn lost(&self, categories: &[bool], fates: &[Option<Fate>]) -> Result<Vec<Option<HashSet<Vec<u8>>>>> {
-        let lost = |(leaf, (&is_category, fate)): (usize, (&bool, &Option<Fate>))| match fate {
-            Some(fate) if is_category => self.lost_by(leaf, *fate).map(Some),
-            _ => Ok(None),
+    /// By leaf whose dictionaries may have `entries` without rows, the values, in plain encoding, that lose their last row in the file when
+    /// its fate comes over the matched ones.
+    pub(super) fn lost(&self, entries: &[Entries], fates: &[Option<Fate>]) -> Result<Vec<Option<HashSet<Vec<u8>>>>> {
+        let lost = |(leaf, (&entries, fate)): (usize, (&Entries, &Option<Fate>))| match (entries, fate) {
+            (Entries::Values, _) | (_, None) => Ok(None),
+            (Entries::Categories, Some(fate)) => self.without_rows(self.leaving(leaf, *fate)?, leaf, *fate).map(Some),
+            (Entries::Unnamed, Some(fate)) => self.without_rows(self.shared(leaf, *fate)?, leaf, *fate).map(Some),
         };
-        categories.par_iter().zip(fates).enumerate().with_max_len(1).map(lost).collect()
+        entries.par_iter().zip(fates).enumerate().with_max_len(1).map(lost).collect()
     }
 
-    fn lost_by(&self, leaf: usize, fate: Fate) -> Result<HashSet<Vec<u8>>> {
-        let mut lost = HashSet::new();
+    /// The values of matched rows.
+    fn leaving(&self, leaf: usize, fate: Fate) -> Result<HashSet<Vec<u8>>> {
+        let mut left = HashSet::new();
         for group in self.footer.row_groups.iter().filter(|group| group.matched(self.hits) > 0) {
             self.look(group, leaf, fate, |job| {
-                lost.extend(leaving(job)?);
+                left.extend(leaving(job)?);
                 Ok(())
             })?;
         }
+        Ok(left)
+    }
+
+    /// Those values of matched rows that the dictionary of another row group has, too: few in a column that has no categories.
+    fn shared(&self, leaf: usize, fate: Fate) -> Result<HashSet<Vec<u8>>> {
+        let (mut shared, mut left, mut bytes) = (HashSet::new(), HashMap::new(), 0);
+        let groups = self.footer.row_groups.iter().enumerate();
+        for (at, group) in groups.filter(|(_, group)| group.matched(self.hits) > 0) {
+            self.look(group, leaf, fate, |job| {
+                for value in leaving(job)?.into_iter().filter(|value| !shared.contains(value)) {
+                    bytes += value.len();
+                    left.entry(value).or_insert(at);
+                }
+                Ok(())
+            })?;
+            if bytes > self.limits.page_bytes_max {
+                self.share(std::mem::take(&mut left), leaf, fate, &mut shared)?;
+                bytes = 0;
+            }
+        }
+        self.share(left, leaf, fate, &mut shared)?;
+        Ok(shared)
+    }
+
+    /// Moves those of the values that `left` a row group to `shared` that the dictionary of another one has.
+    fn share(
+        &self,
+        mut left: HashMap<Vec<u8>, usize>,
+        leaf: usize,
+        fate: Fate,
+        shared: &mut HashSet<Vec<u8>>,
+    ) -> Result<()> {
+        for (at, group) in self.footer.row_groups.iter().enumerate().filter(|(_, group)| group.rows > 0) {
+            if left.is_empty() {
+                break;
+            }
+            self.look(group, leaf, fate, |job| {
+                let Some(entries) = listed(job)? else { return Ok(()) };
+                for entry in entries.iter() {
+                    if left.get(entry).is_some_and(|&from| from != at) {
+                        shared.extend(left.remove_entry(entry).map(|(value, _)| value));
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Those of the values that `left` that no row has any more.
+    fn without_rows(&self, left: HashSet<Vec<u8>>, leaf: usize, fate: Fate) -> Result<HashSet<Vec<u8>>> {
+        let mut lost = left;
         for group in self.footer.row_groups.iter().filter(|group| group.rows > 0) {
             if lost.is_empty() {
                 break;

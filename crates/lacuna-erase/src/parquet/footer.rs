@@ -112,6 +112,8 @@ pub(super) struct Chunk<'a> {
     pub(super) raw: &'a [u8],
     /// Its pages, the dictionary's first.
     pub(super) pages: Range<u64>,
+    /// Whether the metadata say where its dictionary is.
+    pub(super) has_dictionary: bool,
     pub(super) codec: i64,
     /// Values and nulls.
     pub(super) values: u64,
@@ -314,8 +316,8 @@ impl<'a> Chunk<'a> {
         let length = meta.size(chunk_meta::TOTAL_COMPRESSED_SIZE)?;
         // Writers note 0 where there is no dictionary, and where there are no data pages.
         let dictionary = meta.size_if(chunk_meta::DICTIONARY_PAGE_OFFSET)?;
-        let first = dictionary.filter(|&at| at >= 4 && (at < data || data < 4)).unwrap_or(data);
-        let pages = if length == 0 { 4..4 } else { within(first, length)? };
+        let dictionary = dictionary.filter(|&at| at >= 4 && (at < data || data < 4));
+        let pages = if length == 0 { 4..4 } else { within(dictionary.unwrap_or(data), length)? };
         let bloom = match meta.size_if(chunk_meta::BLOOM_OFFSET)? {
             None | Some(0) => None,
             Some(offset) => {
@@ -335,6 +337,7 @@ impl<'a> Chunk<'a> {
         Ok(Self {
             raw,
             pages,
+            has_dictionary: dictionary.is_some(),
             codec: meta.int(chunk_meta::CODEC)?.ok_or(Broken::Wrong("a column chunk names no codec"))?,
             values: meta.size(chunk_meta::NUM_VALUES)?,
             uncompressed: meta.size(chunk_meta::TOTAL_UNCOMPRESSED_SIZE)?,

@@ -59,11 +59,37 @@ pub(super) fn leaving(job: Job<'_>) -> Result<Vec<Vec<u8>>> {
     Ok(different.into_iter().map(<[u8]>::to_vec).collect())
 }
 
+/// The entries of the chunk's dictionary, if it has one.
+pub(super) fn listed(job: Job<'_>) -> Result<Option<Laid>> {
+    if !job.chunk.has_dictionary {
+        return Ok(None);
+    }
+    match Pages::heads(job.input, job.limits, job.chunk).next_head()? {
+        Some(page) if page.kind == Kind::Dictionary => {
+            lay_dictionary(job, page, &mut Codec::new(job.chunk.codec)).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn lay_dictionary(job: Job<'_>, page: Page, codec: &mut Codec) -> Result<Laid> {
+    if !matches!(page.encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
+        return Err(ScanError::malformed(page.offset, "a dictionary has an unknown encoding").into());
+    }
+    let encoded = page.unpack_dictionary(&job.input.read_at(page.range())?, codec)?;
+    lay(encoded, Encoding::PLAIN, page.count, job.column, job.limits, page.offset)
+}
+
 /// Takes those out of `values` that rows of the chunk have which stay.
 pub(super) fn acquit(job: Job<'_>, values: &mut HashSet<Vec<u8>>) -> Result<()> {
     let mut planner = Planner::new(job)?;
     planner.walk()?;
     planner.load_dictionary(true)?;
+    let is_one = |dictionary: &Dictionary| dictionary.entries.laid.iter().any(|entry| values.contains(entry));
+    let refers = |plan: &PagePlan| !plan.page.is_data() || plan.page.is_dictionary_encoded();
+    if planner.pages.iter().all(refers) && !planner.dictionary.as_ref().is_some_and(is_one) {
+        return Ok(());
+    }
     planner.strike()?;
     planner.find_used()?;
     planner.staying(&mut |value| {
@@ -194,18 +220,9 @@ impl<'a> Planner<'a> {
             && self.dictionary.is_none()
             && (is_needed || self.pages.iter().any(refers))
         {
-            self.dictionary = Some(self.read_dictionary(page)?);
+            self.dictionary = Some(Dictionary::new(lay_dictionary(self.job, page, &mut self.codec)?));
         }
         Ok(())
-    }
-
-    fn read_dictionary(&mut self, page: Page) -> Result<Dictionary> {
-        if !matches!(page.encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
-            return Err(ScanError::malformed(page.offset, "a dictionary has an unknown encoding").into());
-        }
-        let Job { column, limits, input, .. } = self.job;
-        let encoded = page.unpack_dictionary(&input.read_at(page.range())?, &mut self.codec)?;
-        Ok(Dictionary::new(lay(encoded, Encoding::PLAIN, page.count, column, limits, page.offset)?))
     }
 
     fn known(&self) -> Known<'_> {

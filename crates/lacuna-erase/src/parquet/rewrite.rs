@@ -12,7 +12,7 @@ use parquet::schema::types::ColumnDescriptor;
 use rayon::prelude::*;
 use roaring::RoaringTreemap;
 
-use super::categories::{Survey, categories};
+use super::categories::{Entries, Survey, categories};
 use super::chunk::{Action, Job, Made, PagePlan, Plan};
 use super::edit::Fate;
 use super::footer::{self, Footer, RowGroup, file_meta, malformed};
@@ -61,11 +61,13 @@ pub fn rewrite(
         return Err(Error::Unfaithful("a matched row lies behind the last row of the file".into()));
     }
     let fates = fates(&footer, change)?;
-    let categories = categories(&footer).map_err(|broken| malformed(start, broken))?;
+    let entries = categories(&footer).map_err(|broken| malformed(start, broken))?;
     let survey = Survey { input, limits, footer: &footer, hits };
-    let lost = survey.lost(&categories, &fates)?;
+    let lost = survey.lost(&entries, &fates)?;
     let of_lost = |(leaf, lost): (usize, &Option<HashSet<Vec<u8>>>)| Some((leaf, survey.matcher(leaf, lost.as_ref()?)));
     let matchers: Vec<(usize, Matcher)> = lost.iter().enumerate().filter_map(of_lost).collect();
+    // To readers all others are values.
+    let lost = lost.into_iter().zip(entries).map(|(lost, of)| lost.filter(|_| of == Entries::Categories)).collect();
     let mut unwanted = tests(&footer, unwanted)?;
     for (leaf, matcher) in &matchers {
         unwanted[*leaf].extend(matcher.fields().iter().filter(|test| test.is_wanted()));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::basic::Compression;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::WriterProperties;
@@ -28,11 +29,11 @@ fn write(column: ArrayRef) -> Bytes {
 
 /// The same, each array as a row group.
 fn in_groups(columns: &[ArrayRef]) -> Bytes {
-    with_pandas(columns, None)
+    written(columns, None, None)
 }
 
-/// The same, with what pandas says of the column.
-fn with_pandas(columns: &[ArrayRef], pandas: Option<&str>) -> Bytes {
+/// The same, with what pandas says of the column, or as this writer writes it who leaves Arrow's schema out.
+fn written(columns: &[ArrayRef], pandas: Option<&str>, writer: Option<&str>) -> Bytes {
     let (of, is_nullable) = (columns[0].data_type().clone(), columns[0].is_nullable());
     #[expect(deprecated, reason = "how Arrow's schema says that categories are ordered")]
     let field = match of {
@@ -40,12 +41,16 @@ fn with_pandas(columns: &[ArrayRef], pandas: Option<&str>) -> Bytes {
         _ => Field::new("word", of, is_nullable),
     };
     let schema = Arc::new(Schema::new(vec![field]));
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_compression(Compression::UNCOMPRESSED)
         .set_data_page_row_count_limit(10)
-        .set_write_batch_size(10)
-        .build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).unwrap();
+        .set_write_batch_size(10);
+    if let Some(writer) = writer {
+        properties = properties.set_created_by(writer.to_owned());
+    }
+    let options =
+        ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(writer.is_some());
+    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options).unwrap();
     if let Some(pandas) = pandas {
         writer.append_key_value_metadata(KeyValue::new("pandas".to_owned(), pandas.to_owned()));
     }
@@ -188,6 +193,8 @@ fn a_category_leaves_all_row_groups_or_none() {
 enum Categories {
     Arrow,
     Pandas,
+    /// Nobody; this writer makes some without saying so.
+    Silent(&'static str),
     Nobody,
 }
 
@@ -201,7 +208,8 @@ fn haunted(of: Categories) -> Bytes {
     let words = if of == Categories::Arrow { words.clone() } else { texts() };
     let pandas = r#"{"columns": [{"name": "word", "pandas_type": "categorical"}]}"#;
     let pandas = (of == Categories::Pandas).then_some(pandas);
-    let mut bytes = with_pandas(&[words.clone(), words], pandas).to_vec();
+    let writer = if let Categories::Silent(writer) = of { Some(writer) } else { None };
+    let mut bytes = written(&[words.clone(), words], pandas, writer).to_vec();
     // The indices of a row group are one byte of bits: a run of one group, 0 and 1 in turn.
     let at = bytes.windows(3).rposition(|window| window == [1, 0b11, 0b1010_1010]).unwrap();
     bytes[at + 2] = 0;
@@ -210,7 +218,14 @@ fn haunted(of: Categories) -> Bytes {
 
 #[rstest]
 fn categories_without_rows_leave_every_row_group(
-    #[values(Categories::Arrow, Categories::Pandas, Categories::Nobody)] of: Categories,
+    #[values(
+        Categories::Arrow,
+        Categories::Pandas,
+        Categories::Silent("parquet-cpp-arrow version 26.0.1"),
+        Categories::Silent("parquet-cpp version 1.5.1-SNAPSHOT"),
+        Categories::Nobody
+    )]
+    of: Categories,
 ) {
     let file = haunted(of);
     let hits = BTreeSet::from([1, 3, 5, 7]);
@@ -240,4 +255,29 @@ fn categories_without_rows_leave_every_row_group(
     let at = swept.windows(7).rposition(|bytes| bytes == b"\x03\0\0\0ann").unwrap();
     let corrupt = [&swept[..at + 4], b"eve", &swept[at + 7..]].concat().into();
     assert!(survivors(&file, &corrupt, &hits, Change::Delete).is_err());
+}
+
+#[test]
+fn values_that_arrow_does_not_call_categories_leave_only_with_their_rows() {
+    // Of the second row group's names no row has Bob's, so that he is in the file as long as the first or the third one has him.
+    let [first, second, third] = [&["ann", "bob", "bob"][..], &["ann", "bob"], &["bob", "cleo"]].map(|names| {
+        let names: ArrayRef = Arc::new(StringArray::from(names.to_vec()));
+        names
+    });
+    let mut bytes = written(&[first, second, third], None, Some("parquet-cpp-arrow version 26.0.1")).to_vec();
+    let at: Vec<usize> = (0..bytes.len() - 2).filter(|&at| bytes[at..at + 3] == [1, 0b11, 0b10]).collect();
+    bytes[at[0] + 2] = 0;
+    let file = bytes.into();
+    let check = |hits: &[u64], bobs: usize| {
+        let hits = hits.iter().copied().collect();
+        let (out, _) = rewrite(&file, &hits, Change::Delete).unwrap();
+        survivors(&file, &out, &hits, Change::Delete).unwrap();
+        assert_same("rows", &without(&read(&file).unwrap(), &hits), &read(&out).unwrap());
+        assert_eq!(out.windows(7).filter(|bytes| bytes == b"\x03\0\0\0bob").count(), bobs, "{hits:?}");
+    };
+    // All three dictionaries have him; one whose rows do not any more loses him, too.
+    check(&[1], 3);
+    check(&[1, 2], 2);
+    check(&[5], 2);
+    check(&[1, 2, 5], 0);
 }
