@@ -121,6 +121,8 @@ pub(super) struct Chunk<'a> {
     pub(super) uncompressed: u64,
     /// Whether `pages` ends behind its last page, because nothing says where that is.
     pub(super) is_padded: bool,
+    /// Whether the indices of a page are to be packed in one run.
+    pub(super) is_one_run: bool,
     pub(super) bloom: Option<Range<u64>>,
     pub(super) column_index: Option<Range<u64>>,
     pub(super) offset_index: Option<Range<u64>>,
@@ -175,6 +177,9 @@ impl<'a> Footer<'a> {
         if forgets_dictionary_headers(created_by) {
             pad(&mut row_groups, start);
         }
+        if wants_one_run(created_by) {
+            row_groups.iter_mut().flat_map(|group| &mut group.chunks).for_each(|chunk| chunk.is_one_run = true);
+        }
         Ok(Self { file, schema, row_groups, rows })
     }
 }
@@ -189,6 +194,11 @@ fn forgets_dictionary_headers(created_by: &[u8]) -> bool {
     let mut numbers = version.split(|character: char| !character.is_ascii_digit()).map(|part| part.parse::<u64>().ok());
     let mut number = || numbers.next().flatten().unwrap_or(0);
     (number(), number(), number()) < (1, 2, 9)
+}
+
+/// Whether the file's own library reads the indices of a page by the header of their first run, as fastparquet does where it finds its name.
+fn wants_one_run(created_by: &[u8]) -> bool {
+    created_by.windows(b"fastparquet".len()).any(|name| name == b"fastparquet")
 }
 
 /// No dictionary page's header is longer.
@@ -342,6 +352,7 @@ impl<'a> Chunk<'a> {
             values: meta.size(chunk_meta::NUM_VALUES)?,
             uncompressed: meta.size(chunk_meta::TOTAL_UNCOMPRESSED_SIZE)?,
             is_padded: false,
+            is_one_run: false,
             bloom,
             column_index,
             offset_index,

@@ -13,7 +13,7 @@ use super::page::{Kind, Page, data, data_v2, dictionary, header};
 use super::statistics::Delta;
 use super::strike::{cut_indices, indices};
 use super::thrift::{Broken, Struct};
-use super::values::encode_indices;
+use super::values::{encode_indices, pack_indices};
 use crate::{Error, Result};
 
 /// What a data page holds now.
@@ -48,7 +48,8 @@ pub(super) fn make(job: Job<'_>, plan: &Plan, at: usize) -> Result<Made> {
         let width = unpacked.encoded.first().copied().unwrap_or(0);
         let (mut kept, _) = cut_indices(indices(page, &unpacked, usize::MAX)?, &cut.gone, puts_blanks);
         kept.iter_mut().for_each(|index| *index = plan.dictionary.moved(*index));
-        encode_indices(&kept, width).into()
+        let encode = if job.chunk.is_one_run { pack_indices } else { encode_indices };
+        encode(&kept, width).into()
     } else {
         let laid = lay(unpacked.encoded.clone(), page.encoding, unpacked.values, job.column, job.limits, page.offset)?;
         let empty = blank(job.column);

@@ -154,8 +154,7 @@ const GROUPS_MAX: usize = 63;
 
 /// Encodes `indices` in `width` bits each, or in more if they need more.
 pub(super) fn encode_indices(indices: &[u32], width: u8) -> Vec<u8> {
-    let max = indices.iter().fold(0, |max, &index| index.max(max));
-    let width = width.max((u32::BITS - max.leading_zeros()).to_le_bytes()[0]);
+    let width = width.max(bits(indices));
     let mut out = Vec::with_capacity(indices.len() * usize::from(width) / 8 + indices.len() / 64 + 16);
     out.push(width);
     if width == 0 {
@@ -189,15 +188,37 @@ pub(super) fn encode_indices(indices: &[u32], width: u8) -> Vec<u8> {
     out
 }
 
+/// Encodes `indices` as one packed run of signed numbers of whole bytes, of `width` bits each, or of more if they need more.
+pub(super) fn pack_indices(indices: &[u32], width: u8) -> Vec<u8> {
+    let needed = (bits(indices) + 1).next_power_of_two().clamp(8, 32);
+    let width = width.max(needed);
+    let mut out = Vec::with_capacity((indices.len() + GROUP) * usize::from(width.div_ceil(8)) + 16);
+    out.push(width);
+    push_header(&mut out, indices.len().div_ceil(GROUP), true);
+    indices.chunks(GROUP).for_each(|group| push_group(&mut out, group, width));
+    out
+}
+
+/// How many bits the highest of `indices` needs.
+fn bits(indices: &[u32]) -> u8 {
+    let max = indices.iter().fold(0, |max, &index| index.max(max));
+    (u32::BITS - max.leading_zeros()).to_le_bytes()[0]
+}
+
 /// One number, again and again.
 fn push_run(out: &mut Vec<u8>, value: u32, count: usize, width: u8) {
-    let mut header = (count as u64) << 1;
+    push_header(out, count, false);
+    out.extend_from_slice(&value.to_le_bytes()[..usize::from(width.div_ceil(8))]);
+}
+
+/// How many groups are packed behind, or how often one number stands there.
+fn push_header(out: &mut Vec<u8>, count: usize, is_packed: bool) {
+    let mut header = (count as u64) << 1 | u64::from(is_packed);
     while header >= 0x80 {
         out.push(header.to_le_bytes()[0] | 0x80);
         header >>= 7;
     }
     out.push(header.to_le_bytes()[0]);
-    out.extend_from_slice(&value.to_le_bytes()[..usize::from(width.div_ceil(8))]);
 }
 
 /// Up to eight numbers, the first one in the lowest bits; as many bytes as each has bits.
@@ -225,8 +246,10 @@ mod tests {
             [vec![], vec![0; 100], (0..1000).collect(), vec![5, 5, 5, 1 << 20], vec![u32::MAX >> 1; 9], mixed]
         {
             for width in [0, 1, 10, 32] {
-                let encoded = Bytes::from(encode_indices(&indices, width));
-                assert_eq!(decode_indices(&encoded, indices.len(), 1 << 32, 0).unwrap(), indices);
+                for encode in [encode_indices, pack_indices] {
+                    let encoded = Bytes::from(encode(&indices, width));
+                    assert_eq!(decode_indices(&encoded, indices.len(), 1 << 32, 0).unwrap(), indices);
+                }
             }
         }
         let encoded = Bytes::from(encode_indices(&[0, 1, 2], 0));
@@ -234,5 +257,23 @@ mod tests {
         assert!(decode_indices(&encoded, 300, 3, 0).is_err());
         assert!(decode_indices(&Bytes::from_static(&[33]), 1, 3, 0).is_err());
         assert!(decode_indices(&Bytes::new(), 1, 3, 0).is_err());
+    }
+
+    #[test]
+    fn indices_in_one_run_are_signed_numbers_of_whole_bytes() {
+        for (highest, width, wanted) in
+            [(0, 8, 8), (127, 8, 8), (128, 8, 16), (1, 16, 16), (1 << 15, 16, 32), (1, 2, 8)]
+        {
+            // Packed in groups of eight, of which the last one is filled up with zeros.
+            let indices: Vec<u32> = (0..1001).map(|at| if at % 3 == 0 { highest } else { 0 }).collect();
+            let encoded = pack_indices(&indices, width);
+            let bytes = usize::from(wanted / 8);
+            // 126 groups.
+            assert_eq!(encoded[..3], [wanted, 0b1111_1101, 1], "{highest}");
+            assert_eq!(encoded.len(), 3 + 126 * 8 * bytes, "{highest}");
+            let (numbers, padding) = encoded[3..].split_at(indices.len() * bytes);
+            let packed: Vec<u8> = indices.iter().flat_map(|index| index.to_le_bytes()[..bytes].to_vec()).collect();
+            assert!(numbers == packed && padding.iter().all(|&byte| byte == 0), "{highest}");
+        }
     }
 }

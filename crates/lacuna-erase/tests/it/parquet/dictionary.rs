@@ -281,3 +281,33 @@ fn values_that_arrow_does_not_call_categories_leave_only_with_their_rows() {
     check(&[5], 2);
     check(&[1, 2, 5], 0);
 }
+
+#[test]
+fn fastparquet_finds_the_indices_of_a_page_in_one_run() {
+    // Stretches of one value and of different ones, which make runs of both kinds, and more than other writers pack in one.
+    let rows = || (0..3000_usize).map(|row| if row % 1000 < 100 { 7 } else { row * 13 % 90 });
+    let write = |writer| {
+        let column = words(rows());
+        let properties = WriterProperties::builder().set_compression(Compression::UNCOMPRESSED).set_created_by(writer);
+        let schema = Arc::new(Schema::new(vec![Field::new("word", DataType::Utf8, false)]));
+        let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties.build())).unwrap();
+        writer.write(&RecordBatch::try_new(schema, vec![column]).unwrap()).unwrap();
+        Bytes::from(writer.into_inner().unwrap())
+    };
+    let is_one_run = |file: &Bytes| {
+        let [page] = &pages(file)[..] else { panic!("more than one page") };
+        // Width, and as many groups of eight as hold 2,999 values.
+        let packed = 375 * 8;
+        page[page.len().saturating_sub(3 + packed)..].starts_with(&[8, 0b1110_1111, 0b101])
+    };
+    let hits = BTreeSet::from([1500]);
+    for (writer, wanted) in
+        [("fastparquet-python version 2026.5.0 (build 0)", true), ("parquet-mr version 1.16.0", false)]
+    {
+        let file = write(writer.to_owned());
+        let (out, _) = rewrite(&file, &hits, Change::Delete).unwrap();
+        assert_eq!((is_one_run(&file), is_one_run(&out)), (false, wanted), "{writer}");
+        assert_same(writer, &without(&read(&file).unwrap(), &hits), &read(&out).unwrap());
+        survivors(&file, &out, &hits, Change::Delete).unwrap();
+    }
+}
