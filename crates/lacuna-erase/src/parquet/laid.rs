@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use lacuna_scan::{Error as ScanError, Limits};
 use parquet::basic::{Encoding, Type};
+use parquet::data_type::Int64Type;
 use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
 use super::values::{decode, encode, plain, with_type};
@@ -79,6 +80,12 @@ pub(super) fn lay(
         return Ok(Laid { layout, count, bytes: encoded.slice(..end.ok_or_else(short)?) });
     }
     let mut laid = Laying::new(layout, 0);
+    if encoding == Encoding::DELTA_BINARY_PACKED && column.physical_type() == Type::INT32 {
+        // Some writers reckon with 64 bits. Sums of differences have the same lowest 32 bits either way.
+        let wide = decode::<Int64Type>(encoded, encoding, count, column, limits, offset)?;
+        wide.iter().for_each(|wide| laid.push(&wide.to_le_bytes()[..4]));
+        return Ok(laid.finish());
+    }
     with_type!(column.physical_type(), T => {
         let values = decode::<T>(encoded, encoding, count, column, limits, offset)?;
         values.iter().for_each(|value| laid.push(plain(value)));

@@ -12,7 +12,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::page::encoding;
 use super::taken::TakenColumn;
-use super::values::{Column, Unreadable};
+use super::values::{Column, Unreadable, narrow};
 use super::workbench;
 
 fn short() -> Unreadable {
@@ -103,6 +103,9 @@ impl Column {
         let page = (coded, bytes, count);
         match self.descriptor.physical_type() {
             Physical::BOOLEAN => self.take_decoded::<BoolType>(page, ordinals, |value| taken.bits.push(*value)),
+            Physical::INT32 if coded == Encoding::DELTA_BINARY_PACKED => {
+                self.take_decoded::<Int64Type>(page, ordinals, |wide| taken.push_fixed(&narrow(*wide)))
+            }
             Physical::INT32 => self.take_decoded::<Int32Type>(page, ordinals, |value| taken.push_fixed(value)),
             Physical::INT64 => self.take_decoded::<Int64Type>(page, ordinals, |value| taken.push_fixed(value)),
             Physical::FLOAT => self.take_decoded::<FloatType>(page, ordinals, |value| taken.push_fixed(value)),

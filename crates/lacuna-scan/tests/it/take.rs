@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Decimal128Array, FixedSizeBinaryArray, Float64Array, Int64Array, ListBuilder, MapBuilder,
-    StringArray, StringBuilder, StructArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
+    ArrayRef, BooleanArray, Decimal128Array, FixedSizeBinaryArray, Float64Array, Int32Array, Int64Array, ListBuilder,
+    MapBuilder, StringArray, StringBuilder, StructArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
 };
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field};
@@ -17,6 +17,7 @@ use lacuna_scan::{
 };
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
@@ -216,5 +217,52 @@ fn what_would_take_too_much_is_looked_up_again() {
         writer.close().unwrap();
         let (rows, known) = found_value(&out.into(), "text", &value, u64::MAX);
         assert_eq!((rows.len(), known[0].len()), (2000, usize::from(is_known)));
+    }
+}
+
+/// A column of 32-bit numbers as differences, which are reckoned with 64 bits, as DuckDB does it, or with 32.
+fn differences(numbers: &[u32], with_64: bool) -> Bytes {
+    let column: ArrayRef = match with_64 {
+        true => Arc::new(Int64Array::from_iter_values(numbers.iter().map(|&number| number.into()))),
+        false => Arc::new(Int32Array::from_iter_values(numbers.iter().map(|&number| number.cast_signed()))),
+    };
+    let batch = RecordBatch::try_from_iter([("number", column)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_encoding(Encoding::DELTA_BINARY_PACKED)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .build();
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options).unwrap();
+    writer.write(&batch).unwrap();
+    let mut file = writer.into_inner().unwrap();
+    if with_64 {
+        // The type of the column: in the schema, before whether it is required, and in the chunk's metadata, before the encodings.
+        for behind in [0x25, 0x19] {
+            let at = file.windows(3).rposition(|window| window == [0x15, 4, behind]).unwrap();
+            file[at + 1] = 2;
+        }
+    }
+    file.into()
+}
+
+#[test]
+fn numbers_of_32_bits_are_found_and_taken_whatever_their_differences_were_reckoned_with() {
+    let numbers: Vec<u32> = [3_000_000_000, 7, u32::MAX, 0, 1 << 31].into_iter().cycle().take(1500).collect();
+    for with_64 in [true, false] {
+        let file = differences(&numbers, with_64);
+        let mut reader = ParquetMetaDataReader::new();
+        reader.try_parse(&file).unwrap();
+        let metadata = reader.finish().unwrap();
+        for number in [3_000_000_000, 7, u32::MAX] {
+            let (rows, known) = found_value(&file, "number", &number.cast_signed().to_string(), 100);
+            let wanted: Vec<u64> = (0..1500).filter(|&row| numbers[row as usize] == number).collect();
+            assert_eq!(rows, wanted, "{number} {with_64}");
+            let expected: ArrayRef = Arc::new(Int32Array::from(vec![number.cast_signed(); rows.len()]));
+            for known in [&known[..], &[]] {
+                let taken = taken(&file, &metadata, &rows, known, 100);
+                assert_eq!(taken.column(0), &expected, "{number} {with_64}");
+            }
+        }
     }
 }

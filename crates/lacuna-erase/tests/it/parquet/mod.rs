@@ -9,6 +9,7 @@
 
 mod damaged;
 mod dictionary;
+mod differences;
 mod loose;
 mod real;
 mod residue;
