@@ -20,6 +20,7 @@ use super::footer::Chunk;
 use super::levels::RowSpan;
 use super::metadata::ChangedChunk;
 use super::page::Page;
+use super::residue::is_wanted;
 use super::statistics::Delta;
 use super::thrift::Struct;
 use crate::{ReadAt, Result};
@@ -183,6 +184,11 @@ fn filled(used: &[u32]) -> Vec<u32> {
 }
 
 impl Job<'_> {
+    /// Whether nothing but a row may hold this value.
+    pub(super) fn is_unwanted(&self, value: &[u8]) -> bool {
+        self.unwanted.iter().any(|test| is_wanted(test, self.column, value))
+    }
+
     /// Whether this page may be made ahead of its turn.
     pub(super) fn may_make(&self, page: &Page) -> bool {
         let need = page.packed as u64;

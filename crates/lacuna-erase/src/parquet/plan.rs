@@ -26,7 +26,7 @@ use super::loose::{Orphans, Tight, Tightened};
 use super::order::{Extremes, Order};
 use super::page::{Kind, Page, Pages};
 use super::remake::make_dictionary;
-use super::residue::{is_wanted, plain_needles};
+use super::residue::plain_needles;
 use super::statistics::{self, Claims, Delta};
 use super::strike::{Dictionary, Known, Left, Struck, indices, is_empty};
 use super::thrift::Struct;
@@ -273,9 +273,8 @@ impl<'a> Planner<'a> {
         }
         self.load_dictionary(true)?;
         if let Some(dictionary) = &self.dictionary {
-            let is_unwanted = |entry: &[u8]| unwanted.iter().any(|test| is_wanted(test, column, entry));
             let entries = (0..).zip(dictionary.entries.laid.iter());
-            self.left.extend(entries.filter(|(_, entry)| is_unwanted(entry)).map(|(at, _)| at));
+            self.left.extend(entries.filter(|(_, entry)| self.job.is_unwanted(entry)).map(|(at, _)| at));
         }
         let values: Vec<Vec<u8>> = unwanted.iter().flat_map(|test| plain_needles(test, column)).collect();
         values.iter().for_each(|value| self.claims.left(value));
@@ -349,10 +348,9 @@ impl<'a> Planner<'a> {
             self.claims.left(dictionary.entries.get(entry as usize));
         }
         let entries = &dictionary.entries;
-        let Job { unwanted, column, lost, .. } = self.job;
-        let is_unwanted = |entry: &[u8]| unwanted.iter().any(|test| is_wanted(test, column, entry));
+        let lost = self.job.lost;
         // A category without rows here may have some elsewhere.
-        let is_one = |entry: &[u8]| lost.is_some_and(|lost| !lost.contains(entry)) && !is_unwanted(entry);
+        let is_one = |entry: &[u8]| lost.is_some_and(|lost| !lost.contains(entry)) && !self.job.is_unwanted(entry);
         let stays = |at: usize| dictionary.is_used(at) || is_one(entries.get(at));
         let mut plan = DictionaryPlan::new(entries.len(), stays, lost.is_some());
         let refers = |page: &PagePlan| page.is_hit && page.page.is_dictionary_encoded();
@@ -483,7 +481,8 @@ impl<'a> Planner<'a> {
         if let Some(statistics) = &mut self.statistics
             && (has_left || !self.delta.is_none())
         {
-            statistics::update(statistics, &self.claims, &extremes, &self.delta).map_err(broken)?;
+            let is_unwanted = |bound: &[u8]| self.job.is_unwanted(bound);
+            statistics::update(statistics, &self.claims, &extremes, &self.delta, is_unwanted).map_err(broken)?;
         }
         let bloom = match (bloom, filter) {
             (Some(bloom), filter) => Some(bloom.encode(&filter.unwrap_or_else(|| bloom.filter()))?),

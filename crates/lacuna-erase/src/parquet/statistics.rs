@@ -173,9 +173,14 @@ impl Claims {
         }
     }
 
-    /// What becomes of each claim.
-    pub(super) fn judge(&self, extremes: &Extremes, delta: &Delta) -> impl Iterator<Item = Bound> {
-        self.claims.iter().map(|claim| {
+    /// What becomes of each claim. No new bound is a value that `is_unwanted`, unless it is that of a row.
+    pub(super) fn judge(
+        &self,
+        extremes: &Extremes,
+        delta: &Delta,
+        is_unwanted: impl Fn(&[u8]) -> bool,
+    ) -> impl Iterator<Item = Bound> {
+        self.claims.iter().map(move |claim| {
             let extreme = extremes.get(claim.side);
             let holds = if self.is_discarded {
                 false
@@ -191,6 +196,10 @@ impl Claims {
             }
             let length = if self.order.may_truncate() { claim.bound.len().max(BOUND_LENGTH) } else { usize::MAX };
             match extreme.and_then(|extreme| truncate(extreme, claim.side, length)) {
+                // What was cut may happen to be the value of rows that left.
+                Some((bound, false)) if is_unwanted(&bound) => {
+                    extreme.map_or(Bound::None, |whole| Bound::New { bound: whole.to_vec(), is_exact: true })
+                }
                 Some((bound, is_exact)) => Bound::New { bound, is_exact },
                 None => Bound::None,
             }
@@ -212,9 +221,10 @@ pub(super) fn update(
     claims: &Claims,
     extremes: &Extremes,
     delta: &Delta,
+    is_unwanted: impl Fn(&[u8]) -> bool,
 ) -> Result<(), Broken> {
     let present: Vec<_> = BOUNDS.into_iter().filter(|&(id, _)| statistics.has(id)).collect();
-    for ((id, side), bound) in present.into_iter().zip(claims.judge(extremes, delta)) {
+    for ((id, side), bound) in present.into_iter().zip(claims.judge(extremes, delta, is_unwanted)) {
         let is_deprecated = matches!(id, field::MAX_DEPRECATED | field::MIN_DEPRECATED);
         let flag = if side == Side::Max { field::IS_MAX_EXACT } else { field::IS_MIN_EXACT };
         match bound {

@@ -238,7 +238,9 @@ impl Known<'_> {
         let (claims, extremes) = self.judged(claims, delta, values, gone);
         let mut bounds = PageBounds { is_null: false, min: Vec::new(), max: Vec::new() };
         let sides = [(&mut bounds.min, &old.min), (&mut bounds.max, &old.max)];
-        for ((new, old), bound) in sides.into_iter().zip(claims.judge(&extremes, delta)) {
+        for ((new, old), bound) in
+            sides.into_iter().zip(claims.judge(&extremes, delta, |bound| self.job.is_unwanted(bound)))
+        {
             *new = match bound {
                 Bound::Same => old.clone(),
                 Bound::New { bound, .. } => bound,
@@ -258,7 +260,7 @@ impl Known<'_> {
     ) -> std::result::Result<Vec<u8>, Broken> {
         let claims = Claims::of(Some(&statistics), self.order)?;
         let (claims, extremes) = self.judged(claims, delta, values, gone);
-        statistics::update(&mut statistics, &claims, &extremes, delta)?;
+        statistics::update(&mut statistics, &claims, &extremes, delta, |bound| self.job.is_unwanted(bound))?;
         Ok(statistics.to_vec())
     }
 }

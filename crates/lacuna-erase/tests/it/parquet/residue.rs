@@ -8,7 +8,8 @@ use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
-use lacuna_erase::{Change, parquet::residue};
+use lacuna_erase::Change;
+use lacuna_erase::parquet::{self, residue};
 use lacuna_scan::{
     Case, Epochs, Field, HeldValue, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantRule,
 };
@@ -214,4 +215,19 @@ fn all_columns_of_one_name_are_looked_through() {
     for name in [b"alice", b"bobby"] {
         assert!(!out.windows(5).any(|window| window == name));
     }
+}
+
+#[test]
+fn a_bound_that_is_cut_is_not_the_value_that_left() {
+    // What stays is cut to 64 bytes, of which the last one is raised: to what left.
+    let (left, stays) = (format!("{}9", "a".repeat(63)), format!("{}88", "a".repeat(63)));
+    let users: ArrayRef = Arc::new(StringArray::from_iter_values([&stays, &left, &stays]));
+    let batch = RecordBatch::try_from_iter([("user", users)]).unwrap();
+    let properties = WriterProperties::builder().set_write_page_header_statistics(true).build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    let file: Bytes = writer.into_inner().unwrap().into();
+    let (unwanted, mut out) = (matcher("user", &left), Vec::new());
+    parquet::rewrite(&file, &[1].into(), Change::Delete, &[&unwanted], &Limits::default(), &mut out).unwrap();
+    assert_eq!(places(&out.into(), "user", &left), Vec::<String>::new());
 }
