@@ -78,10 +78,15 @@ impl Number {
 
     /// The number as `i128`, when it is a whole one that fits.
     pub(crate) fn to_i128(&self) -> Option<i128> {
+        self.unscaled(0)
+    }
+
+    /// The number times `10^scale` as `i128`, when that is a whole one that fits.
+    pub(crate) fn unscaled(&self, scale: u32) -> Option<i128> {
         if self.digits.is_empty() {
             return Some(0);
         }
-        let power = u32::try_from(self.exponent).ok()?;
+        let power = u32::try_from(self.exponent.saturating_add(scale.into())).ok()?;
         let digits: i128 = std::str::from_utf8(&self.digits).ok()?.parse().ok()?;
         let value = digits.checked_mul(10_i128.checked_pow(power)?)?;
         Some(if self.negative { -value } else { value })
@@ -170,6 +175,10 @@ mod tests {
         assert_eq!(number("-5").to_i128(), Some(-5));
         assert_eq!(number("0.5").to_i128(), None);
         assert_eq!(number("1e99").to_i128(), None);
+        assert_eq!(number("123.450").unscaled(2), Some(12345));
+        assert_eq!(number("-7").unscaled(3), Some(-7000));
+        assert_eq!(number("1.234").unscaled(2), None);
+        assert_eq!(number("0.00").unscaled(1), Some(0));
     }
 
     #[test]

@@ -215,9 +215,18 @@ impl FieldTest {
         self.bytes.get_or_init(|| self.wanted.needles(Sort::Bytes))
     }
 
-    /// The wanted values of an integer column.
-    pub(crate) fn ints(&self) -> &Integers {
+    pub(crate) fn int_set(&self) -> &Integers {
         &self.ints
+    }
+
+    /// The wanted values of an integer column.
+    pub fn ints(&self) -> impl Iterator<Item = i128> {
+        self.ints.iter()
+    }
+
+    /// The wanted values of a decimal column, as its digits are at this `scale`.
+    pub fn unscaled(&self, scale: u32) -> impl Iterator<Item = i128> {
+        self.numbers.keys().filter_map(move |number| number.unscaled(scale))
     }
 
     fn float_set(&self) -> &Floats {

@@ -61,7 +61,7 @@ impl Bounds {
                 test.bytes().any_within(&(min..=max))
             }
             (LeafType::Int | LeafType::UnsignedInt, _) => match (self.int(min), self.int(max)) {
-                (Some(min), Some(max)) if min <= max => test.ints().any_within(&(min..=max)),
+                (Some(min), Some(max)) if min <= max => test.int_set().any_within(&(min..=max)),
                 _ => true,
             },
             _ => true,
@@ -94,7 +94,7 @@ impl Bounds {
         match self.values {
             LeafType::Text => test.is_exact() && test.texts().len() <= BLOOM_LOOKUPS_MAX,
             LeafType::Bytes => test.is_exact() && test.bytes().len() <= BLOOM_LOOKUPS_MAX,
-            LeafType::Int | LeafType::UnsignedInt => test.ints().iter().len() <= BLOOM_LOOKUPS_MAX,
+            LeafType::Int | LeafType::UnsignedInt => test.int_set().iter().len() <= BLOOM_LOOKUPS_MAX,
             LeafType::Decimal { .. } | LeafType::Float => false,
         }
     }
@@ -105,11 +105,11 @@ impl Bounds {
             (LeafType::Text, _) => test.texts().iter().any(|text| filter.check(text)),
             (LeafType::Bytes, _) => test.bytes().iter().any(|bytes| filter.check(bytes)),
             // The filter holds the bytes as they are stored, whatever their sign.
-            (_, Physical::INT32) => test.ints().iter().any(|int| {
+            (_, Physical::INT32) => test.int_set().iter().any(|int| {
                 let stored = i32::try_from(int).ok().or_else(|| Some(u32::try_from(int).ok()?.cast_signed()));
                 stored.is_some_and(|stored| filter.check(&stored))
             }),
-            (_, Physical::INT64) => test.ints().iter().any(|int| {
+            (_, Physical::INT64) => test.int_set().iter().any(|int| {
                 let stored = i64::try_from(int).ok().or_else(|| Some(u64::try_from(int).ok()?.cast_signed()));
                 stored.is_some_and(|stored| filter.check(&stored))
             }),

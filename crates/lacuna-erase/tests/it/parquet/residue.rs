@@ -7,11 +7,13 @@ use ::parquet::basic::Compression;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::DataType;
 use bytes::Bytes;
 use lacuna_erase::Change;
 use lacuna_erase::parquet::{self, residue};
 use lacuna_scan::{
     Case, Epochs, Field, HeldValue, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantRule,
+    Value,
 };
 
 use super::rewrite;
@@ -74,12 +76,22 @@ fn what_no_row_has_is_found_wherever_it_is() {
     }
 }
 
-/// A file of two rows by turns with an identifier as a float, and the same file with every row made the second one's.
-fn haunted_floats(column: ArrayRef) -> (Bytes, Bytes) {
+/// A file of two rows by turns with an identifier as a number, and the same file with every row made the second one's.
+fn haunted_numbers(column: ArrayRef) -> (Bytes, Bytes) {
     let file = write(vec![("user", column)], "nobody");
     let mut bytes = file.to_vec();
     let at = bytes.windows(3).position(|window| window == [1, 0b11, 0b1010_1010]).unwrap();
     bytes[at + 2] = 0xff;
+    (file, bytes.into())
+}
+
+/// The same of decimals of nine bytes, for which the writer makes no dictionary.
+fn haunted_decimals(column: ArrayRef) -> (Bytes, Bytes) {
+    let file = write(vec![("user", column)], "nobody");
+    let pair = [1_234_500_i128, 700].map(|digits| digits.to_be_bytes()[7..].to_vec());
+    let mut bytes = file.to_vec();
+    let at = bytes.windows(18).position(|window| window == pair.concat()).unwrap();
+    bytes[at..at + 72].copy_from_slice(&pair[1].repeat(8));
     (file, bytes.into())
 }
 
@@ -99,20 +111,57 @@ fn a_float_that_no_row_has_is_found_wherever_it_is() {
         ("0", doubles([0.0, 7.0])),
         ("0", doubles([-0.0, 7.0])),
     ] {
-        let (whole, haunted) = haunted_floats(array);
+        let (whole, haunted) = haunted_numbers(array);
         assert_eq!(places(&whole, "user", name), Vec::<String>::new());
         assert_eq!(places(&haunted, "user", name), everywhere, "{name}");
         assert_eq!(places(&haunted, "user", "7"), Vec::<String>::new());
         assert_eq!(places(&haunted, "user", "8"), Vec::<String>::new());
     }
     // What a row held in a column that nobody asked for may be any float.
-    let (whole, haunted) = haunted_floats(doubles([1e300, 0.5]));
+    let (whole, haunted) = haunted_numbers(doubles([1e300, 0.5]));
     let field = Field::new("user".parse().unwrap(), Kind::new("id"));
     let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
     let held = Matcher::of_values(&mapping, &[(0, HeldValue::Float(1e300_f64.to_bits()))]);
     assert_eq!(residue(&whole, &held, &Limits::default()).unwrap(), []);
     let found = residue(&haunted, &held, &Limits::default()).unwrap();
     assert_eq!(found.into_iter().map(|residue| residue.place).collect::<Vec<_>>(), everywhere);
+}
+
+#[test]
+fn a_number_that_a_row_held_stays_nowhere() {
+    let by_turns = |of: DataType| {
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values([12_345, 7].into_iter().cycle().take(8)));
+        arrow::compute::cast(&numbers, &of).unwrap()
+    };
+    let decimal = || HeldValue::of(Value::Decimal { unscaled: &1_234_500_i64.to_be_bytes(), scale: 2 }).unwrap();
+    for (of, held) in [
+        (DataType::Int32, HeldValue::Int(12_345)),
+        (DataType::Int64, HeldValue::Int(12_345)),
+        (DataType::UInt32, HeldValue::Int(12_345)),
+        (DataType::UInt64, HeldValue::Int(12_345)),
+        (DataType::Decimal128(9, 2), decimal()),
+        (DataType::Decimal128(18, 2), decimal()),
+        (DataType::Decimal128(20, 2), decimal()),
+    ] {
+        let (whole, haunted) = match of {
+            DataType::Decimal128(20, 2) => haunted_decimals(by_turns(of.clone())),
+            _ => haunted_numbers(by_turns(of.clone())),
+        };
+        let field = Field::new("user".parse().unwrap(), Kind::new("id"));
+        let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
+        let held = Matcher::of_values(&mapping, &[(0, held)]);
+        let residue = |file: &Bytes| residue(file, &held, &Limits::default()).unwrap();
+        assert_eq!(residue(&whole), [], "{of}");
+        let found = residue(&haunted);
+        for part in ["Bloom filter", "column index", "page header", "statistics"] {
+            assert!(found.iter().any(|residue| residue.place.ends_with(part)), "{of}: {found:?}");
+        }
+        // No row of the row group has it.
+        let mut out = Vec::new();
+        let (none, limits) = (roaring::RoaringTreemap::new(), Limits::default());
+        lacuna_erase::parquet::rewrite(&haunted, &none, Change::Delete, &[&held], &limits, &mut out).unwrap();
+        assert_eq!(residue(&out.into()), [], "{of}");
+    }
 }
 
 #[test]
@@ -132,7 +181,7 @@ fn no_float_stays_once_its_rows_are_gone() {
     }
     // A row group without a row of theirs loses what none of its rows has.
     let floats: ArrayRef = Arc::new(Float64Array::from_iter_values([12_345.0, 7.0].into_iter().cycle().take(8)));
-    let (_, haunted) = haunted_floats(floats);
+    let (_, haunted) = haunted_numbers(floats);
     let mut out = Vec::new();
     let asked = matcher("user", "12345");
     let hits = roaring::RoaringTreemap::from_iter([0]);
