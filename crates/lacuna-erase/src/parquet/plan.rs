@@ -262,7 +262,19 @@ impl<'a> Planner<'a> {
         for (at, struck) in hit.into_iter().zip(struck) {
             self.note(at, struck);
         }
+        self.drop_empty();
         Ok(())
+    }
+
+    /// Where pages leave, those without an entry leave, too: PyArrow writes such, and cannot read lists that begin with one.
+    fn drop_empty(&mut self) {
+        if self.pages.iter().all(|plan| plan.action != Action::Drop) {
+            return;
+        }
+        for plan in self.pages.iter_mut().filter(|plan| plan.page.is_data() && plan.page.count == 0) {
+            plan.action = Action::Drop;
+            self.changes[plan.ordinal] = PageChange::Gone;
+        }
     }
 
     /// Lets unwanted values leave that no row has.

@@ -202,11 +202,13 @@ impl Comparison<'_> {
             }
         }
         let (old, new) = (self.old.walk()?, self.new.walk()?);
-        let mut new = new.iter();
+        // What has no entries may leave with the pages around it.
+        let has_entries = |walked: &&Walked| !walked.page.is_data() || walked.page.count > 0;
+        let mut new = new.iter().filter(has_entries);
         let (mut before, mut after) = (Xxh3::new(), Xxh3::new());
         let mut dictionaries = Dictionaries::None;
         let mut is_decoded = false;
-        for walked in &old {
+        for walked in old.iter().filter(has_entries) {
             if self.is_emptied(walked)? {
                 continue;
             }
@@ -272,7 +274,7 @@ impl Comparison<'_> {
 
     /// Whether every entry of the page belongs to a row that leaves.
     fn is_emptied(&self, walked: &Walked) -> Result<bool> {
-        if !self.deletes || !walked.page.is_data() || walked.page.count == 0 || !walked.span.is_hit(self.hits) {
+        if !self.deletes || !walked.page.is_data() || !walked.span.is_hit(self.hits) {
             return Ok(false);
         }
         let repetition = match self.old.column.max_rep_level() {

@@ -10,6 +10,7 @@
 mod damaged;
 mod dictionary;
 mod differences;
+mod empty;
 mod loose;
 mod real;
 mod residue;
