@@ -184,9 +184,9 @@ fn filled(used: &[u32]) -> Vec<u32> {
 }
 
 impl Job<'_> {
-    /// Whether nothing but a row may hold this value.
-    pub(super) fn is_unwanted(&self, value: &[u8]) -> bool {
-        self.unwanted.iter().any(|test| is_wanted(test, self.column, value))
+    /// Whether nothing but a row may hold this value in plain encoding afterwards.
+    pub(super) fn is_unwanted(&self, plain: &[u8]) -> bool {
+        self.unwanted.iter().any(|test| is_wanted(test, self.column, plain))
     }
 
     /// Whether this page may be made ahead of its turn.

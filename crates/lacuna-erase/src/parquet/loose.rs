@@ -71,7 +71,7 @@ impl Known<'_> {
     ) -> Result<Option<Tightened>> {
         let page = &plan.page;
         let broken = |broken| malformed(page.offset, broken);
-        let gone = Gone::Elsewhere(orphans);
+        let gone = Gone::Elsewhere(orphans, self.job);
         let is_loose = |mut claims: Claims| {
             gone.show(&mut claims);
             claims.is_shaken(&Delta::default())

@@ -27,7 +27,7 @@ use super::order::{Extremes, Order};
 use super::page::{Kind, Page, Pages};
 use super::remake::make_dictionary;
 use super::residue::plain_needles;
-use super::statistics::{self, Claims, Delta};
+use super::statistics::{self, Cause, Claims, Delta};
 use super::strike::{Dictionary, Known, Left, Struck, indices, is_empty};
 use super::thrift::Struct;
 use crate::{Error, Result};
@@ -279,17 +279,20 @@ impl<'a> Planner<'a> {
 
     /// Lets unwanted values leave that no row has.
     fn sweep(&mut self) -> Result<()> {
-        let Job { unwanted, column, .. } = self.job;
+        let job = self.job;
+        let Job { unwanted, column, .. } = job;
         if unwanted.is_empty() {
             return Ok(());
         }
         self.load_dictionary(true)?;
         if let Some(dictionary) = &self.dictionary {
             let entries = (0..).zip(dictionary.entries.laid.iter());
-            self.left.extend(entries.filter(|(_, entry)| self.job.is_unwanted(entry)).map(|(at, _)| at));
+            self.left.extend(entries.filter(|(_, entry)| job.is_unwanted(entry)).map(|(at, _)| at));
         }
         let values: Vec<Vec<u8>> = unwanted.iter().flat_map(|test| plain_needles(test, column)).collect();
         values.iter().for_each(|value| self.claims.left(value));
+        // Where case makes no difference, a bound may be in another one than `values`.
+        self.claims.left_by(|_, bound| if job.is_unwanted(bound) { Cause::Exact } else { Cause::None });
         self.left_values.push(Laid::of(column, values.iter().map(Vec::as_slice)));
         Ok(())
     }
@@ -360,9 +363,10 @@ impl<'a> Planner<'a> {
             self.claims.left(dictionary.entries.get(entry as usize));
         }
         let entries = &dictionary.entries;
-        let lost = self.job.lost;
+        let job = self.job;
+        let lost = job.lost;
         // A category without rows here may have some elsewhere.
-        let is_one = |entry: &[u8]| lost.is_some_and(|lost| !lost.contains(entry)) && !self.job.is_unwanted(entry);
+        let is_one = |entry: &[u8]| lost.is_some_and(|lost| !lost.contains(entry)) && !job.is_unwanted(entry);
         let stays = |at: usize| dictionary.is_used(at) || is_one(entries.get(at));
         let mut plan = DictionaryPlan::new(entries.len(), stays, lost.is_some());
         let refers = |page: &PagePlan| page.is_hit && page.page.is_dictionary_encoded();
@@ -380,7 +384,7 @@ impl<'a> Planner<'a> {
             gone.map(|at| dictionary.entries.get(at))
         });
         let orphans = Orphans::new(self.order, entries.chain(self.left_values.iter().flat_map(Laid::iter)));
-        if orphans.is_empty() {
+        if orphans.is_empty() && self.job.unwanted.is_empty() {
             return Ok(());
         }
         let stays = |page: &PagePlan| page.page.is_data() && page.action != Action::Drop;

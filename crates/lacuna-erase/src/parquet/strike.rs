@@ -15,7 +15,7 @@ use super::loose::Orphans;
 use super::order::{Extremes, Order};
 use super::page::{Page, Unpacked};
 use super::remake::{Remade, remake};
-use super::statistics::{self, Bound, Claims, Delta};
+use super::statistics::{self, Bound, Cause, Claims, Delta};
 use super::thrift::{Broken, Struct};
 use super::values::decode_indices;
 use crate::Result;
@@ -74,15 +74,18 @@ impl Values<'_> {
 pub(super) enum Gone<'a> {
     /// They left it.
     Here(&'a Values<'a>),
-    /// They left pages of its chunk.
-    Elsewhere(&'a Orphans<'a>),
+    /// They left pages of its chunk, or are unwanted whether a row had them or not.
+    Elsewhere(&'a Orphans<'a>, Job<'a>),
 }
 
 impl Gone<'_> {
     pub(super) fn show(&self, claims: &mut Claims) {
         match self {
             Self::Here(values) => values.each(|value| claims.left(value)),
-            Self::Elsewhere(orphans) => claims.left_by(|side, bound| orphans.cause(side, bound)),
+            Self::Elsewhere(orphans, job) => claims.left_by(|side, bound| match job.is_unwanted(bound) {
+                true => Cause::Exact,
+                false => orphans.cause(side, bound),
+            }),
         }
     }
 }

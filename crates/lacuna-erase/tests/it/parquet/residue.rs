@@ -245,6 +245,28 @@ fn metadata_is_searched_as_the_column_is_compared() {
 }
 
 #[test]
+fn a_bound_in_another_case_leaves_a_row_group_without_that_row() {
+    let users: ArrayRef = Arc::new(StringArray::from(vec!["bobby", "carol"]));
+    let file = write(vec![("user", users)], "nobody");
+    let mut bytes = file.to_vec();
+    // The first one is in the dictionary.
+    for at in (0..bytes.len() - 5).filter(|&at| file[at..].starts_with(b"bobby")).skip(1) {
+        bytes[at..at + 5].copy_from_slice(b"ALICE");
+    }
+    let loose: Bytes = bytes.into();
+    let mut field = Field::new("user".parse().unwrap(), Kind::new("id"));
+    field.case = Case::Insensitive;
+    let (asked, limits) = (matcher_of(field, "alice"), Limits::default());
+    let parts: Vec<_> = residue(&loose, &asked, &limits).unwrap().into_iter().map(|residue| residue.place).collect();
+    let column = "row group from row 0, column `user`";
+    assert_eq!(parts, ["column index", "page header", "statistics"].map(|part| format!("{column}: {part}")));
+    let mut out = Vec::new();
+    let none = roaring::RoaringTreemap::new();
+    lacuna_erase::parquet::rewrite(&loose, &none, Change::Delete, &[&asked], &limits, &mut out).unwrap();
+    assert_eq!(residue(&Bytes::from(out), &asked, &limits).unwrap(), []);
+}
+
+#[test]
 fn all_columns_of_one_name_are_looked_through() {
     let text = |values: [&str; 2]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
     let file = write(vec![("user", text(["alice", "carol"])), ("user", text(["bobby", "danny"]))], "nobody");
