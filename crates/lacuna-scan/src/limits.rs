@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Limits {
     /// The largest record (a line, an array element, a CSV row).
     pub record_bytes_max: usize,
-    /// The largest page or dictionary page, once decompressed.
+    /// The largest page or dictionary page, once decompressed, and once decoded where values share their beginnings.
     pub page_bytes_max: usize,
     /// The largest Arrow message, as stored and once decompressed; also the most rows that one may have, and the size of all
     /// dictionaries together. Arrow's writers make a message of as many rows as they are given at once.

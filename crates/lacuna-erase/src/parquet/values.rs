@@ -1,6 +1,7 @@
 //! Values of one physical type out of their encoding and back into it.
 
 use bytes::Bytes;
+use lacuna_scan::parquet::decoded_bytes;
 use lacuna_scan::{Error as ScanError, Limits};
 use parquet::basic::{Encoding, Type};
 use parquet::data_type::{AsBytes, DataType};
@@ -73,6 +74,9 @@ pub(super) fn decode<T: DataType>(
         return Err(ScanError::malformed(offset, "a page holds fewer values than its header says").into());
     }
     let failed = |source| ScanError::Parquet { place: format!("the page at byte {offset}"), source };
+    let most = limits.page_bytes_max as u64;
+    let bytes = unpanicked(offset, || decoded_bytes(encoding, &encoded, most))?.map_err(failed)?;
+    ScanError::check_limit("a page, decoded,", bytes, most, "page_bytes_max")?;
     let (values, decoded) = unpanicked(offset, || {
         let mut decoder = get_decoder::<T>(column.clone(), encoding)?;
         decoder.set_data(encoded, count)?;

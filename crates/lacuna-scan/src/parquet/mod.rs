@@ -9,6 +9,7 @@
 //! `pages` walks a chunk for both, search and take, and knows of neither. What the search has met already (`known`) is not taken from pages again.
 
 mod chunk;
+mod delta;
 mod footer;
 mod held;
 mod index;
@@ -27,6 +28,7 @@ mod thrift;
 mod values;
 mod workbench;
 
+pub use delta::decoded_bytes;
 pub use footer::{Footer, TAIL_BYTES, footer};
 pub use held::{held_values, mapped_leaves};
 pub use known::KnownColumn;

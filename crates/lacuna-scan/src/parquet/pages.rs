@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
+use super::delta::decoded_bytes;
 use super::index::Gap;
 use super::leaf::Leaf;
 use super::levels::Levels;
@@ -419,6 +420,9 @@ impl Pages {
             PageKind::Dictionary { .. } | PageKind::Other => return Err(bad()),
         };
         let present = def.count_max().ok_or_else(bad)?;
+        if present > 0 {
+            self.check_decoded(encoding, values)?;
+        }
         rep.decode(&mut buffers.rep).ok_or_else(bad)?;
         if self.rows == 0 && buffers.rep.first().is_some_and(|&level| level != 0) {
             return Err(self.malformed(offset, "the column chunk starts in the middle of a row"));
@@ -429,6 +433,19 @@ impl Pages {
             _ => buffers.rep.iter().filter(|&&level| level == 0).count() as u64,
         };
         visitor.data(&self.chunk.column, &shown).map_err(|why| self.unreadable(why, offset))
+    }
+
+    /// Checks what the values of a page take once they are decoded.
+    fn check_decoded(&self, encoding: i32, values: &[u8]) -> Result<()> {
+        let encoding = match encoding {
+            encoding::DELTA_LENGTH_BYTE_ARRAY => Encoding::DELTA_LENGTH_BYTE_ARRAY,
+            encoding::DELTA_BYTE_ARRAY => Encoding::DELTA_BYTE_ARRAY,
+            _ => return Ok(()),
+        };
+        let limit = self.limits.page_bytes_max as u64;
+        let bytes = decoded_bytes(encoding, values, limit)
+            .map_err(|source| Error::Parquet { place: self.chunk.place.to_string(), source })?;
+        Error::check_limit("a page, decoded,", bytes, limit, "page_bytes_max")
     }
 
     fn decompress<'b>(

@@ -426,6 +426,18 @@ fn tenants_told_by_floats() {
 }
 
 #[test]
+fn what_values_share_counts_for_each() {
+    let word = |length: usize| {
+        let words: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n("x".repeat(length), 70)));
+        let plain = properties().set_dictionary_enabled(false).set_statistics_enabled(EnabledStatistics::None);
+        write(vec![("u", words)], plain.set_encoding(Encoding::DELTA_BYTE_ARRAY))
+    };
+    assert_eq!(search(&word(1 << 10), matcher("u", &["ann"], None), 1 << 20).unwrap().0, 70);
+    let error = search(&word(1 << 20), matcher("u", &["ann"], None), 1 << 20).unwrap_err();
+    assert!(matches!(error, Error::Limit { setting: "page_bytes_max", .. }), "{error}");
+}
+
+#[test]
 fn what_cannot_be_searched_says_why() {
     let floats: ArrayRef = arrow::array::new_null_array(&DataType::Float16, 1);
     let times: ArrayRef = Arc::new(arrow::array::TimestampMicrosecondArray::from(vec![1]));

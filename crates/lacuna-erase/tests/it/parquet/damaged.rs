@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
-use ::parquet::basic::Compression;
+use ::parquet::basic::{Compression, Encoding};
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use arrow::array::{ArrayRef, BooleanArray, Int32Array, ListArray, RecordBatch, StringArray};
 use arrow::datatypes::Int32Type;
@@ -99,6 +99,30 @@ fn limits_hold() {
     let limits = Limits { columns_max: 3, ..Limits::default() };
     let result = lacuna_erase::parquet::rewrite(&file, &hits, Change::Delete, &[], &limits, &mut Vec::new());
     assert!(matches!(result, Err(Error::Scan(ScanError::Limit { setting: "columns_max", .. }))), "{result:?}");
+}
+
+#[test]
+fn what_values_share_counts_for_each() {
+    let word = "x".repeat(100_000);
+    let words: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(word, 30)));
+    let batch = RecordBatch::try_from_iter([("word", words)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_encoding(Encoding::DELTA_BYTE_ARRAY)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    let file: Bytes = writer.into_inner().unwrap().into();
+    let hits = [1].into_iter().collect();
+    for (page_bytes_max, is_allowed) in [(1 << 20, false), (4 << 20, true)] {
+        let limits = Limits { page_bytes_max, ..Limits::default() };
+        let result = lacuna_erase::parquet::rewrite(&file, &hits, Change::Delete, &[], &limits, &mut Vec::new());
+        match is_allowed {
+            true => assert_eq!(result.unwrap().rows_after, 29),
+            false => assert!(matches!(result, Err(Error::Scan(ScanError::Limit { setting: "page_bytes_max", .. })))),
+        }
+    }
 }
 
 #[test]
