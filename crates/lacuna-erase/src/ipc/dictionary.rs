@@ -4,7 +4,8 @@
 //! goes, and with it all others of the same dictionary that no row points to: such a dictionary held identifiers. A dictionary
 //! that loses nothing stays as it is. In place of an entry stands a value that the dictionary did not hold, because readers
 //! such as pandas refuse a dictionary that holds a value twice: the empty text, then `~1`, `~2`, …; or the smallest numbers
-//! that are free.
+//! that are free. Where a value is taken away that cannot be null, and no entry is empty or goes, an empty one is added behind the
+//! last one.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,6 +20,8 @@ pub(super) struct Plan {
     pub(super) stand_ins: HashMap<usize, Vec<u8>>,
     /// An entry that is empty, then.
     pub(super) empty_entry: Option<usize>,
+    /// How many entries there are, if that one is added behind them.
+    pub(super) added_at: Option<usize>,
 }
 
 /// The plans for all dictionaries of a shard: by id, one for each time that the dictionary was given anew.
@@ -33,26 +36,31 @@ pub(super) struct Surveyed {
     pub(super) used: RoaringBitmap,
     /// The entries that erased rows pointed to, and those that hold a wanted value.
     pub(super) erased: RoaringBitmap,
+    /// Whether an empty entry is needed, and may be added.
+    pub(super) may_grow: bool,
 }
 
 impl Surveyed {
     /// A dictionary that nothing is known of yet.
     pub(super) fn new(values: ArrayRef) -> Self {
-        Self { values, used: RoaringBitmap::new(), erased: RoaringBitmap::new() }
+        Self { values, used: RoaringBitmap::new(), erased: RoaringBitmap::new(), may_grow: false }
     }
 
     /// What is to happen to it.
     pub(super) fn plan(&self) -> Plan {
-        let empty = self.used.iter().map(|entry| entry as usize).find(|&entry| self.is_empty(entry));
         if self.erased.is_subset(&self.used) {
-            return Plan { stand_ins: HashMap::new(), empty_entry: empty };
+            let end = self.values.len();
+            let empty = (0..end).find(|&entry| self.is_empty(entry));
+            let added_at = (self.may_grow && empty.is_none() && is_simple(self.values.data_type())).then_some(end);
+            return Plan { stand_ins: HashMap::new(), empty_entry: empty.or(added_at), added_at };
         }
+        let empty = self.used.iter().map(|entry| entry as usize).find(|&entry| self.is_empty(entry));
         let used = |entry: usize| u32::try_from(entry).is_ok_and(|entry| self.used.contains(entry));
         let gone: Vec<usize> =
             (0..self.values.len()).filter(|&entry| !used(entry) && self.values.is_valid(entry)).collect();
         let empty_entry = empty.or(gone.first().copied());
         let values = free_values(&self.values, gone.len());
-        Plan { stand_ins: gone.into_iter().zip(values).collect(), empty_entry }
+        Plan { stand_ins: gone.into_iter().zip(values).collect(), empty_entry, added_at: None }
     }
 
     /// The texts that go and what takes their place, for those that no row that stays shows.
@@ -69,6 +77,11 @@ impl Surveyed {
     fn is_empty(&self, entry: usize) -> bool {
         bytes(&self.values, entry).is_some_and(|bytes| bytes.iter().all(|&byte| byte == 0))
     }
+}
+
+/// Whether values of this type can be written as bytes that stand in for others.
+pub(super) fn is_simple(data_type: &DataType) -> bool {
+    !data_type.is_nested() && *data_type != DataType::Boolean
 }
 
 /// `count` values that `values` does not hold, as its type stores them. Where the type has too few of them, or none that are

@@ -1,6 +1,6 @@
 //! The values of chosen positions of an array, as the buffers of a message: all that they hold is values that were asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::{Array, ArrayData, ArrayRef, AsArray};
 use arrow::datatypes::{
@@ -40,6 +40,8 @@ pub(super) struct Gathered {
     pub(super) buffers: Vec<Vec<u8>>,
     /// The entries of each dictionary that gathered values point to, by the dictionary's id.
     pub(super) used: HashMap<i64, RoaringBitmap>,
+    /// The dictionaries of which an empty entry is to be pointed to. Known while entries are only counted.
+    pub(super) blanked: HashSet<i64>,
 }
 
 /// What gathering needs to know beside the values.
@@ -418,7 +420,10 @@ impl Gather<'_, '_> {
                     Some(entries) => *entries.get(&id).ok_or_else(|| {
                         Error::Unfaithful("a dictionary column that cannot be null has no empty entry".into())
                     })?,
-                    None => 0,
+                    None => {
+                        self.into.blanked.insert(id);
+                        0
+                    }
                 },
                 None => 0,
             };

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
-use std::sync::Arc;
 
 use arrow::array::Array as _;
 use lacuna_scan::ipc::footer::{Block, Blocks};
@@ -16,7 +15,7 @@ use lacuna_scan::{FieldTest, Limits, Matcher};
 use roaring::{RoaringBitmap, RoaringTreemap};
 
 use super::categories::{self, StandIns};
-use super::dictionary::{Plan, Plans, Surveyed};
+use super::dictionary::{Plan, Plans, Surveyed, is_simple};
 use super::gather::{BLANK, Gathered, Rules, Taken, gather};
 use super::pack::Body;
 use super::unseen::{anew, hides};
@@ -176,7 +175,7 @@ fn survey(
                 }
                 standing.entry(given.id).and_modify(|surveyed| surveyed.erased |= entries);
             }
-            Event::Rows(_, batch) => survey_batch(&batch, &mut rows, &mut standing)?,
+            Event::Rows(_, batch) => survey_batch(&batch, &mut rows, &mut standing, &enums)?,
         }
         Ok(())
     })?;
@@ -216,7 +215,12 @@ fn wanted_entries(given: &DictionaryValues, wanted: &[(&FieldTest, Path)]) -> Ro
     entries
 }
 
-fn survey_batch(batch: &Rows, rows: &mut Selection<'_>, standing: &mut HashMap<i64, Surveyed>) -> Result<()> {
+fn survey_batch(
+    batch: &Rows,
+    rows: &mut Selection<'_>,
+    standing: &mut HashMap<i64, Surveyed>,
+    enums: &HashSet<i64>,
+) -> Result<()> {
     let selected = rows.next(batch.batch.rows)?;
     let rules = Rules { union_validity: batch.batch.union_validity, ..Rules::default() };
     for (at, column) in batch.table.columns.iter().enumerate().filter(|(_, column)| has_dictionary(column)) {
@@ -241,6 +245,10 @@ fn survey_batch(batch: &Rows, rows: &mut Selection<'_>, standing: &mut HashMap<i
         }
         for (id, used) in stay.used {
             standing.entry(id).and_modify(|surveyed| surveyed.used |= used);
+        }
+        // An enum's categories are listed elsewhere, too.
+        for &id in stay.blanked.difference(enums) {
+            standing.entry(id).and_modify(|surveyed| surveyed.may_grow = true);
         }
     }
     Ok(())
@@ -309,20 +317,22 @@ impl Writer<'_> {
         self.plans.get(&id)?.get(generation.checked_sub(1)?)
     }
 
-    /// A dictionary's message, without the entries that go.
+    /// A dictionary's message, without the entries that go, and with the one that is added.
     fn dictionary(&mut self, message: Message, given: &DictionaryValues) -> Result<Message> {
         if given.first == 0 {
             *self.given.entry(given.id).or_default() += 1;
         }
         let Some(plan) = self.plan(given.id) else { return Ok(message) };
         let entries = given.first..given.values.len();
-        let stand_ins: Vec<Vec<u8>> = entries.clone().filter_map(|entry| plan.stand_ins.get(&entry).cloned()).collect();
+        let is_last = plan.added_at == Some(entries.end) && !entries.is_empty();
+        let stand_ins = entries.clone().filter_map(|entry| plan.stand_ins.get(&entry).cloned());
+        let stand_ins: Vec<Vec<u8>> = stand_ins.chain(is_last.then(Vec::new)).collect();
         let values = given.values.slice(given.first, entries.len());
         let slot = |(slot, entry): (u32, usize)| if plan.stand_ins.contains_key(&entry) { BLANK } else { slot };
-        let slots: Vec<u32> = (0..).zip(entries).map(slot).collect();
+        let slots: Vec<u32> = (0..).zip(entries).map(slot).chain(is_last.then_some(BLANK)).collect();
         let rules = Rules {
             union_validity: given.batch.union_validity,
-            stand_ins: is_simple(&given.column).then_some(&stand_ins),
+            stand_ins: is_simple(given.column.field.data_type()).then_some(&stand_ins),
             ..Rules::default()
         };
         let mut gathered = Gathered::default();
@@ -333,7 +343,7 @@ impl Writer<'_> {
             return Ok(message);
         }
         let body = pack(&given.batch, &message, &gathered, self.limits)?;
-        patch::message(&message, given.batch.rows, &gathered, body, self.limits)
+        patch::message(&message, slots.len(), &gathered, body, self.limits)
     }
 
     /// A batch's message, without what is taken from it.
@@ -344,7 +354,13 @@ impl Writer<'_> {
         };
         self.rows_after += selected.stay.len() as u64;
         let ids = batch.table.dictionaries.keys();
-        let empty = ids.filter_map(|&id| Some((id, self.plan(id)?.empty_entry?))).collect();
+        let empty = ids.filter_map(|&id| {
+            let (plan, given) = (self.plan(id)?, batch.dictionaries.get(id)?.len());
+            // A stream may give entries behind the rows.
+            let is_given = |entry: &usize| *entry < given || plan.added_at == Some(given);
+            Some((id, plan.empty_entry.filter(is_given)?))
+        });
+        let empty = empty.collect();
         let rules = Rules { union_validity: batch.batch.union_validity, empty_entries: Some(empty), stand_ins: None };
         let mut body = Body::new(&batch.batch, message.body.len(), self.limits.message_bytes_max);
         let mut whole = Gathered::default();
@@ -367,11 +383,6 @@ impl Writer<'_> {
         let body = pack(&batch.batch, &message, &rows, self.limits)?;
         patch::message(&message, batch.batch.rows, &rows, body, self.limits)
     }
-}
-
-/// Whether values of the column can be written as bytes that stand in for others.
-fn is_simple(column: &Arc<Column>) -> bool {
-    !column.field.data_type().is_nested() && *column.field.data_type() != arrow::datatypes::DataType::Boolean
 }
 
 fn pack(batch: &Batch, message: &Message, gathered: &Gathered, limits: &Limits) -> Result<Body> {

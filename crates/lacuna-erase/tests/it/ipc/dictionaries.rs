@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int8Array, Int64Array, RecordBatch, StringArray,
+    StringViewArray,
 };
 use arrow::datatypes::{Float64Type, Int8Type, Int64Type};
 use arrow::ipc::CompressionType;
 use arrow::ipc::reader::StreamReader;
+use arrow::util::display::array_value_to_string;
 use lacuna_erase::{Change, Error};
 use lacuna_scan::ColumnPath;
 
@@ -110,8 +112,51 @@ fn anonymous_rows_of_a_dictionary() {
     let texts = left[0].column(0).as_dictionary::<Int8Type>().downcast_dict::<StringArray>().unwrap();
     assert_eq!(texts.into_iter().collect::<Vec<_>>(), [Some("ann"), Some(""), Some("ann")]);
     assert!(!holds(&out, b"bob@contoso.example"));
-    // The entry of the first row belongs to the third as well, so there is none to be emptied.
+}
+
+#[test]
+fn an_empty_entry_is_added_where_none_can_be_emptied() {
+    let path: [ColumnPath; 1] = ["user".parse().unwrap()];
+    let fixed = |users: ArrayRef| RecordBatch::try_from_iter_with_nullable([("user", users, false)]).unwrap();
+    let of = |values: ArrayRef| {
+        let keys = Int8Array::from(vec![0, 1, 0]);
+        Arc::new(DictionaryArray::<Int8Type>::new(keys, values)) as ArrayRef
+    };
+    let texts = Arc::new(StringArray::from(vec!["ann", "bob"]));
+    let views = Arc::new(StringViewArray::from(vec!["ann", "bob@contoso.example"]));
+    let numbers = Arc::new(Int64Array::from(vec![7, 8]));
+    // One that no row points to.
+    let unused = Arc::new(StringArray::from(vec!["ann", "bob", ""]));
+    for (users, shown) in [(of(texts), ""), (of(views), ""), (of(numbers), "0"), (of(unused), "")] {
+        let one = fixed(users);
+        for (is_file, codec) in [(true, None), (false, Some(CompressionType::ZSTD))] {
+            let bytes = encode(&one.schema(), std::slice::from_ref(&one), is_file, codec, 8);
+            // The entry of the first row belongs to the third as well.
+            let (out, _) = rewrite(&bytes, &[0], Change::Anonymize(&path)).unwrap();
+            let left = read(&out);
+            assert_eq!(left[0].slice(1, 2), one.slice(1, 2));
+            assert_eq!(array_value_to_string(left[0].column(0), 0).unwrap(), shown);
+            assert_eq!(left[0].column(0).as_any_dictionary().values().len(), 3);
+        }
+    }
+    // Their type has no key for one more.
+    let everybody: Vec<String> = (0..128).map(|user| format!("user-{user}")).collect();
+    let everybody: Vec<&str> = everybody.iter().map(String::as_str).collect();
+    let one = fixed(keys(&[Some(0), Some(0)], &everybody));
+    let bytes = encode(&one.schema(), std::slice::from_ref(&one), true, None, 8);
     assert!(matches!(rewrite(&bytes, &[0], Change::Anonymize(&path)), Err(Error::Unfaithful(_))));
+}
+
+#[test]
+fn an_entry_that_a_stream_gives_behind_the_rows_is_not_pointed_to() {
+    let path: [ColumnPath; 1] = ["user".parse().unwrap()];
+    let fixed = |users: ArrayRef| RecordBatch::try_from_iter_with_nullable([("user", users, false)]).unwrap();
+    let batches =
+        [fixed(keys(&[Some(0), Some(0)], &["ann"])), fixed(keys(&[Some(0), Some(1), Some(1)], &["ann", "bob"]))];
+    let bytes = encode(&batches[0].schema(), &batches, false, None, 8);
+    assert!(matches!(rewrite(&bytes, &[0], Change::Anonymize(&path)), Err(Error::Unfaithful(_))));
+    let (out, _) = rewrite(&bytes, &[3], Change::Anonymize(&path)).unwrap();
+    assert_eq!(entries(&read(&out)[1], "user"), ["ann", "bob", ""]);
 }
 
 #[test]
