@@ -175,7 +175,8 @@ pub(crate) async fn read(store: &dyn Store, info: BlobInfo) -> Result<Held, Shar
 }
 
 /// Hides further rows of a version of a shard with `rows` rows, for the requests that they belong to. What is hidden already stays
-/// so. A tombstone of another version says nothing of this one, and makes room; what it says of other requests is kept.
+/// so, also what was put aside. A tombstone of an older version says nothing of this one, and makes room; what it says of other requests
+/// is kept. Fails with a change where the tombstone may be of a newer version.
 pub(crate) async fn hide(
     store: &dyn Store,
     shard: &BlobInfo,
@@ -183,6 +184,7 @@ pub(crate) async fn hide(
     requests: &[(&str, &RoaringTreemap)],
 ) -> Result<Held, ShardError> {
     let version = ShardVersion { shard: shard.path.to_string(), etag: shard.etag.to_string(), rows };
+    let [path, aside] = places(&version.shard, &version.etag)?;
     for _ in 0..ATTEMPTS_MAX {
         let held = held(store, shard.path.as_str()).await?;
         let mut tombstone = match &held {
@@ -191,27 +193,47 @@ pub(crate) async fn hide(
                 return Err(ShardError::Refused("its tombstone counts other rows in the same version".into()));
             }
             Some(stale) => {
+                // In this order: one of a newer version was read when that was in place, and one written since is not written over.
+                check_there(store, shard).await?;
                 supersede(store, &stale.tombstone, requests).await?;
                 Tombstone::new(version.clone())
             }
             None => Tombstone::new(version.clone()),
         };
-        requests.iter().try_for_each(|(request, rows)| tombstone.hide(request, rows))?;
-        if let Some(held) = &held
-            && held.tombstone == tombstone
-        {
-            return Ok(held.clone());
+        let put_aside = at(store, &aside).await?;
+        if let Some(put_aside) = &put_aside {
+            tombstone.merge(&put_aside.tombstone)?;
         }
-        let content = Content::Bytes(tombstone.encode()?.into());
-        let path = blob_path(tombstone::path(shard.path.as_str()))?;
-        match commit::keep(store, &path, held.as_ref().map(|held| &held.info), content).await {
-            Ok(info) => return Ok(Held { tombstone, info }),
+        requests.iter().try_for_each(|(request, rows)| tombstone.hide(request, rows))?;
+        let written = match held {
+            Some(held) if held.tombstone == tombstone => Ok(held.info),
+            held => {
+                let content = Content::Bytes(tombstone.encode()?.into());
+                commit::keep(store, &path, held.as_ref().map(|held| &held.info), content).await
+            }
+        };
+        match written {
+            Ok(info) => {
+                if let Some(put_aside) = put_aside {
+                    commit::drop_record(store, &put_aside.info).await.map_err(ShardError::Store)?;
+                }
+                return Ok(Held { tombstone, info });
+            }
             Err(error) if matches!(error.kind, ErrorKind::Changed | ErrorKind::AlreadyExists | ErrorKind::NotFound) => {
             }
             Err(error) => return Err(ShardError::Store(error)),
         }
     }
     Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
+}
+
+/// Fails with a change where a shard is another version by now.
+pub(crate) async fn check_there(store: &dyn Store, shard: &BlobInfo) -> Result<(), ShardError> {
+    let now = store.head(&shard.path).await.map_err(ShardError::Store)?;
+    match now.etag == shard.etag {
+        true => Ok(()),
+        false => Err(ShardError::Store(lacuna_store::Error::new(ErrorKind::Changed).at(&shard.path))),
+    }
 }
 
 /// Takes `requests` out of what hid rows for them in a version of a shard that is there no more: they are hidden in the newer one.

@@ -16,6 +16,7 @@ mod find;
 mod forged;
 mod gaps;
 mod leftovers;
+mod meanwhile;
 mod old_bytes;
 mod passes;
 mod real;
