@@ -35,7 +35,9 @@ pub use job::{
     Action, EmptyShards, EraseLimits, EraseMode, ExportOptions, FormatChoice, Job, OnErase, Poison, Reach, Request,
     RequestId, Source, TextOptions,
 };
-pub use outcome::{Blocked, Outcome, Problem, RequestOutcome, RequestSource, Retained, SourceOutcome, Stopped};
+pub use outcome::{
+    Blocked, Outcome, Problem, RequestOutcome, RequestSource, Retained, SourceOutcome, Stopped, Versions,
+};
 pub use package::expiry::PackageEnd;
 pub use pass::{Counts, Pass, SetFound, SetSize, ShardSet};
 pub use plan::OWN_FOLDER;

@@ -61,15 +61,24 @@ pub struct SourceOutcome {
     pub superseded: Vec<String>,
     /// What could not be read or changed. A request with any is incomplete.
     pub problems: Vec<Problem>,
-    /// The shards that were replaced, by path, each with the version that is in its place; none, when nothing is.
+    /// The shards that were replaced, by path.
     #[serde(skip)]
-    pub replaced: BTreeMap<String, Option<Etag>>,
+    pub replaced: BTreeMap<String, Versions>,
     /// Shards that another writer changed so often that they were left.
     #[serde(skip)]
     pub conflicts: u64,
     /// Shards that stay as they are, because an erased value was found in the bytes that were to replace them.
     #[serde(skip)]
     pub residues: u64,
+}
+
+/// The versions of a shard that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// The one that was replaced. Where another writer came first, that is not the one that was listed.
+    pub before: Etag,
+    /// The one in its place; none, when the shard was deleted.
+    pub after: Option<Etag>,
 }
 
 /// A shard, or a whole source, that could not be worked on.

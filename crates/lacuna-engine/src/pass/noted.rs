@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use lacuna_scan::Matches;
+use lacuna_store::Etag;
 use roaring::RoaringTreemap;
 
 use super::gather::Searched;
 use crate::Request;
 use crate::erase::{Erasure, Purged, Target};
-use crate::outcome::{Blocked, Problem, Retained};
+use crate::outcome::{Blocked, Problem, Retained, Versions};
 use crate::problem::ShardError;
 use crate::receipt::{ReceiptShard, ShardState, Share};
 
@@ -151,7 +152,9 @@ impl Searched {
                     self.went_along(target, &own_rows(&purged, requests), replaced);
                 }
                 replaced.add(&purged);
-                self.outcome.replaced.insert(target.info.path.to_string(), purged.etag_after.clone());
+                let before = Etag::new(&purged.tombstone.version().etag);
+                let versions = Versions { before, after: purged.etag_after.clone() };
+                self.outcome.replaced.insert(target.info.path.to_string(), versions);
                 self.purged(*purged, requests);
             }
             Ok(Erasure::NothingLeft) if self.went_along(target, &Matches::default(), replaced) => {}

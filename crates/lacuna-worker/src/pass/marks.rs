@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lacuna_engine::{OnErase, Outcome};
+use lacuna_engine::{OnErase, Outcome, Versions};
 use lacuna_ledger::{PassId, Sequence, SetStatus, Shard};
 
 use crate::job::Composed;
@@ -70,9 +70,10 @@ impl Marks {
                 at_from.filter(|shard| !problems.get(source).is_some_and(|all| all.contains(shard.path.as_str())));
             let now = sound.filter_map(|shard| match replaced.get(source).and_then(|all| all.get(&shard.path)) {
                 None => Some(shard),
-                Some(Some(etag)) => Some(Shard { etag: etag.to_string(), ..shard }),
-                // It was deleted.
-                Some(None) => None,
+                // Another writer's version, which only this pass's erasures were looked for in, was replaced.
+                Some(Versions { before, .. }) if before.as_str() != shard.etag => None,
+                // Or it was deleted.
+                Some(Versions { after, .. }) => after.as_ref().map(|etag| Shard { etag: etag.to_string(), ..shard }),
             });
             let now: Vec<Shard> = now.collect();
             worker.ledger.advance_watermarks(source, &now, run.to).await?;

@@ -1,11 +1,15 @@
 //! What was erased stays erased, whatever arrives.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::{FutureExt as _, StreamExt as _};
 use lacuna_engine::OnErase;
 use lacuna_ledger::{Kind, State};
 use lacuna_worker::Work;
 use time::Duration;
 
-use crate::world::{World, lines};
+use crate::world::{World, lines, put};
 
 #[tokio::test]
 async fn what_arrives_late_is_erased_and_nothing_is_searched_twice() {
@@ -108,6 +112,27 @@ async fn a_pass_does_not_hide_from_the_sweep_what_it_did_not_look_for() {
     world.work().await;
     // It arrives late, and the next pass searches it for somebody else.
     world.put("a/late.ndjson", &lines(0..10)).await;
+    world.erase_now("u5").await;
+    world.only(Work::Requests).await;
+    assert_eq!((world.rows_of("u3").await, world.rows_of("u5").await), (1, 0));
+    let sweep = world.only(Work::Sweep).await.sweep.unwrap();
+    assert_eq!((sweep.searched, sweep.erased, world.rows_of("u3").await), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn a_pass_does_not_hide_from_the_sweep_what_came_while_it_erased() {
+    let mut world = World::new().await;
+    world.erase_now("u3").await;
+    world.work().await;
+    // The next pass has searched everything for somebody else, and begins to erase.
+    let (store, is_there) = (world.store.clone(), AtomicBool::new(false));
+    world.gust = Arc::new(move || {
+        let has_begun = store.list("_lacuna/operations/requests/").next().now_or_never().flatten().is_some();
+        if has_begun && !is_there.swap(true, Ordering::SeqCst) {
+            put(store.as_ref(), "a/0.ndjson", &lines(0..10)).now_or_never().unwrap();
+        }
+        None
+    });
     world.erase_now("u5").await;
     world.only(Work::Requests).await;
     assert_eq!((world.rows_of("u3").await, world.rows_of("u5").await), (1, 0));

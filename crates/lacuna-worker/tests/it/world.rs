@@ -161,9 +161,7 @@ impl World {
     }
 
     pub(crate) async fn put(&self, path: &str, content: &str) {
-        let path = BlobPath::new(path).unwrap();
-        let content = Content::Bytes(content.to_owned().into());
-        self.store.write(&path, content, Condition::Any, WriteOptions::default()).await.unwrap();
+        put(self.store.as_ref(), path, content).await;
     }
 
     pub(crate) async fn remove(&self, path: &str) {
@@ -264,6 +262,12 @@ async fn all(store: &dyn Store) -> BTreeMap<String, String> {
         files.insert(info.path.to_string(), String::from_utf8_lossy(&bytes).into_owned());
     }
     files
+}
+
+pub(crate) async fn put(store: &dyn Store, path: &str, content: &str) {
+    let path = BlobPath::new(path).unwrap();
+    let content = Content::Bytes(content.to_owned().into());
+    store.write(&path, content, Condition::Any, WriteOptions::default()).await.unwrap();
 }
 
 async fn get(store: &dyn Store, path: &str) -> String {
