@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hidden;
 use super::journal::{self, Intent};
+use super::lost;
 use super::{Purge, Purged};
 use crate::plan::format::ShardFormat;
 use crate::problem::ShardError;
@@ -166,27 +167,30 @@ impl Eraser<'_> {
     }
 
     /// Another run may have purged the shard a moment ago, and not have come to the rows that were hidden meanwhile: they are
-    /// carried over to its new version before anything else is hidden in it.
+    /// carried over to its new version before anything else is hidden in it. That the shard was purged is written down before: of the
+    /// version that was left, nothing may be there soon.
     async fn catch_up(&self, target: &Target) -> Result<(), ShardError> {
         let (store, shard) = (self.store.as_ref(), target.info.path.as_str());
         let Some(held) = hidden::held(store, shard).await? else { return Ok(()) };
         if held.tombstone.version().etag == target.info.etag.as_str() {
             return Ok(());
         }
-        let Some(intent) =
+        let Some(mut intent) =
             journal::read::<Intent>(store, &journal::intent_path(shard, &held.tombstone.version().etag)).await?
         else {
             return Ok(());
         };
-        let (purged, sha256) = (intent.record.tombstone()?, intent.record.sha256_after);
+        let (purged, sha256) = (intent.record.tombstone()?, intent.record.sha256_after.clone());
         if purged.version() != held.tombstone.version()
             || sha256 != Some(sha256_of(self.shop, self.store, &target.info).await?)
         {
             return Ok(());
         }
-        let etag = target.info.etag.to_string();
-        let after = ShardVersion { shard: shard.to_owned(), etag, rows: target.records() };
-        match hidden::carry(store, &purged, Some(after), self.source.on_erase.keeps_rows()).await? {
+        let etag = &target.info.etag;
+        lost::note(store, shard, etag, &intent.record).await?;
+        intent.mark_committed(store, etag).await?;
+        let after = ShardVersion { shard: shard.to_owned(), etag: etag.to_string(), rows: target.records() };
+        match hidden::carry(store, &purged, Some(after), self.source.on_erase.keeps_rows(), None).await? {
             // All that it hid is out of the bytes, and the intent knows it.
             Some(served) => commit::drop_record(store, &served).await.map_err(ShardError::Store),
             None => Ok(()),

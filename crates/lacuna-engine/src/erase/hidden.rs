@@ -8,6 +8,7 @@ use lacuna_erase::tombstone::{self, ShardVersion, Tombstone};
 use lacuna_store::{BlobInfo, BlobPath, Content, ErrorKind, Etag, Store};
 use roaring::RoaringTreemap;
 
+use super::journal::{Intent, Kept};
 use crate::commit;
 use crate::problem::ShardError;
 
@@ -320,12 +321,14 @@ async fn supersede(
 }
 
 /// After the rows of `purged` are out of the bytes: rows of the same version that were hidden since then stay hidden in the version
-/// that took its place, where they may have other ordinals. Answers with the tombstone when all of its rows are gone.
+/// that took its place, where they may have other ordinals. Answers with the tombstone when all of its rows are gone. An `intent` that
+/// no receipt tells of yet is marked before: whoever finds the newer tombstone goes on from there.
 pub(crate) async fn carry(
     store: &dyn Store,
     purged: &Tombstone,
     after: Option<ShardVersion>,
     keeps_rows: bool,
+    mut intent: Option<&mut Kept<Intent>>,
 ) -> Result<Option<BlobInfo>, ShardError> {
     let shard = purged.version().shard.as_str();
     for _ in 0..ATTEMPTS_MAX {
@@ -343,6 +346,9 @@ pub(crate) async fn carry(
                 false => rows.iter().map(|row| row - purged.hidden().rank(row)).collect(),
             };
             tombstone.hide(request, &rows)?;
+        }
+        if let Some(intent) = &mut intent {
+            intent.mark_committed(store, &Etag::new(&after.etag)).await?;
         }
         let content = Content::Bytes(tombstone.encode()?.into());
         match commit::keep(store, &held.info.path, Some(&held.info), content).await {
@@ -369,7 +375,7 @@ pub(crate) async fn retire(
             Err(error) if error.kind != ErrorKind::NotFound => return Err(ShardError::Store(error)),
             _ => return Ok(()),
         }
-        match carry(store, purged, after.clone(), keeps_rows).await? {
+        match carry(store, purged, after.clone(), keeps_rows, None).await? {
             Some(info) => served = info,
             None => return Ok(()),
         }

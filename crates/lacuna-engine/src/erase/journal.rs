@@ -17,6 +17,9 @@ use crate::receipt::seal::hex;
 /// A record of the journal may be this large: a receipt of a million shards is not.
 const RECORD_BYTES_MAX: u64 = 1 << 30;
 
+/// How often a record that others change meanwhile is read again.
+const ATTEMPTS_MAX: u32 = 8;
+
 /// Bytes that are about to take the place of a version of a shard, or have taken it. Written before they do, and kept until
 /// nothing of that version and of older ones is left.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
@@ -34,6 +37,9 @@ pub(crate) struct Intent {
     /// Columns of JSON that no record is left of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) lost: Vec<String>,
+    /// The version that the bytes are in place as, once somebody went on from there: then nothing else may tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) etag_after: Option<String>,
     /// Once the bytes are in place, and the store was found to keep older ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) copies: Option<Copies>,
@@ -80,7 +86,21 @@ impl Intent {
         survivors: Option<ProvedSurvivors>,
     ) -> Result<Self, ShardError> {
         let tombstone = BASE64_STANDARD.encode(tombstone.encode()?);
-        Ok(Self { tombstone, sha256_before, sha256_after, rows_after, survivors, lost: Vec::new(), copies: None })
+        Ok(Self {
+            tombstone,
+            sha256_before,
+            sha256_after,
+            rows_after,
+            survivors,
+            lost: Vec::new(),
+            etag_after: None,
+            copies: None,
+        })
+    }
+
+    /// Whether it says itself that its bytes came into place; what they lost is written down by then.
+    pub(crate) fn is_committed(&self) -> bool {
+        self.etag_after.is_some() || self.copies.is_some()
     }
 
     /// What the bytes' commit is known by in the store.
@@ -100,6 +120,52 @@ impl Intent {
 pub(crate) struct Kept<T> {
     pub(crate) record: T,
     pub(crate) info: BlobInfo,
+}
+
+impl Kept<Intent> {
+    /// Has the intent say that its bytes are in place as this version, before anybody goes on from there.
+    pub(crate) async fn mark_committed(&mut self, store: &dyn Store, etag: &Etag) -> Result<(), ShardError> {
+        let path = self.info.path.to_string();
+        for _ in 0..ATTEMPTS_MAX {
+            if self.record.is_committed() {
+                return Ok(());
+            }
+            let marked = Intent { etag_after: Some(etag.to_string()), ..self.record.clone() };
+            match write(store, &path, &marked, Some(&self.info)).await {
+                Ok(info) => {
+                    *self = Self { record: marked, info };
+                    return Ok(());
+                }
+                Err(error) if matches!(error.kind, ErrorKind::Changed | ErrorKind::NotFound) => {}
+                Err(error) => return Err(ShardError::Store(error)),
+            }
+            match read::<Intent>(store, &path).await? {
+                Some(there) if there.record.is_committed() => *self = there,
+                // Nothing else that is intended for the same version can come into place any more.
+                Some(there) => self.info = there.info,
+                // Receipts tell of it.
+                None => return Ok(()),
+            }
+        }
+        Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
+    }
+}
+
+/// Removes an intent that receipts tell of, also where another run has marked it since.
+pub(crate) async fn end(store: &dyn Store, intent: &BlobInfo) -> Result<(), ShardError> {
+    let mut info = intent.clone();
+    loop {
+        match commit::delete(store, &info).await {
+            Err(error) if error.kind == ErrorKind::Changed => {}
+            Err(error) if error.kind != ErrorKind::NotFound => return Err(ShardError::Store(error)),
+            _ => return Ok(()),
+        }
+        match read::<Intent>(store, intent.path.as_str()).await? {
+            Some(there) if there.record.etag_after.is_some() && there.record.copies.is_none() => info = there.info,
+            // Another run looks after old bytes.
+            _ => return Ok(()),
+        }
+    }
 }
 
 /// Where all intents are kept.

@@ -6,7 +6,7 @@ use lacuna_store::{BlobInfo, Etag, Store};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::journal;
+use super::journal::{self, Intent};
 use crate::problem::ShardError;
 use crate::receipt::seal::hex;
 
@@ -26,9 +26,13 @@ pub(crate) async fn columns(store: &dyn Store, shard: &BlobInfo) -> Result<Vec<C
     Ok(columns.iter().filter_map(|column| column.parse().ok()).collect())
 }
 
-/// Writes down what the version `etag` of a shard lost.
-pub(crate) async fn keep(store: &dyn Store, shard: &str, etag: &Etag, columns: &[String]) -> Result<(), ShardError> {
-    let lost = Lost { shard: shard.to_owned(), etag: etag.to_string(), columns: columns.to_vec() };
+/// Writes down what the version `etag` of a shard lost, as an intent that came into place as this says; once it says that itself, that was
+/// done, and there may be a later version.
+pub(crate) async fn note(store: &dyn Store, shard: &str, etag: &Etag, intent: &Intent) -> Result<(), ShardError> {
+    if intent.lost.is_empty() || intent.is_committed() {
+        return Ok(());
+    }
+    let lost = Lost { shard: shard.to_owned(), etag: etag.to_string(), columns: intent.lost.clone() };
     match journal::keep(store, &path(shard), &lost).await {
         // Another run finishes the same.
         Err(error) if error.is_change() => Err(ShardError::Busy),

@@ -5,8 +5,7 @@ use lacuna_store::{BlobInfo, Etag, Store};
 use roaring::RoaringTreemap;
 
 use super::copies::OldBytes;
-use super::hidden;
-use crate::commit;
+use super::{hidden, journal};
 use crate::problem::ShardError;
 use crate::receipt::{OldVersions, ProvedSurvivors, ReceiptShard, ShardState};
 
@@ -46,8 +45,7 @@ impl Purged {
             retired.map_err(|error| (served.path.to_string(), error))?;
         }
         if let Some(record) = &self.record {
-            let dropped = commit::drop_record(store, record).await;
-            dropped.map_err(|error| (record.path.to_string(), ShardError::Store(error)))?;
+            journal::end(store, record).await.map_err(|error| (record.path.to_string(), error))?;
         }
         Ok(())
     }

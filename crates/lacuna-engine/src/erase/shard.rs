@@ -7,7 +7,7 @@ use lacuna_erase::Survivors;
 use lacuna_erase::tombstone::Tombstone;
 use lacuna_scan::text::TextFormat;
 use lacuna_scan::{ColumnPath, Matcher};
-use lacuna_store::{BlobInfo, Etag, Store};
+use lacuna_store::{BlobInfo, ErrorKind, Etag, Store};
 use tempfile::NamedTempFile;
 
 use super::copies::{self, OldBytes};
@@ -124,17 +124,17 @@ impl Purge<'_> {
     /// meanwhile stay hidden, and the old bytes go, but for what a hold keeps of them.
     pub(crate) async fn finish(
         &self,
-        intent: Kept<Intent>,
+        mut intent: Kept<Intent>,
         tombstone: Tombstone,
         etag_after: Option<Etag>,
     ) -> Result<Purged, ShardError> {
-        let Kept { record: intent, info } = intent;
-        if let Some(etag) = etag_after.as_ref().filter(|_| !intent.lost.is_empty()) {
-            lost::keep(self.store.as_ref(), &tombstone.version().shard, etag, &intent.lost).await?;
+        let (store, keeps_rows) = (self.store.as_ref(), self.source.on_erase.keeps_rows());
+        if let Some(etag) = &etag_after {
+            lost::note(store, &tombstone.version().shard, etag, &intent.record).await?;
         }
-        let after = version_after(&tombstone, etag_after.as_ref(), intent.rows_after);
-        let served = hidden::carry(self.store.as_ref(), &tombstone, after, self.source.on_erase.keeps_rows()).await?;
-        Ok(self.clear(intent, Some(info), served, tombstone, etag_after).await)
+        let after = version_after(&tombstone, etag_after.as_ref(), intent.record.rows_after);
+        let served = hidden::carry(store, &tombstone, after, keeps_rows, Some(&mut intent)).await?;
+        Ok(self.clear(intent.record, Some(intent.info), served, tombstone, etag_after).await)
     }
 
     /// The shard was removed by another writer, before its hidden rows were out of the bytes: old ones may hold them still, and so may other
@@ -192,7 +192,18 @@ impl Purge<'_> {
     /// Writes down what is about to happen.
     async fn intend(&self, shard: &BlobInfo, intent: &Intent) -> Result<BlobInfo, ShardError> {
         let (store, path) = (self.store.as_ref(), journal::intent_path(shard.path.as_str(), shard.etag.as_str()));
-        journal::keep(store, &path, intent).await
+        let there = journal::read::<Intent>(store, &path).await?;
+        match &there {
+            Some(there) if there.record == *intent => return Ok(there.info.clone()),
+            // What another run intended may be in place by now, and nothing else tells whose rows went.
+            Some(_) => hidden::check_there(store, shard).await?,
+            None => {}
+        }
+        let written = journal::write(store, &path, intent, there.as_ref().map(|there| &there.info)).await;
+        written.map_err(|error| match error.kind {
+            ErrorKind::AlreadyExists => ShardError::Busy,
+            _ => ShardError::Store(error),
+        })
     }
 
     /// How many records the shard has once the hidden ones are gone, or anonymous.

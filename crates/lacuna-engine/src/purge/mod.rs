@@ -410,6 +410,9 @@ impl Run<'_> {
         if let Some(copies) = &intent.copies {
             return Ok(Committed::As(copies.etag_after.as_deref().map(Etag::new)));
         }
+        if let Some(etag) = &intent.etag_after {
+            return Ok(Committed::As(Some(Etag::new(etag))));
+        }
         let (store, path) = (self.store(), shard_path(&tombstone.version().shard)?);
         let now = match store.head(&path).await {
             Ok(shard) => Some(shard),

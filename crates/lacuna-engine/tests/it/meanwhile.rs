@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, TryStreamExt as _};
-use lacuna_engine::{Action, EraseMode, PurgeOptions, PurgeOutcome, Reporter, Request, Source};
+use lacuna_engine::{Action, EraseMode, PurgeOptions, PurgeOutcome, Reporter, Request, ShardState, Source};
 use lacuna_erase::tombstone;
 use lacuna_store::testing::{Gate, Gated, Listed};
 use lacuna_store::{BlobInfo, BlobPath, Result, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{World, blob, erase, find, mixed, ndjson, request, source};
+use crate::world::{World, blob, erase, find, mixed, ndjson, receipt_at, request, source};
 
 /// A store in which others come first when a blob is asked for: each once, one after the other.
 struct Meanwhile {
@@ -78,6 +78,21 @@ async fn purge(world: &World, sources: &[Source]) -> PurgeOutcome {
     world.engine().purge(sources, PurgeOptions::default(), &reporter, &never).await.unwrap()
 }
 
+/// A purge that is killed when it asks for the blob at `place`; `others` come before.
+async fn purge_until(world: &World, sources: &[Source], others: Vec<(&'static str, Others)>, place: &'static str) {
+    let killed = CancellationToken::new();
+    let dies = killed.clone();
+    let dies = async move {
+        dies.cancel();
+        std::future::pending().await
+    };
+    let world = meanwhile(world, others.into_iter().chain([(place, dies.boxed())]));
+    tokio::select! {
+        purged = purge(&world, sources) => panic!("it was not killed: {purged:?}"),
+        () = killed.cancelled() => {}
+    }
+}
+
 /// What Lacuna keeps beside the logs, receipts aside.
 async fn records(world: &World) -> Vec<String> {
     let listed: Vec<BlobInfo> = world.store.list("_lacuna/").try_collect().await.unwrap();
@@ -110,6 +125,36 @@ async fn a_late_erasure_shows_nothing_that_others_hid_in_a_newer_version() {
     assert_eq!((purged.rows_purged, purged.shards_superseded, purged.problems.len()), (6, 0, 0), "{purged:?}");
     assert_eq!(String::from_utf8(world.get(SHARD).await).unwrap(), without(&["u3", "u4", "u5"]));
     assert!(records(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_killed_purge_took_out_is_told_although_an_erasure_went_on_from_its_version() {
+    for hides in [false, true] {
+        let (world, sources) = shard().await;
+        done(&world, &sources, hide("e1", "u3")).await;
+        let (theirs, all) = (world.clone(), sources.clone());
+        let purges = async move {
+            let (hiding, sources) = (theirs.clone(), all.clone());
+            // While the purge reads the shard, somebody else's rows are hidden in it.
+            let hides_others = async move { done(&hiding, &sources, hide("e2", "u4")).await };
+            let others = vec![(SHARD, async {}.boxed()), (SHARD, hides_others.boxed())];
+            let others = if hides { others } else { Vec::new() };
+            purge_until(&theirs, &all, others, "_lacuna/receipts/e1.2.jws").await;
+        };
+        // It looks at its id first, finishes what was begun, and writes down what it begins.
+        let begun = "_lacuna/operations/requests/e3.json";
+        let goes_on = meanwhile(&world, [(begun, async {}.boxed()), (begun, purges.boxed())]);
+        done(&goes_on, &sources, erase("e3", "u5")).await;
+
+        let purged = purge(&world, &sources).await;
+        let [told] = purged.requests.as_slice() else { panic!("{purged:?}") };
+        assert_eq!((told.request.as_str(), told.rows, purged.problems.len()), ("e1", 3, 0), "{purged:?}");
+        let told = receipt_at(&world, told.receipt.as_deref().unwrap()).await;
+        assert!(told.is_done() && told.sources[0].shards[0].state == ShardState::Gone, "{told:?}");
+        let users = if hides { &["u3", "u4", "u5"][..] } else { &["u3", "u5"] };
+        assert_eq!(String::from_utf8(world.get(SHARD).await).unwrap(), without(users));
+        assert!(records(&world).await.is_empty());
+    }
 }
 
 #[tokio::test]
