@@ -1,7 +1,5 @@
 //! The erasure of what was found: which requests' rows go, and which stay and why.
 
-use std::collections::HashMap;
-
 use futures::StreamExt as _;
 use lacuna_scan::SelectorIndex;
 
@@ -11,13 +9,13 @@ use super::noted::Replaced;
 use super::prepared::Prepared;
 use crate::erase::{Eraser, Erasure, Target, journal};
 use crate::outcome::RequestOutcome;
+use crate::plan::Obstacles;
 use crate::plan::claims::Claims;
-use crate::plan::format::ShardFormat;
 use crate::problem::{ShardError, chain};
 use crate::purge::{Begun, LEFTOVERS};
 use crate::read::search::Question;
 use crate::receipt::{Receipt, statement};
-use crate::{Action, EraseMode, Error, OnErase, Phase, Request, Source, plan};
+use crate::{Action, EraseMode, Error, OnErase, Phase, Request, Source};
 
 impl Pass<'_> {
     /// Erases what the requests that erase have matched, but for those that were stopped.
@@ -62,10 +60,10 @@ impl Pass<'_> {
         claims: &Claims,
         replaced: &mut Replaced,
     ) {
-        let mut known = HashMap::new();
+        let known = Obstacles::default();
         let mut work = Vec::new();
         for target in self.set_apart(prepared, searched) {
-            match self.obstacle(claims, prepared.source, &target, &mut known).await {
+            match self.obstacle(claims, prepared.source, &target, &known).await {
                 None => work.push(target),
                 Some(why) => searched.block(&target, why),
             }
@@ -97,9 +95,9 @@ impl Pass<'_> {
             if matches!(prepared.source.on_erase, OnErase::Keep { .. }) {
                 continue;
             }
-            let mut known = HashMap::new();
+            let known = Obstacles::default();
             for target in tried {
-                if let Some(why) = self.obstacle(&claims, prepared.source, &target, &mut known).await {
+                if let Some(why) = self.obstacle(&claims, prepared.source, &target, &known).await {
                     searched.outcome.problems.push(why.into_problem(target.info.path.as_str()));
                     target.matches.iter().for_each(|(selector, _)| searched.blocked[selector as usize] = true);
                 }
@@ -205,26 +203,20 @@ impl Pass<'_> {
         (target, erasure)
     }
 
-    /// Why a shard may not change, whatever it holds: another source would do something else, or [`plan::obstacle`], which is looked for
-    /// once for each folder and format.
+    /// Why a shard may not change, whatever it holds: another source would do something else, or one of the [`Obstacles`] is there.
     async fn obstacle(
         &self,
         claims: &Claims,
         source: &Source,
         target: &Target,
-        known: &mut HashMap<(String, bool), Option<String>>,
+        known: &Obstacles,
     ) -> Option<ShardError> {
         let path = target.info.path.as_str();
         if let Some(why) = claims.dispute(source, path) {
             return Some(ShardError::Refused(why));
         }
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-        let key = (folder, matches!(target.format, ShardFormat::Parquet));
-        if let Some(why) = known.get(&key) {
-            return why.clone().map(ShardError::Refused);
-        }
-        match plan::obstacle(self.engine.settings.store.as_ref(), path, &target.format).await {
-            Ok(why) => known.entry(key).or_insert(why).clone().map(ShardError::Refused),
+        match known.of(self.engine.settings.store.as_ref(), path, &target.format).await {
+            Ok(why) => why.map(ShardError::Refused),
             Err(error) => Some(ShardError::Store(error)),
         }
     }

@@ -4,6 +4,9 @@ pub(crate) mod claims;
 pub(crate) mod format;
 pub(crate) mod glob;
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use futures::{Stream, StreamExt as _};
 use lacuna_store::{BlobInfo, BlobPath, ErrorKind, Store};
 
@@ -44,6 +47,32 @@ pub(crate) fn shards<'s>(
         std::future::ready(next)
     };
     store.list(prefix(pattern)).filter_map(named).scan(false, until_end).boxed()
+}
+
+/// What [`obstacle`] says, which is looked for once for each folder and format.
+#[derive(Default)]
+pub(crate) struct Obstacles(Mutex<HashMap<(String, bool), Option<String>>>);
+
+impl Obstacles {
+    pub(crate) async fn of(
+        &self,
+        store: &dyn Store,
+        path: &str,
+        format: &ShardFormat,
+    ) -> Result<Option<String>, lacuna_store::Error> {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+        let key = (folder, matches!(format, ShardFormat::Parquet));
+        if let Some(why) = self.known().get(&key) {
+            return Ok(why.clone());
+        }
+        let why = obstacle(store, path, format).await?;
+        self.known().insert(key, why.clone());
+        Ok(why)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<(String, bool), Option<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Why the shard at `path` may not change, when a table's log or a summary beside it or above says what it holds: a change behind its

@@ -24,6 +24,7 @@ use crate::erase::hidden::{self, Held, Tombstones};
 use crate::erase::journal::{self, Intent};
 use crate::erase::{Purge, Purged};
 use crate::outcome::Problem;
+use crate::plan::Obstacles;
 use crate::plan::claims::Claims;
 use crate::plan::format::ShardFormat;
 use crate::plan::glob::Glob;
@@ -59,6 +60,7 @@ struct Run<'a> {
     key: &'a SigningKey,
     sources: Vec<Prepared<'a>>,
     claims: Claims,
+    obstacles: Obstacles,
     options: PurgeOptions,
     cancel: &'a CancellationToken,
     reporter: &'a Reporter,
@@ -146,8 +148,8 @@ impl<'a> Run<'a> {
     ) -> Result<Self, Error> {
         let claims = Claims::new(sources.iter().chain(&options.others))?;
         let sources = sources.iter().map(|source| Prepared::new(engine, source)).collect::<Result<_, _>>()?;
-        let due = Mutex::new(options.known_due.clone());
-        Ok(Self { engine, key, sources, claims, options, cancel, reporter, due })
+        let (due, obstacles) = (Mutex::new(options.known_due.clone()), Obstacles::default());
+        Ok(Self { engine, key, sources, claims, obstacles, options, cancel, reporter, due })
     }
 }
 
@@ -333,7 +335,14 @@ impl Run<'_> {
             return Ok(Done::Blocked(at, Box::new(blocked)));
         }
         let format = ShardFormat::of(prepared.source, &version.shard).map_err(ShardError::Refused)?;
-        match self.purger(prepared).shard(&shard, &format, &held).await {
+        let purger = self.purger(prepared);
+        // A table may have been made of the shards since the rows were hidden.
+        let obstacle = self.obstacles.of(self.store().as_ref(), &version.shard, &format).await;
+        if let Some(reason) = obstacle.map_err(ShardError::Store)? {
+            purger.ask(&held.tombstone).await?;
+            return Ok(Done::Blocked(at, Box::new(Blocked { tombstone: held.tombstone, reason, superseded: false })));
+        }
+        match purger.shard(&shard, &format, &held).await {
             Ok(purged) => Ok(Done::Purged(at, Box::new(purged))),
             Err(error) if error.is_passing() => Err(error),
             Err(error) => {

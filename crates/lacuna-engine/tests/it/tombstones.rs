@@ -416,6 +416,40 @@ async fn a_table_and_broken_lines_are_not_even_hidden() {
     assert!(world.store.head(&blob("_lacuna/tombstones/by-path/t/a.ndjson.puffin")).await.is_err());
 }
 
+#[tokio::test]
+async fn a_table_that_was_made_of_the_shards_since_is_not_purged() {
+    let world = World::new();
+    let shards = [("t/a.ndjson", ndjson(&mixed()).into_bytes()), ("p/a.parquet", parquet(&mixed()))];
+    for (shard, bytes) in &shards {
+        world.put(shard, bytes.clone()).await;
+    }
+    let sources = vec![source("all", "**/a.*")];
+    assert!(world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap().is_complete());
+    let obstacles = ["t/_delta_log/0.json", "p/_metadata"];
+    for obstacle in obstacles {
+        world.put(obstacle, "{}").await;
+    }
+    let purged = purge(&world, &sources).await;
+    let reasons: Vec<_> = purged.problems.iter().map(|problem| problem.reason.as_str()).collect();
+    assert!(
+        matches!(reasons[..], [summary, table] if summary.contains("_metadata") && table.contains("Delta")),
+        "{purged:?}"
+    );
+    for (shard, bytes) in &shards {
+        assert_eq!(world.get(shard).await, *bytes, "{shard}");
+    }
+    assert_eq!(world.run(sources.clone(), vec![find("u3")]).await.unwrap().matched, 0);
+    let told = receipt(&world, "_lacuna/receipts/e1.2.jws").await;
+    assert!(told.sources[0].shards.iter().all(|line| line.state == ShardState::Blocked && line.reason.is_some()));
+
+    for obstacle in obstacles {
+        let info = world.store.head(&blob(obstacle)).await.unwrap();
+        world.store.delete(&info.path, &info.etag).await.unwrap();
+    }
+    assert_eq!(purge(&world, &sources).await.shards_purged, 2);
+    assert!(receipt(&world, "_lacuna/receipts/e1.3.jws").await.is_done());
+}
+
 /// Holds on what is hidden for one request.
 #[derive(Debug)]
 struct Held(&'static str);
