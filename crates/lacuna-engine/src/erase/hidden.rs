@@ -175,6 +175,16 @@ pub(crate) async fn read(store: &dyn Store, info: BlobInfo) -> Result<Held, Shar
     Ok(Held { tombstone: Tombstone::decode(&bytes)?, info })
 }
 
+/// Reads a tombstone that was listed, as it is now: others may have changed it since, or have done with it.
+pub(crate) async fn read_now(store: &dyn Store, listed: BlobInfo) -> Result<Option<Held>, ShardError> {
+    let path = listed.path.clone();
+    match read(store, listed).await {
+        Err(error) if error.is_change() => at(store, &path).await,
+        Err(error) if error.is_gone() => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 /// Hides further rows of a version of a shard with `rows` rows, for the requests that they belong to. What is hidden already stays
 /// so, also what was put aside. A tombstone of an older version says nothing of this one, and makes room; what it says of other requests
 /// is kept. Fails with a change where the tombstone may be of a newer version.

@@ -279,10 +279,8 @@ impl Run<'_> {
             return Ok(Done::Nothing);
         }
         let place = info.path.to_string();
-        let held = match hidden::read(self.store().as_ref(), info).await {
-            Err(error) if error.is_gone() => return Ok(Done::Nothing),
-            result => result.map_err(|error| (place, error))?,
-        };
+        let held = hidden::read_now(self.store().as_ref(), info).await.map_err(|error| (place, error))?;
+        let Some(held) = held else { return Ok(Done::Nothing) };
         let version = held.tombstone.version();
         let shard = version.shard.clone();
         if finished.contains(&(shard.clone(), version.etag.clone())) {

@@ -28,7 +28,7 @@ pub(super) struct Tally {
     pub(super) outcome: PurgeOutcome,
     pub(super) purged: Vec<(usize, Purged)>,
     pub(super) blocked: Vec<(usize, Blocked)>,
-    /// Tombstones that could not be read.
+    /// Tombstones that cannot be read, whoever tries again.
     pub(super) unread: Vec<Problem>,
 }
 
@@ -63,10 +63,32 @@ impl Tally {
             }
             Ok(Done::Elsewhere | Done::Nothing) => {}
             Err((place, error)) => {
+                let is_unread = place.starts_with(tombstone::PREFIX) && !error.is_passing();
                 let problem = error.into_problem(&place);
-                self.unread.extend(place.starts_with(tombstone::PREFIX).then(|| problem.clone()));
+                self.unread.extend(is_unread.then(|| problem.clone()));
                 self.outcome.problems.push(problem);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lacuna_store::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn what_can_be_read_another_time_is_a_problem_and_nothing_that_receipts_tell() {
+        let unread = |error: ShardError| {
+            let mut tally = Tally::default();
+            tally.add(Err((tombstone::path("a"), error)));
+            assert_eq!(tally.outcome.problems.len(), 1);
+            tally.unread.len()
+        };
+        assert_eq!(unread(ShardError::Store(Error::new(ErrorKind::Unavailable))), 0);
+        assert_eq!(unread(ShardError::KeepsChanging { attempts: 8 }), 0);
+        assert_eq!(unread(ShardError::Store(Error::new(ErrorKind::AccessDenied))), 1);
+        assert_eq!(unread(ShardError::Refused("it is another shard's".into())), 1);
     }
 }

@@ -20,10 +20,8 @@ impl Engine {
         let mut reads = futures::stream::iter(tombstones.into_infos())
             .map(|info| async move {
                 let path = info.path.to_string();
-                match hidden::read(store, info).await {
-                    Err(error) if error.is_gone() => Ok(None),
-                    read => read.map(Some).map_err(|error| Error::Shard { shard: path, reason: chain(&error) }),
-                }
+                let read = hidden::read_now(store, info).await;
+                read.map_err(|error| Error::Shard { shard: path, reason: chain(&error) })
             })
             .buffer_unordered(self.shop.requests);
         let mut requests = BTreeSet::new();

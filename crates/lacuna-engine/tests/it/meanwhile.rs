@@ -174,3 +174,17 @@ async fn what_was_put_aside_of_the_very_version_is_hidden_again() {
     assert_eq!(purge(&world, &sources).await.rows_purged, 6);
     assert_eq!(String::from_utf8(world.get(SHARD).await).unwrap(), without(&["u3", "u4"]));
 }
+
+#[tokio::test]
+async fn a_tombstone_that_changes_while_it_is_purged_is_read_again() {
+    let (world, sources) = shard().await;
+    done(&world, &sources, hide("e1", "u3")).await;
+    let (theirs, all) = (world.clone(), sources.clone());
+    let hides = async move { done(&theirs, &all, hide("e2", "u4")).await };
+    let purged = purge(&meanwhile(&world, [(TOMBSTONE, hides.boxed())]), &sources).await;
+    assert_eq!((purged.rows_purged, purged.problems.len()), (6, 0), "{purged:?}");
+    for request in &purged.requests {
+        assert!(receipt_at(&world, request.receipt.as_deref().unwrap()).await.is_done(), "{request:?}");
+    }
+    assert_eq!(String::from_utf8(world.get(SHARD).await).unwrap(), without(&["u3", "u4"]));
+}
