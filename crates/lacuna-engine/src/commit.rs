@@ -56,6 +56,13 @@ pub(crate) async fn create(
     store.write(path, content, Condition::New, options).await
 }
 
+/// The same for personal data, which is for nobody else's eyes.
+pub(crate) async fn create_private(store: &dyn Store, path: &BlobPath, content: Content) -> Result<BlobInfo> {
+    let content_type = Some("application/octet-stream");
+    let options = WriteOptions { content_type, is_private: true, ..WriteOptions::default() };
+    store.write(path, content, Condition::New, options).await
+}
+
 /// Writes files that must not exist yet, together; the answers are in the same order.
 pub(crate) async fn create_all(store: &dyn Store, files: Vec<NewBlob>) -> Vec<Result<()>> {
     store.write_all(files, Condition::New).await

@@ -130,9 +130,9 @@ impl Store for LocalStore {
         path: &BlobPath,
         content: Content,
         condition: Condition,
-        _options: WriteOptions,
+        options: WriteOptions,
     ) -> Result<BlobInfo> {
-        self.blocking(path, move |root, path| write(root, path, content, &condition)).await
+        self.blocking(path, move |root, path| write(root, path, content, &condition, options.is_private)).await
     }
 
     async fn write_all(&self, blobs: Vec<NewBlob>, condition: Condition) -> Vec<Result<()>> {
@@ -212,14 +212,14 @@ fn read(root: &Root, path: &BlobPath, ranges: &[Range<u64>], etag: &Etag) -> Res
     Ok(pieces)
 }
 
-fn write(root: &Root, path: &BlobPath, content: Content, condition: &Condition) -> Result<BlobInfo> {
+fn write(root: &Root, path: &BlobPath, content: Content, condition: &Condition, is_private: bool) -> Result<BlobInfo> {
     let target = root.locate(path)?;
     // What cannot succeed should not copy gigabytes first. The check that counts comes under the lock.
     check(&target, condition)?;
     let staged = Staged::new(root, content)?;
     if *condition == Condition::New {
         root.make_parent(path)?;
-        staged.put_new(&target)?;
+        staged.put_new(&target, is_private)?;
     } else {
         let _lock = lock::exclusive(root, path)?;
         let old = check(&target, condition)?;

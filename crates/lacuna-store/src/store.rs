@@ -74,6 +74,8 @@ pub enum Condition {
 pub struct WriteOptions {
     /// The media type of a new blob.
     pub content_type: Option<&'static str>,
+    /// Whether a new blob is for its owner alone, where stores have such a thing.
+    pub is_private: bool,
     /// The operation that this write belongs to; kept with the blob, so that a write whose answer was lost is recognised.
     pub operation: Option<String>,
     /// Stretches of the new bytes that are stretches of the version which [`Condition::Matches`] names, in their order. A store may

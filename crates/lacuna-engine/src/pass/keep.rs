@@ -29,7 +29,7 @@ impl Pass<'_> {
         let write = move || wire::write(found, requests, BufWriter::with_capacity(1 << 20, &file)).map(|()| file);
         let file = blocking(write).await.map_err(|_| Error::Defect("writing what was found"))?;
         let content = Content::File(file.path().to_owned());
-        match commit::create(store, &path, content, "application/octet-stream").await {
+        match commit::create_private(store, &path, content).await {
             Err(error) if error.kind != ErrorKind::AlreadyExists => Err(failed(error)),
             _ => Ok(path.to_string()),
         }

@@ -15,6 +15,9 @@ use crate::{Content, Error, ErrorKind, Result};
 /// The mode of a new blob's file, before the process's umask; temporary files are made for their owner alone.
 pub(super) const NEW_FILE_MODE: u32 = 0o666;
 
+/// The mode of a file that nobody else may read.
+const PRIVATE_FILE_MODE: u32 = 0o600;
+
 /// A file with a blob's new bytes, not yet in its place. It is not held open: as many may wait as there are names for.
 #[derive(Debug)]
 pub(super) struct Staged {
@@ -51,18 +54,27 @@ impl Staged {
         Ok(Self { path: path.to_path_buf(), cleanup: Some(path) })
     }
 
-    /// Moves the file to `target`, where nothing may be.
-    pub(super) fn put_new(self, target: &Path) -> Result<()> {
+    /// Moves the file to `target`, where nothing may be; for its owner alone, if it `is_private`.
+    pub(super) fn put_new(self, target: &Path, is_private: bool) -> Result<()> {
+        if is_private {
+            self.open()?.set_permissions(Permissions::from_mode(PRIVATE_FILE_MODE)).map_err(place::failure)?;
+        } else {
+            self.take_over(None);
+        }
         self.settle()?;
-        self.put_settled(target)
+        self.put(target)
     }
 
     /// Moves the file, whose bytes are durable, to `target`, where nothing may be.
     pub(super) fn put_settled(self, target: &Path) -> Result<()> {
+        self.take_over(None);
+        self.put(target)
+    }
+
+    fn put(self, target: &Path) -> Result<()> {
         if let Some(path) = self.cleanup {
             return path.persist_noclobber(target).map_err(|error| place::failure(error.error));
         }
-        self.take_over(None);
         let path = TempPath::try_from_path(&self.path).map_err(place::failure)?;
         path.persist_noclobber(target).map_err(|error| {
             // Whose file it is decides what becomes of it, not this attempt.

@@ -89,6 +89,19 @@ async fn a_file_that_was_staged_is_moved_and_not_copied() {
 }
 
 #[tokio::test]
+async fn what_is_private_is_for_its_owner_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(root.path()).unwrap();
+    let staged = tempfile::NamedTempFile::new_in(store.staging_dir().unwrap()).unwrap();
+    let contents = [Content::Bytes("found".into()), Content::File(staged.path().to_owned())];
+    for (name, content) in ["bytes", "file"].into_iter().zip(contents) {
+        let options = WriteOptions { is_private: true, ..WriteOptions::default() };
+        store.write(&path(name), content, Condition::New, options).await.unwrap();
+        assert_eq!(fs::metadata(root.path().join(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_replaced_file_keeps_its_mode_and_attributes_and_a_new_one_is_as_usual() {
     let root = tempfile::tempdir().unwrap();
     let store = LocalStore::open(root.path()).unwrap();
