@@ -1,5 +1,7 @@
 //! Why one shard could not be worked on. It becomes a line of the outcome; the other shards go on.
 
+use std::fmt::Write as _;
+
 use lacuna_store::ErrorKind;
 
 use crate::outcome::Problem;
@@ -101,8 +103,21 @@ impl ShardError {
 
     /// The line of the outcome.
     pub(crate) fn into_problem(self, shard: &str) -> Problem {
-        Problem { shard: shard.to_owned(), reason: chain(&self) }
+        let mut reason = chain(&self);
+        if let Self::Scan(lacuna_scan::Error::MissingColumn { column }) = &self
+            && let Some(part) = partition(shard, column)
+        {
+            let _ = write!(reason, "; its path has a folder `{part}…` instead: map a source for each such folder");
+        }
+        Problem { shard: shard.to_owned(), reason }
     }
+}
+
+/// The folder in a shard's path that says what a column would, as datasets are partitioned: `tenant=contoso`.
+fn partition<'s>(shard: &'s str, column: &str) -> Option<&'s str> {
+    let says = |part: &&str| part.strip_prefix(column).is_some_and(|rest| rest.starts_with('='));
+    // A partition's value may be anybody's: its name is enough.
+    shard.split('/').find(says).map(|part| &part[..=column.len()])
 }
 
 /// An error and its causes in one line. A cause that its error's text ends with already is not said twice.
@@ -118,4 +133,17 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_that_only_the_path_has_is_pointed_to_without_its_value() {
+        let missing = || ShardError::Scan(lacuna_scan::Error::MissingColumn { column: "tenant".into() });
+        let problem = missing().into_problem("logs/tenant=contoso/0.parquet");
+        assert!(problem.reason.contains("`tenant=…`") && !problem.reason.contains("contoso"), "{problem:?}");
+        assert!(!missing().into_problem("logs/tenants=a/0.parquet").reason.contains("folder"));
+    }
 }

@@ -46,7 +46,7 @@ pub enum Error {
         lines: u64,
     },
     /// A mapped column is not in the shard.
-    #[error("has no column `{column}`, which the source maps")]
+    #[error("has no column `{column}`, which the source maps{}", pointed(column))]
     MissingColumn {
         /// The mapped path.
         column: String,
@@ -117,6 +117,14 @@ pub enum Error {
 
 /// A [`std::result::Result`] with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What to look at where a column is not there whose path may be meant as one name.
+fn pointed(column: &str) -> &'static str {
+    match column.contains('.') && !column.contains('"') {
+        true => "; a name that has a point in it is mapped in quotes",
+        false => "",
+    }
+}
 
 impl Error {
     /// Bytes that contradict their format at `offset`.

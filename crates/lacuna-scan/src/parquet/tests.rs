@@ -449,7 +449,7 @@ fn what_cannot_be_searched_says_why() {
     for (path, reason) in [
         ("f", "column `f` is a floating-point number of 16 bits, too few for an identifier"),
         ("t", "column `t` is a date or time, which identifies nobody"),
-        ("s.x", "has no column `s.x`, which the source maps"),
+        ("s.x", "has no column `s.x`, which the source maps; a name that has a point in it is mapped in quotes"),
         ("s[]", "column `s[]` is not a list, and mapped with `[]`"),
         ("l", "column `l` is a list: its elements are mapped as `[]` behind its name"),
         ("l.x", "column `l.x` is behind a list: its elements are mapped as `[]`"),

@@ -173,7 +173,10 @@ pub(in crate::text) fn literal(text: &[u8], at: usize) -> Result<usize, Stop> {
             return Err(Stop::End);
         }
     }
-    Err(Stop::At(at, "a value is missing"))
+    match rest {
+        [b'N', b'a', b'N', ..] | [b'I', b'n', b'f', ..] => Err(Stop::At(at, "`NaN` and `Infinity` are no JSON values")),
+        _ => Err(Stop::At(at, "a value is missing")),
+    }
 }
 
 /// Where the value at `start` ends, as far as brackets and quotes say; it need not be valid inside.

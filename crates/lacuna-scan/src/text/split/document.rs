@@ -200,12 +200,13 @@ impl Document {
             b't' | b'f' => ("a boolean", false),
             _ => ("a number", false),
         };
+        // Some writers have `null` for an empty array.
+        self.is_found |= fits && matches!(byte, b'[' | b'n') && wanted == Some(&Step::Elements);
         if matches!(byte, b'{' | b'[') {
             if self.open.len() >= self.nesting_max {
                 let (value, limit) = (self.open.len() as u64 + 1, self.nesting_max as u64);
                 return Err(Failure::Error(Error::Limit { what: "the nesting", value, limit, setting: "nesting_max" }));
             }
-            self.is_found |= fits && byte == b'[';
             self.open.push(Container { is_object: byte == b'{', steps });
             self.expect = if byte == b'{' { Expect::KeyOrEnd } else { Expect::ValueOrEnd };
         }

@@ -56,7 +56,10 @@ fn what_cannot_hold_an_identifier_is_refused_with_a_way_out() {
         ("flag", "column `flag` is a boolean, which cannot hold an identifier"),
         ("inner", "column `inner` is a struct: name one of its fields, as `inner.FIELD`"),
         ("text[]", "column `text[]` is not there: `text` is text and is no list"),
-        ("inner.w", "has no column `inner.w`, which the source maps"),
+        (
+            "inner.w",
+            "has no column `inner.w`, which the source maps; a name that has a point in it is mapped in quotes",
+        ),
         ("other", "has no column `other`, which the source maps"),
         ("Text", "has no column `Text`, which the source maps"),
         ("[].v", "column `[].v` is not there: a row of a table is no list; start with a column's name"),

@@ -39,7 +39,7 @@ fn an_empty_array_is_complete() {
 
 #[test]
 fn a_missing_array_is_an_error() {
-    for text in [r#"{}"#, r#"{"records":[]}"#, r#"{"Records":null}"#, r#"{"x":{"Records":[]}}"#] {
+    for text in [r#"{}"#, r#"{"records":[]}"#, r#"{"records":null}"#, r#"{"x":{"Records":[]}}"#, "null"] {
         match Query::document("Records[]", "id", &["a"]).run(text.as_bytes()) {
             Err(Error::MissingColumn { column }) => assert_eq!(column, "Records[]"),
             other => panic!("{text}: {other:?}"),
@@ -48,6 +48,14 @@ fn a_missing_array_is_an_error() {
     for text in [r#"{"Records":{"0":{}}}"#, r#"{"Records":"[]"}"#, r#"[]"#, "7", r#"{"Records":false}"#] {
         let result = Query::document("Records[]", "id", &["a"]).run(text.as_bytes());
         assert!(matches!(result, Err(Error::ColumnType { .. })), "{text}: {result:?}");
+    }
+}
+
+#[test]
+fn an_array_of_nothing_holds_nobody_however_it_is_written() {
+    for text in [r#"{"Records":null}"#, r#"{"Records":[]}"#] {
+        let answer = Query::document("Records[]", "id", &["a"]).run(text.as_bytes()).unwrap();
+        assert_eq!((answer.rows, answer.poisoned), (0, 0), "{text:?}");
     }
 }
 
@@ -104,6 +112,12 @@ fn an_element_that_is_no_object_is_poison() {
         Query::document("[]", "id", &["a"]).run(br#"[{"id":"a"}, null ,"a",[{"id":"a"}],7,{"id":"a"}]"#).unwrap();
     assert_eq!((answer.rows, answer.poisoned, answer.found_rows()), (2, 4, vec![0, 5]));
     assert_eq!(answer.first_poison.as_deref(), Some("record 2: is not a JSON object"));
+}
+
+#[test]
+fn a_number_that_is_none_in_json_is_named() {
+    let error = Query::document("[]", "id", &["a"]).run(br#"[{"id":"a","x":NaN}]"#).unwrap_err();
+    assert!(error.to_string().contains("`NaN`"), "{error}");
 }
 
 #[test]
