@@ -45,7 +45,7 @@ pub(super) fn walk(root: &Root, prefix: &[u8], visit: impl FnMut(Result<BlobInfo
 }
 
 fn walk_in_steps(root: &Root, prefix: &[u8], names_max: usize, mut visit: impl FnMut(Result<BlobInfo>) -> bool) {
-    let mut levels = vec![Level::new(root.path().to_owned(), Vec::new())];
+    let mut levels: Vec<Level> = start(root, prefix).into_iter().collect();
     while let Some(level) = levels.last_mut() {
         let entry = match level.next(prefix, names_max) {
             Ok(Some(entry)) => entry,
@@ -84,6 +84,31 @@ fn walk_in_steps(root: &Root, prefix: &[u8], names_max: usize, mut visit: impl F
             return;
         }
     }
+}
+
+/// Where a walk begins: at the folder that the prefix is in, if there is one, as the folders above may have any number of entries. A way
+/// there that is no plain one is walked from the root on.
+fn start(root: &Root, prefix: &[u8]) -> Option<Level> {
+    let from_root = || Level::new(root.path().to_owned(), Vec::new());
+    let Some(end) = prefix.iter().rposition(|&byte| byte == b'/') else { return Some(from_root()) };
+    let folder = &prefix[..=end];
+    if OWN_DIRECTORIES.iter().any(|own| folder.starts_with(own)) {
+        return Some(from_root());
+    }
+    let mut place = root.path().to_owned();
+    for name in prefix[..end].split(|&byte| byte == b'/') {
+        if matches!(name, b"" | b"." | b"..") {
+            return Some(from_root());
+        }
+        place.push(OsStr::from_bytes(name));
+        match place.symlink_metadata() {
+            Ok(metadata) if metadata.is_dir() => {}
+            // Where the store itself is gone, that is an error.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && root.path().is_dir() => return None,
+            _ => return Some(from_root()),
+        }
+    }
+    Some(Level::new(place, folder.to_vec()))
 }
 
 impl Level {

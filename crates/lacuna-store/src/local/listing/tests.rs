@@ -30,7 +30,9 @@ fn a_walk_goes_by_the_bytes_of_whole_paths() {
     assert_eq!(paths(root.path(), "a", NAMES_MAX), &sorted[..6]);
     assert_eq!(paths(root.path(), "a/", NAMES_MAX), &sorted[3..5]);
     assert_eq!(paths(root.path(), "a/b/c", NAMES_MAX), &sorted[4..5]);
-    assert_eq!(paths(root.path(), "../", NAMES_MAX), <[&str; 0]>::default());
+    for nowhere in ["../", "a/../", "a//", "z/", "a/z/0", "a0/"] {
+        assert_eq!(paths(root.path(), nowhere, NAMES_MAX), <[&str; 0]>::default(), "{nowhere}");
+    }
 }
 
 #[test]
@@ -116,6 +118,23 @@ fn a_gap_says_where_blobs_may_be_that_are_not_listed() {
             gap("l/\\xff", Extent::Blob, None),
         ]
     );
+}
+
+#[test]
+fn a_store_that_is_gone_is_not_an_empty_one() {
+    let root = tempfile::tempdir().unwrap();
+    let store = root.path().join("store");
+    put(&store, "a/1");
+    let walked = Root::new(store.canonicalize().unwrap());
+    fs::remove_dir_all(&store).unwrap();
+    for prefix in ["", "a/"] {
+        let mut failed = false;
+        walk(&walked, prefix.as_bytes(), |item| {
+            failed |= item.is_err();
+            true
+        });
+        assert!(failed, "{prefix:?}");
+    }
 }
 
 #[test]
