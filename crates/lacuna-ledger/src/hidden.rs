@@ -2,8 +2,8 @@
 
 use time::OffsetDateTime;
 
-use crate::kept::{IDS_MAX, Kept};
-use crate::sql::{args, group};
+use crate::kept::{Kept, rows_about};
+use crate::sql::args;
 use crate::{Actor, Conclusion, Ending, Ledger, Refusal, Request, RequestId, Result, State};
 
 impl Ledger {
@@ -20,28 +20,16 @@ impl Ledger {
 
     /// Those of `requests` that were taken back: what they have hidden is to be shown again.
     pub async fn taken_back(&self, requests: &[RequestId]) -> Result<Vec<RequestId>> {
-        let mut tx = self.read().await?;
-        let mut found = Vec::new();
-        for chunk in requests.chunks(IDS_MAX) {
-            let sql = format!("SELECT id FROM request WHERE state = 'cancelled' AND id IN {}", group(0, chunk.len()));
-            for row in tx.rows(&sql, chunk.iter().flat_map(|id| args![*id]).collect()).await? {
-                found.push(row.id("id")?);
-            }
-        }
-        Ok(found)
+        let sql = |ids| format!("SELECT id FROM request WHERE state = 'cancelled' AND id IN {ids}");
+        let rows = rows_about(&mut self.read().await?, requests, sql).await?;
+        rows.iter().map(|row| row.id("id")).collect()
     }
 
     /// When those of `requests` are due that it knows.
     pub async fn deadlines(&self, requests: &[RequestId]) -> Result<Vec<(RequestId, OffsetDateTime)>> {
-        let mut tx = self.read().await?;
-        let mut found = Vec::new();
-        for chunk in requests.chunks(IDS_MAX) {
-            let sql = format!("SELECT id, due FROM request WHERE id IN {}", group(0, chunk.len()));
-            for row in tx.rows(&sql, chunk.iter().flat_map(|id| args![*id]).collect()).await? {
-                found.push((row.id("id")?, row.time("due")?));
-            }
-        }
-        Ok(found)
+        let sql = |ids| format!("SELECT id, due FROM request WHERE id IN {ids}");
+        let rows = rows_about(&mut self.read().await?, requests, sql).await?;
+        rows.iter().map(|row| Ok((row.id("id")?, row.time("due")?))).collect()
     }
 
     /// Says how an erasure ended that was hidden, and how it stands then: [`Ending::Complete`] or [`Ending::Incomplete`]. The same call

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::act::{check_actor, check_reason};
 use crate::change::{Change, Detail};
-use crate::kept::{IDS_MAX, Kept};
+use crate::kept::{IDS_MAX, Kept, rows_about};
 use crate::name::is_name;
 use crate::sql::{Row, Tx, Value, args, group};
 use crate::{Actor, Error, Identifier, Ledger, Refusal, RequestId, Result, Role, Subject, standing};
@@ -281,19 +281,18 @@ impl Applying {
             tx.rows("SELECT * FROM hold WHERE source IS NOT NULL AND lifted_at IS NULL ORDER BY id", args![]).await?;
         let sources = rows.iter().map(Hold::read).collect::<Result<_>>()?;
         let mut subjects: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for chunk in requests.chunks(IDS_MAX) {
-            let sql = format!(
+        let sql = |ids| {
+            format!(
                 "SELECT DISTINCT identifier.request, hold.* FROM identifier
                     JOIN held ON held.hash = identifier.hash
                     JOIN hold ON hold.id = held.hold
                     JOIN request ON request.id = identifier.request
-                    WHERE identifier.request IN {} AND hold.lifted_at IS NULL
-                    AND (hold.tenant IS NULL OR hold.tenant = request.tenant) ORDER BY hold.id",
-                group(0, chunk.len())
-            );
-            for row in tx.rows(sql, chunk.iter().flat_map(|id| args![*id]).collect()).await? {
-                subjects.entry(row.id("request")?).or_default().push(Hold::read(&row)?);
-            }
+                    WHERE identifier.request IN {ids} AND hold.lifted_at IS NULL
+                    AND (hold.tenant IS NULL OR hold.tenant = request.tenant) ORDER BY hold.id"
+            )
+        };
+        for row in rows_about(tx, requests, sql).await? {
+            subjects.entry(row.id("request")?).or_default().push(Hold::read(&row)?);
         }
         Ok(Self { sources, subjects })
     }

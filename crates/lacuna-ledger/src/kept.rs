@@ -11,6 +11,19 @@ use crate::{Clock, Error, PassId, Policy, Request, RequestId, Result, State};
 /// How many rows are asked for by their ids at a time.
 pub(crate) const IDS_MAX: usize = 500;
 
+/// The rows of a query about `requests`, which `sql` makes of a group of their ids; many ids with each statement.
+pub(crate) async fn rows_about(
+    tx: &mut Tx,
+    requests: &[RequestId],
+    sql: impl Fn(String) -> String,
+) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for ids in requests.chunks(IDS_MAX) {
+        rows.extend(tx.rows(sql(group(0, ids.len())), ids.iter().flat_map(|id| args![*id]).collect()).await?);
+    }
+    Ok(rows)
+}
+
 /// A request, with what only the ledger needs to know of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use crate::change::Detail;
 use crate::hold::Applying;
-use crate::kept::{IDS_MAX, Kept};
+use crate::kept::{IDS_MAX, Kept, rows_about};
 use crate::seal::hex;
 use crate::sql::{Row, Tx, args, group};
 use crate::{Actor, Hold, Ledger, RequestId, Result, Shard, Subject};
@@ -60,14 +60,11 @@ pub(crate) async fn prolong(
 ) -> Result<Vec<(RequestId, OffsetDateTime)>> {
     let ids: Vec<_> = erasures.keys().copied().collect();
     let (mut longer, mut no_more) = (Vec::new(), Vec::new());
-    for ids in ids.chunks(IDS_MAX) {
-        let sql = format!("SELECT request FROM standing WHERE request IN {}", group(0, ids.len()));
-        for row in tx.rows(sql, ids.iter().flat_map(|id| args![*id]).collect()).await? {
-            let id = row.id("request")?;
-            match erasures.remove(&id).flatten() {
-                Some(until) => longer.push(args![id, until]),
-                None => no_more.push(id),
-            }
+    for row in rows_about(tx, &ids, |ids| format!("SELECT request FROM standing WHERE request IN {ids}")).await? {
+        let id = row.id("request")?;
+        match erasures.remove(&id).flatten() {
+            Some(until) => longer.push(args![id, until]),
+            None => no_more.push(id),
         }
     }
     tx.update("standing", &["request", "until"], longer).await?;

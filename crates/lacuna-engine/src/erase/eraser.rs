@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lacuna_erase::tombstone::ShardVersion;
 use lacuna_scan::Matches;
-use lacuna_store::{BlobInfo, ErrorKind, Etag, Store};
+use lacuna_store::{BlobInfo, Etag, Store};
 use tokio_util::sync::CancellationToken;
 
 use super::hidden;
@@ -152,12 +152,9 @@ impl Eraser<'_> {
             }
         }
         // Another writer may have replaced the shard just before: then the tombstone hides nothing.
-        let is_same = self.store.head(&target.info.path).await.map(|now| now.etag == target.info.etag);
-        match (is_same, missed) {
-            (Ok(true), missed) => Ok(Erasure::Hidden(target.clone(), missed)),
-            (_, Some(missed)) => Err(missed),
-            (Ok(false), None) => Err(ShardError::Store(lacuna_store::Error::new(ErrorKind::Changed))),
-            (Err(error), None) => Err(ShardError::Store(error)),
+        match hidden::check_there(self.store.as_ref(), &target.info).await {
+            Ok(()) => Ok(Erasure::Hidden(target.clone(), missed)),
+            Err(error) => Err(missed.unwrap_or(error)),
         }
     }
 

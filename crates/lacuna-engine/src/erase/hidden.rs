@@ -250,26 +250,34 @@ pub(crate) async fn check_there(store: &dyn Store, shard: &BlobInfo) -> Result<(
 /// Takes `requests` out of what hid rows for them in a version of a shard that is there no more: they are hidden in the newer one.
 pub(crate) async fn forget(store: &dyn Store, shard: &str, etag: &Etag, requests: &[&str]) -> Result<(), ShardError> {
     for path in places(shard, etag.as_str())? {
-        for _ in 0..ATTEMPTS_MAX {
-            let held = at(store, &path).await?.filter(|held| held.tombstone.version().etag == etag.as_str());
-            let Some(held) = held else { break };
-            if without(store, &held, requests).await? {
-                break;
-            }
-        }
+        // Where somebody is at it all the time, the next run looks again.
+        take_out(store, &path, requests, |tombstone| tombstone.version().etag == etag.as_str()).await?;
     }
     Ok(())
 }
 
 /// Takes `requests` out of a tombstone: their rows show again.
-pub(crate) async fn show(store: &dyn Store, info: BlobInfo, requests: &[&str]) -> Result<(), ShardError> {
+pub(crate) async fn show(store: &dyn Store, path: &BlobPath, requests: &[&str]) -> Result<(), ShardError> {
+    match take_out(store, path, requests, |_| true).await? {
+        true => Ok(()),
+        false => Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX }),
+    }
+}
+
+/// Takes `requests` out of the tombstone at this path, if there is one that `is_meant`; false, where others change it all the time.
+async fn take_out(
+    store: &dyn Store,
+    path: &BlobPath,
+    requests: &[&str],
+    is_meant: impl Fn(&Tombstone) -> bool,
+) -> Result<bool, ShardError> {
     for _ in 0..ATTEMPTS_MAX {
-        let Some(held) = at(store, &info.path).await? else { return Ok(()) };
+        let Some(held) = at(store, path).await?.filter(|held| is_meant(&held.tombstone)) else { return Ok(true) };
         if without(store, &held, requests).await? {
-            return Ok(());
+            return Ok(true);
         }
     }
-    Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
+    Ok(false)
 }
 
 /// Whether rows of this version of a shard, or of one that took its place, are hidden for a request.

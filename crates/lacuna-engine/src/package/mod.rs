@@ -208,23 +208,18 @@ impl Press<'_> {
 
     /// Refuses a request whose package is there and complete already: it was handed out.
     pub(crate) async fn check_absent(&self, request: &Request) -> Result<(), Error> {
-        self.finished(request).await?.map_or(Ok(()), |path| Err(self.is_there(&path)))
+        let package = package_of(request);
+        let path = blob_path(&package.path(package::SUCCESS))?;
+        match self.store.head(&path).await {
+            Ok(_) => Err(self.is_there(package.root())),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(unread(source)),
+        }
     }
 
     fn is_there(&self, path: &str) -> Error {
         let url = self.store.url();
         Error::Configuration(format!("a finished package is at {url}/{path} already: choose another request id"))
-    }
-
-    /// Where the request's package is, if it is there and complete.
-    pub(crate) async fn finished(&self, request: &Request) -> Result<Option<String>, Error> {
-        let package = package_of(request);
-        let path = blob_path(&package.path(package::SUCCESS))?;
-        match self.store.head(&path).await {
-            Ok(_) => Ok(Some(package.root().to_owned())),
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(unread(source)),
-        }
     }
 
     async fn data_files(

@@ -36,9 +36,8 @@ impl Engine {
         let store = self.settings.store.as_ref();
         let tombstones = Tombstones::list(store).await.map_err(Error::hidden_unlisted)?;
         let shows = tombstones.into_infos().into_iter().map(|info| async move {
-            let path = info.path.to_string();
-            let shown = hidden::show(store, info, requests).await;
-            shown.map_err(|error| Error::Shard { shard: path, reason: chain(&error) })
+            let shown = hidden::show(store, &info.path, requests).await;
+            shown.map_err(|error| Error::Shard { shard: info.path.to_string(), reason: chain(&error) })
         });
         let shows = futures::stream::iter(shows).buffer_unordered(self.shop.requests);
         shows.try_for_each(async |()| Ok(())).await
@@ -56,19 +55,7 @@ impl Engine {
         let failed = |error: ShardError| Error::Shard { shard: "a tombstone".into(), reason: chain(&error) };
         let listed: Vec<BlobInfo> =
             store.list(tombstone::SUPERSEDED).try_collect().await.map_err(Error::hidden_unlisted)?;
-        let mut superseded = Vec::new();
-        for info in listed {
-            match hidden::read(store, info).await {
-                Err(error) if error.is_gone() || error.is_change() => {}
-                held => {
-                    let held = held.map_err(failed)?;
-                    if shards.contains(&held.tombstone.version().shard) {
-                        superseded.push(held.info);
-                    }
-                }
-            }
-        }
-        hidden::release(store, requests, stale, superseded, |_| true).await.map_err(failed)
+        hidden::release(store, requests, stale, listed, |shard| shards.contains(shard)).await.map_err(failed)
     }
 
     /// The newest receipt of a request, and where it lies.
