@@ -3,20 +3,18 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use lacuna_engine::Engine;
 use lacuna_ledger::{Ledger, RequestId};
 use time::OffsetDateTime;
 
 use crate::Result;
 
-/// Whether the ledger's requests with hidden rows are due `within` this time from `now` on.
+/// Whether those of these requests that the ledger knows are due `within` this time from `now` on.
 pub async fn known_due(
     ledger: &Ledger,
-    engine: &Engine,
+    requests: &[RequestId],
     within: Duration,
     now: OffsetDateTime,
 ) -> Result<HashMap<String, bool>> {
-    let hiding: Vec<RequestId> = engine.hiding().await?.iter().filter_map(|id| id.parse().ok()).collect();
-    let known = ledger.deadlines(&hiding).await?;
+    let known = ledger.deadlines(requests).await?;
     Ok(known.into_iter().map(|(id, due)| (id.to_string(), due <= now + within)).collect())
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use lacuna_engine::{Error as EngineError, Problem, PurgeOptions, Receipt, Reporter, RequestId as EngineId, Source};
-use lacuna_ledger::{Conclusion, Counts, Ending, Error as LedgerError, HoldFilter, Missing, Request};
+use lacuna_ledger::{Conclusion, Counts, Ending, Error as LedgerError, HoldFilter, Missing, Request, RequestId};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
@@ -23,12 +23,13 @@ impl Worker {
         let engine = &self.engines.batch;
         let sources = self.sources_now().await?;
         let mut summary = PurgeSummary::default();
-        if let Err(error) = self.show_taken_back().await {
-            summary.problems.push(problem(error)?);
-        }
+        let (hiding, unread) = match self.look_ahead().await {
+            Ok(hiding) => (hiding, None),
+            Err(error) => (Vec::new(), Some(problem(error)?)),
+        };
         if !sources.is_empty() {
             let known_due = match self.settings.purge_within {
-                Some(within) => known_due(&self.ledger, engine, within, self.now()).await?,
+                Some(within) => known_due(&self.ledger, &hiding, within, self.now()).await?,
                 None => HashMap::new(),
             };
             let options = PurgeOptions {
@@ -41,39 +42,35 @@ impl Worker {
             for (source, rows) in &outcome.sources {
                 self.metrics.purged(source, *rows);
             }
-            let problems = std::mem::take(&mut summary.problems);
             summary = PurgeSummary {
                 shards: outcome.shards,
                 purged: outcome.shards_purged,
                 not_due: outcome.shards_not_due,
                 held: outcome.shards_held,
                 rows: outcome.rows_purged,
-                complete: 0,
-                incomplete: 0,
-                problems: problems.into_iter().chain(outcome.problems).collect(),
+                problems: outcome.problems,
+                ..summary
             };
         }
+        unread.into_iter().for_each(|problem| summary.note(problem));
         // Of what cannot be read it cannot be told whom it hides: nobody is done until it can.
         if !stop.is_cancelled()
             && let Err(error) = self.verify(&mut summary, stop).await
         {
-            let problem = problem(error)?;
-            if !summary.problems.contains(&problem) {
-                summary.problems.push(problem);
-            }
+            summary.note(problem(error)?);
         }
         Ok(summary)
     }
 
-    /// Shows again what requests have hidden that were taken back since.
-    async fn show_taken_back(&self) -> Result<()> {
+    /// Shows again what requests have hidden that were taken back since; answers with those that have rows hidden.
+    async fn look_ahead(&self) -> Result<Vec<RequestId>> {
         let hiding: Vec<_> = self.engines.batch.hiding().await?.iter().filter_map(|id| id.parse().ok()).collect();
         let taken_back = self.ledger.taken_back(&hiding).await?;
         if !taken_back.is_empty() {
             let names: Vec<String> = taken_back.iter().map(ToString::to_string).collect();
             self.engines.batch.show_again(&names.iter().map(String::as_str).collect::<Vec<_>>()).await?;
         }
-        Ok(())
+        Ok(hiding)
     }
 
     /// The sources as they are erased now: those that are held keep their rows.
@@ -97,7 +94,7 @@ impl Worker {
                 let known = match self.receipt_of(&request).await? {
                     Ok(known) => known,
                     Err(problem) => {
-                        summary.problems.push(problem);
+                        summary.note(problem);
                         continue;
                     }
                 };
@@ -157,8 +154,7 @@ impl Worker {
         let Some(id) = EngineId::new(&request.id.to_string()) else { return Ok(Ok(None)) };
         match self.engines.batch.receipt(&id).await {
             Ok(receipt) => Ok(Ok(receipt)),
-            Err(EngineError::Shard { shard, reason }) => Ok(Err(Problem { shard, reason })),
-            Err(error) => Err(error.into()),
+            Err(error) => problem(error.into()).map(Err),
         }
     }
 

@@ -96,6 +96,15 @@ pub struct Retained {
     pub packages_left: u64,
 }
 
+impl PurgeSummary {
+    /// Notes a problem, once: what cannot be read is met at every look.
+    pub(crate) fn note(&mut self, problem: Problem) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+}
+
 impl Summary {
     /// Both together.
     pub(crate) fn and(mut self, other: Self) -> Self {

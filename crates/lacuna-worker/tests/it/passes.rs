@@ -97,6 +97,12 @@ async fn a_purge_ahead_of_deadlines_goes_by_the_ledger() {
     let purge = async || world.only(Work::Purge).await.purge.unwrap();
     let done = purge().await;
     assert_eq!((done.purged, done.not_due), (0, 10));
+    // A tombstone that cannot be read is named, and stops no other shard.
+    let unreadable = "_lacuna/tombstones/by-path/a/9.ndjson.puffin";
+    world.put(unreadable, "no tombstone").await;
+    let done = purge().await;
+    assert_eq!((done.problems.len(), done.not_due), (1, 10), "{done:?}");
+    world.remove(unreadable).await;
     // The receipt's clock is the machine's, which says that the erasure began just now.
     world.wait(world.request(id).await.clock.due - world.now() - Duration::days(2));
     assert_eq!(purge().await.purged, 10);

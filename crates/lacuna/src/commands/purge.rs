@@ -42,7 +42,10 @@ pub(super) async fn run(args: &PurgeArgs) -> Result<ExitCode> {
     let engine = Engine::new(settings)?;
     let known_due = match (&ledger, due_within) {
         (Some(ledger), Some(within)) => {
-            lacuna_worker::known_due(ledger, &engine, within, OffsetDateTime::now_utc()).await?
+            // The purge names what cannot be read, and leaves that.
+            let hiding = engine.hiding().await.unwrap_or_default();
+            let hiding: Vec<_> = hiding.iter().filter_map(|id| id.parse().ok()).collect();
+            lacuna_worker::known_due(ledger, &hiding, within, OffsetDateTime::now_utc()).await?
         }
         _ => HashMap::new(),
     };

@@ -145,6 +145,13 @@ fn an_export_can_be_verified_until_it_is_changed() {
     // Whoever has the public key needs nothing else.
     let public = home.path("lacuna-signing.pub.pem").display().to_string();
     Home::empty().run(&["verify", &package, "--key", &public]).ends(0);
+    // It says whose it is, and takes nothing that only a receipt can answer.
+    assert_eq!(verified.json()["package"]["tenant"], "contoso");
+    assert!(home.run(&["verify", &package]).ends(0).stdout.contains("of tenant contoso"));
+    for args in [&["--against"][..], &WHO] {
+        let ran = home.run(&[&["verify", &package], args].concat());
+        assert!(ran.ends(2).stderr.contains("is a package"), "{}", ran.stderr);
+    }
 
     let success = home.files("exports").into_iter().find(|path| path.ends_with("_SUCCESS")).unwrap();
     std::fs::remove_file(&success).unwrap();
@@ -258,6 +265,14 @@ fn a_receipt_is_held_against_the_shards_of_today() {
     let against = |args: &[&str]| home.run(&[&["verify", receipt, "--json", "--against"], args].concat());
     assert_eq!(standing(&against(&[]).ends(0).json()), ["as-stated"; 3]);
     assert_eq!(against(&WHO).ends(0).json()["matched"], 0);
+    // What cannot be searched is named.
+    home.write("logs/activity/9.ndjson", "{\"User\": ");
+    let document = against(&WHO).ends(3).json();
+    assert_eq!(
+        (&document["complete"], &document["problems"][0]["shard"]),
+        (&json!(false), &json!("activity/9.ndjson"))
+    );
+    std::fs::remove_file(home.path("logs/activity/9.ndjson")).unwrap();
 
     // By another name or in another tenant it would vouch for somebody else. Whose it is, only the key that signed it tells.
     assert_eq!(against(&WHO).ends(0).json()["subject_checked"], true);
