@@ -14,7 +14,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::{ConvertedType, Repetition, Type as Physical};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataBuilder};
-use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
+use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 
 /// Bytes of an INT96 and of an INTERVAL.
 const TWELVE: i32 = 12;
@@ -32,6 +32,7 @@ pub(crate) enum Texts {
 
 /// How to read the file of `metadata`, so that it renders as its writer meant it.
 pub(crate) fn readable(metadata: &Arc<ParquetMetaData>, texts: Texts) -> Result<ArrowReaderMetadata> {
+    let metadata = &counted(metadata);
     let stored = with_stored(metadata)?;
     let (schema, file) = (stored.schema(), metadata.file_metadata());
     let zones = stored_zones(metadata);
@@ -165,20 +166,39 @@ fn with_type(field: &Field, data_type: DataType) -> FieldRef {
     Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(metadata))
 }
 
+/// Some writers leave the footer's total of rows at 0, and the library reads no more rows than that.
+fn counted(metadata: &Arc<ParquetMetaData>) -> Arc<ParquetMetaData> {
+    let file = metadata.file_metadata();
+    if file.num_rows() == rows(metadata) {
+        return metadata.clone();
+    }
+    Arc::new(with_schema(metadata, file.schema_descr_ptr()))
+}
+
+/// How many rows the row groups have.
+fn rows(metadata: &ParquetMetaData) -> i64 {
+    metadata.row_groups().iter().fold(0, |rows, group| group.num_rows().saturating_add(rows))
+}
+
 /// The file of `metadata`, as if its leaf columns `bare` were bytes and nothing else.
 fn with_bare(metadata: &ParquetMetaData, bare: BTreeSet<usize>) -> Result<ParquetMetaData> {
+    let schema = Bare { at: 0, bare }.node(&metadata.file_metadata().schema_descr().root_schema_ptr())?;
+    Ok(with_schema(metadata, Arc::new(SchemaDescriptor::new(schema))))
+}
+
+/// The file of `metadata`, with this schema and the rows that its row groups have.
+fn with_schema(metadata: &ParquetMetaData, schema: SchemaDescPtr) -> ParquetMetaData {
     let file = metadata.file_metadata();
-    let schema = Bare { at: 0, bare }.node(&file.schema_descr().root_schema_ptr())?;
     let file = FileMetaData::new(
         file.version(),
-        file.num_rows(),
+        rows(metadata),
         file.created_by().map(str::to_owned),
         file.key_value_metadata().cloned(),
-        Arc::new(SchemaDescriptor::new(schema)),
+        schema,
         file.column_orders().cloned(),
     );
     let builder = ParquetMetaDataBuilder::new(file).set_row_groups(metadata.row_groups().to_vec());
-    Ok(builder.set_offset_index(metadata.offset_index().cloned()).build())
+    builder.set_offset_index(metadata.offset_index().cloned()).build()
 }
 
 /// A schema's leaf columns, some of which become bytes.

@@ -233,3 +233,18 @@ fn text_that_is_not_utf8_comes_out_as_its_bytes() {
     let pairs = rendered_with(&file(&texts[..1]), Texts::Bare);
     assert_eq!(pairs, [r#"{"p":[{"key":{"base64":"Y2Fm6Q=="},"value":"Y2Fm6Q=="}]}"#]);
 }
+
+#[test]
+fn a_footer_without_a_total_hides_no_rows() {
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+    let file = file(&[("n", numbers)], "");
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).unwrap();
+    let of = metadata.file_metadata();
+    let without = FileMetaData::new(of.version(), 0, None, None, of.schema_descr_ptr(), None);
+    let metadata = ParquetMetaDataBuilder::new(without).set_row_groups(metadata.row_groups().to_vec()).build();
+    for texts in [Texts::Checked, Texts::Bare] {
+        let reading = readable(&Arc::new(metadata.clone()), texts).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), reading).build().unwrap();
+        assert_eq!(reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 3);
+    }
+}
