@@ -278,7 +278,9 @@ impl Run<'_> {
             Reading::Rewritten(columns) => search()?.noting_lost(columns),
         };
         let searched = self.stream(Box::new(first)).await;
-        let Err(error @ ShardError::Scan(lacuna_scan::Error::MissingKey { .. })) = searched else { return searched };
+        // Where other records have something else in its place, or on the way, its last one may have gone just as well.
+        use lacuna_scan::Error::{ColumnType, MissingKey};
+        let Err(error @ ShardError::Scan(MissingKey { .. } | ColumnType { .. })) = searched else { return searched };
         let Origin::Blob(store, info) = self.origin else { return Err(error) };
         let lost = lost::columns(store.as_ref(), info).await?;
         if lost.is_empty() {

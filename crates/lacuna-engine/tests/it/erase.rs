@@ -1,6 +1,10 @@
+use arrow::ipc::writer::FileWriter;
+use bytes::Bytes;
 use lacuna_engine::{
-    Action, EmptyShards, EraseLimits, EraseMode, OldVersions, OnErase, Poison, Request, ShardState, Stopped,
+    Action, EmptyShards, EraseLimits, EraseMode, OldVersions, OnErase, Poison, Request, ShardState, Source, Stopped,
 };
+use lacuna_scan::{Field, IdentifierRule, Kind};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 use crate::world::{World, erase, field, find, mixed, ndjson, parquet, receipt, request, source};
 
@@ -94,6 +98,53 @@ async fn a_shard_whose_last_record_with_a_column_went_can_be_searched() {
     // It is known of the version that the purge left, and of no other.
     world.put("a.ndjson", other("Tenant")).await;
     assert!(!found().await);
+}
+
+#[tokio::test]
+async fn a_shard_whose_last_record_with_a_column_in_this_form_went_can_be_searched() {
+    let world = World::new();
+    let others = "{\"TenantId\":\"T\",\"actor\":\"system\"}\n{\"TenantId\":\"T\",\"actor\":{\"id\":[1]}}\n";
+    let events = || {
+        let mut events = source("all", "*.ndjson");
+        events.mapping.identifiers = vec![field("actor.id", "id")];
+        vec![events]
+    };
+    world.put("a.ndjson", format!("{{\"TenantId\":\"T\",\"actor\":{{\"id\":\"u3\"}}}}\n{others}")).await;
+    let outcome = world.run(events(), vec![erase("e1", "u3")]).await.unwrap();
+    assert!(outcome.is_complete() && outcome.sources[0].erased == 1, "{outcome:?}");
+    assert_eq!(world.get("a.ndjson").await, others.as_bytes());
+    assert!(world.run(events(), vec![find("u4")]).await.unwrap().is_complete());
+
+    world.put("a.ndjson", others).await;
+    assert!(!world.run(events(), vec![find("u4")]).await.unwrap().is_complete());
+}
+
+#[tokio::test]
+async fn a_shard_may_lack_a_column_that_is_optional() {
+    let arrow = |parquet: Vec<u8>| {
+        let batch = ParquetRecordBatchReader::try_new(Bytes::from(parquet), 100).unwrap().next().unwrap().unwrap();
+        let mut writer = FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+        writer.write(&batch).unwrap();
+        writer.into_inner().unwrap()
+    };
+    for (on_erase, left) in [(OnErase::Delete, 57), (OnErase::Anonymize, 60)] {
+        let world = World::new();
+        world.put("a.parquet", parquet(&mixed())).await;
+        world.put("b.arrow", arrow(parquet(&mixed()))).await;
+        world.put("c.ndjson", ndjson(&mixed())).await;
+        let mut by_alias = Field::new("Alias".parse().unwrap(), Kind::new("id"));
+        let mut all = Source { on_erase, ..source("all", "*.*") };
+        all.mapping.identifiers.push(IdentifierRule::One(by_alias.clone()));
+        assert_eq!(world.run(vec![all.clone()], vec![find("u3")]).await.unwrap().sources[0].problems.len(), 2);
+        by_alias.optional = true;
+        all.mapping.identifiers[1] = IdentifierRule::One(by_alias);
+        let outcome = world.run(vec![all.clone()], vec![erase("e1", "u3")]).await.unwrap();
+        assert!(outcome.is_complete() && outcome.sources[0].erased == 9, "{outcome:?}");
+        let rows: Vec<u64> =
+            receipt(&world, &outcome).await.sources[0].shards.iter().map(|shard| shard.rows_after).collect();
+        assert_eq!(rows, [left; 3]);
+        assert_eq!(world.run(vec![all], vec![find("u3")]).await.unwrap().matched, 0);
+    }
 }
 
 #[tokio::test]

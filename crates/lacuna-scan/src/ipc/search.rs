@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::ahead::Ahead;
 use super::reader::{DictionaryValues, Event, Reader, Rows};
-use super::resolve::{Path, resolve};
+use super::resolve::{Path, resolve, resolve_field};
 use super::schema::Table;
 use super::values::{self, Spots};
 use crate::{
@@ -188,7 +188,7 @@ impl Plan {
         let place = |path: Path| Place { known: false, entries: Arc::default(), path };
         let mut fields = Vec::new();
         for field in matcher.fields() {
-            let paths = if field.is_wanted() { resolve(field.column(), table)? } else { Vec::new() };
+            let paths = if field.is_wanted() { resolve_field(field, table)? } else { Vec::new() };
             fields.push(paths.into_iter().map(place).collect());
         }
         let tenant = matcher.tenant().map(|tenant| resolve(tenant.column(), table)).transpose()?.unwrap_or_default();

@@ -185,8 +185,8 @@ impl FieldTest {
         self.json_type
     }
 
-    /// Whether a text shard may lack the column.
-    pub(crate) fn is_optional(&self) -> bool {
+    /// Whether a shard may lack the column.
+    pub fn is_optional(&self) -> bool {
         self.is_optional
     }
 

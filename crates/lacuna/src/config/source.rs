@@ -83,15 +83,7 @@ fn read(
     });
     let wanted = "which columns identify whom, as `[{ column = \"UserId\", kind = \"object_id\" }]`";
     let identifiers = table.need("identifiers", wanted, problems);
-    let identifiers = identifiers.map(|entry| {
-        let identifiers = identifiers_of(&entry, has_keys, problems);
-        let is_optional = identifiers.iter().flat_map(IdentifierRule::fields).any(|field| field.optional);
-        if is_optional && matches!(format.name.as_deref(), Some("parquet" | "arrow")) {
-            entry.wrong("has an identifier that is `optional`, which is for NDJSON, JSON and CSV only", problems);
-        }
-        identifiers
-    });
-    let identifiers = identifiers.unwrap_or_default();
+    let identifiers = identifiers.map(|entry| identifiers_of(&entry, has_keys, problems)).unwrap_or_default();
     let tenant = table.get("tenant").map_or(Some(TenantRule::Single), |entry| tenant(&entry, problems));
     let time = table.get("time").and_then(|entry| single(&entry, problems));
     let held = table.get("hold");

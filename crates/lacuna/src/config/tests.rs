@@ -154,21 +154,6 @@ empty_shards = "drop"
 }
 
 #[test]
-fn what_would_do_nothing_is_refused() {
-    let source = |format: &str| {
-        let identifiers = "identifiers = [{ column = \"id\", kind = \"id\", optional = true }]";
-        let source = format!("name = \"s\"\nshards = \"**\"\nformat = \"{format}\"\n{identifiers}\n");
-        format!("[store]\nurl = \"logs\"\n[[source]]\n{source}")
-    };
-    for format in ["parquet", "arrow"] {
-        assert!(wrong(&source(format)).contains("`optional`"), "{format}");
-    }
-    for format in ["ndjson", "json", "csv"] {
-        assert!(Config::parse(&source(format), std::path::Path::new("lacuna.toml")).is_ok(), "{format}");
-    }
-}
-
-#[test]
 fn sources_are_checked() {
     insta::assert_snapshot!(wrong_source("product = \"\"\non_erase = \"keep\"\n"));
     insta::assert_snapshot!(wrong_source("reason = \"because\"\nrecords = \"R[]\"\nformat = \"csv\"\n"));
