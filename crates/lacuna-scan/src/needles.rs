@@ -272,6 +272,16 @@ impl Needles {
         self.lengths & bit == 0 || !self.sieve.admits(digest_bytes(value))
     }
 
+    /// Whether none of `values`, which all have this `length`, is a needle, as far as such looks tell.
+    #[inline]
+    pub(crate) fn exclude_all<'v>(&self, length: usize, values: impl Iterator<Item = &'v [u8]>) -> bool {
+        let bit = length_bit(length);
+        if self.rare.lengths() & bit != 0 {
+            return false;
+        }
+        self.lengths & bit == 0 || !self.sieve.admits_any(values.map(digest_bytes))
+    }
+
     /// Apart, so that what is asked of every value stays small enough to be inlined.
     #[cold]
     fn excludes_rare(&self, value: &[u8]) -> bool {

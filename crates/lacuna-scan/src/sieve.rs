@@ -58,6 +58,17 @@ impl Sieve {
             }
         }
     }
+
+    /// Whether any of these may be wanted: without a branch for each.
+    #[inline]
+    pub(crate) fn admits_any(&self, digests: impl Iterator<Item = u64>) -> bool {
+        match self {
+            Self::Few(few) => {
+                digests.fold(false, |any, digest| any | few.iter().fold(false, |any, wanted| any | (*wanted == digest)))
+            }
+            _ => digests.fold(false, |any, digest| any | self.admits(digest)),
+        }
+    }
 }
 
 #[inline]

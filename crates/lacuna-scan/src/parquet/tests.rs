@@ -279,6 +279,25 @@ proptest! {
 }
 
 #[test]
+fn a_value_is_found_wherever_it_stands_among_others_of_its_length() {
+    let name = |row: usize| format!("user-{row:03}");
+    // All of one length, one of another length in each block or in one, and none like another.
+    let layouts: [fn(usize) -> bool; 4] = [|_| false, |row| row % 50 == 7, |row| row == 130, |row| row % 2 == 0];
+    for is_other in layouts {
+        let names: Vec<String> =
+            (0..200).map(|row| if is_other(row) { name(row) + "@contoso.example" } else { name(row) }).collect();
+        let plain = properties().set_dictionary_enabled(false);
+        let file = write(vec![("user", Arc::new(StringArray::from(names.clone())))], plain);
+        for (row, name) in (0..).zip(&names) {
+            let (_, found) = search(&file, matcher("user", &[name], None), 1 << 20).unwrap();
+            assert_eq!(rows(&found, 0), [row], "{name}");
+        }
+        let (_, found) = search(&file, matcher("user", &["user-200"], None), 1 << 20).unwrap();
+        assert!(found.is_empty());
+    }
+}
+
+#[test]
 fn tenants_bound_the_matches() {
     let users = StringArray::from(vec![Some("a"), Some("a"), Some("b"), Some("a"), None]);
     let tenants = StringArray::from(vec![Some("T"), Some("X"), Some("T"), None, Some("T")]);
