@@ -74,6 +74,8 @@ pub(crate) async fn open(shop: &Workshop, origin: &Origin, bytes_read: &AtomicU6
         }
         match footer {
             Footer::Ready(metadata) => {
+                // Of a footer that is larger than what is read at first, nothing but itself came.
+                let bytes = if length > TAIL_BYTES { Bytes::new() } else { bytes };
                 let tail = Tail { start: range.start, bytes };
                 return Ok(Opened { metadata, tail, near });
             }

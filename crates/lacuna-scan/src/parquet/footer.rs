@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{
+    ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+};
 
 use super::page::names_encryption;
 use crate::{Error, Limits, Result};
@@ -45,17 +47,19 @@ pub fn footer(size: u64, tail: &Bytes, limits: &Limits) -> Result<Footer> {
         _ => return Err(wrong("the magic bytes `PAR1` are not at its end")),
     }
     let length = u64::from(u32::from_le_bytes([trailer[0], trailer[1], trailer[2], trailer[3]]));
-    Error::check_limit("a footer", length, limits.footer_bytes_max as u64, "footer_bytes_max")?;
     if length + TRAILER_BYTES + 4 > size {
         return Err(Error::Truncated { what: "its footer is said to be longer than the file".into() });
     }
+    Error::check_limit("a footer", length, limits.footer_bytes_max as u64, "footer_bytes_max")?;
     let Some(start) = rest.len().checked_sub(length as usize) else {
         return Ok(Footer::Needs(size - TRAILER_BYTES - length..size));
     };
     if names_encryption(&rest[start..]) {
         return Err(Error::Encrypted { what: "columns below a readable footer".into() });
     }
-    let metadata = ParquetMetaDataReader::decode_metadata(&rest[start..])
+    // Nothing asks for histograms of levels, which take two allocations for each column chunk.
+    let options = ParquetMetaDataOptions::new().with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    let metadata = ParquetMetaDataReader::decode_metadata_with_options(&rest[start..], Some(&options))
         .map_err(|source| Error::Parquet { place: UNREADABLE.into(), source })?;
     let columns = metadata.file_metadata().schema_descr().num_columns() as u64;
     Error::check_limit("a schema", columns, limits.columns_max as u64, "columns_max")?;
