@@ -27,6 +27,7 @@ mod taken;
 mod thrift;
 mod values;
 mod workbench;
+mod writers;
 
 pub use delta::decoded_bytes;
 pub use footer::{Footer, TAIL_BYTES, footer};

@@ -13,6 +13,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::leaf::LeafType;
+use super::writers::fills_filters;
 use crate::FieldTest;
 
 /// More wanted values than this are not looked up in a Bloom filter one by one: looking through the column is as quick.
@@ -132,9 +133,18 @@ pub(super) fn data_pages_of_indices(column: &ColumnChunkMetaData) -> Option<u64>
     u64::try_from(data).ok().filter(|_| dictionary < data && indices >= INDICES_BYTES_MIN)
 }
 
-/// Where a chunk's Bloom filter lies, if the footer says where it begins and ends.
-pub(super) fn bloom_range(column: &ColumnChunkMetaData, file_size: u64) -> Option<Range<u64>> {
-    part_range(column.bloom_filter_offset(), column.bloom_filter_length(), file_size)
+/// Where a chunk's Bloom filter lies, if the footer says where it begins and ends, and its writer is known to put all values into it.
+pub(super) fn bloom_range(
+    column: &ColumnChunkMetaData,
+    created_by: Option<&str>,
+    file_size: u64,
+) -> Option<Range<u64>> {
+    let encodings = column.encodings_mask();
+    let has_dictionary = column.dictionary_page_offset().is_some()
+        || encodings.is_set(Encoding::RLE_DICTIONARY)
+        || encodings.is_set(Encoding::PLAIN_DICTIONARY);
+    let range = part_range(column.bloom_filter_offset(), column.bloom_filter_length(), file_size);
+    range.filter(|_| !has_dictionary || fills_filters(created_by))
 }
 
 /// Where a part lies that the footer says the place of; `None` when it does not, or the file ends before.

@@ -198,7 +198,9 @@ impl RowGroupSearch {
             let bounds = search.bounds(leaf);
             let test = &search.matcher.fields()[field];
             if bounds.admit_chunk(test, column.statistics(), chunk.values) {
-                let bloom = prune::bloom_range(column, search.file_size).filter(|_| bounds.fits_bloom(test));
+                let created_by = search.metadata.file_metadata().created_by();
+                let bloom =
+                    prune::bloom_range(column, created_by, search.file_size).filter(|_| bounds.fits_bloom(test));
                 let is_sound = !column.statistics().is_some_and(|statistics| bounds.contradict(statistics));
                 let has_bounds = is_sound && chunk.column.descriptor.max_rep_level() == 0 && bounds.fits_index(test);
                 let index = IndexRanges::of(column, search.file_size).filter(|_| has_bounds);

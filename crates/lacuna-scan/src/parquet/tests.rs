@@ -11,6 +11,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use proptest::prelude::*;
@@ -424,6 +425,52 @@ fn no_bound_or_filter_of_floats_is_believed() {
     for row in [0, 15, 39] {
         let (_, found) = search(&wrong.clone().into(), matcher("u", &[&(FIRST + row).to_string()], None), 100).unwrap();
         assert_eq!(rows(&found, 0), [u64::from(row)]);
+    }
+}
+
+/// `file` with every bit of the first column's Bloom filter cleared.
+fn with_empty_filter(file: &Bytes) -> Bytes {
+    let Footer::Ready(metadata) = footer(file.len() as u64, file, &Limits::default()).unwrap() else {
+        panic!("the footer is there");
+    };
+    let column = metadata.row_group(0).column(0);
+    let (start, length) = (column.bloom_filter_offset().unwrap(), column.bloom_filter_length().unwrap());
+    let end = (start + i64::from(length)) as usize;
+    let mut file = file.to_vec();
+    let bits = Sbbf::from_bytes(&file[start as usize..end]).unwrap().num_blocks() * 32;
+    file[end - bits..end].fill(0);
+    file.into()
+}
+
+#[test]
+fn a_filter_is_believed_beside_a_dictionary_only_of_writers_that_fill_it() {
+    let users: ArrayRef = Arc::new(StringArray::from_iter_values((0..40).map(|user| format!("user-{user}"))));
+    let found = |created_by: &str, has_dictionary| {
+        let properties = properties()
+            .set_created_by(created_by.to_owned())
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_dictionary_enabled(has_dictionary)
+            // What comes behind some values is not in the dictionary.
+            .set_dictionary_page_size_limit(64)
+            .set_write_batch_size(10)
+            .set_bloom_filter_enabled(true);
+        let file = with_empty_filter(&write(vec![("u", users.clone())], properties));
+        rows(&search(&file, matcher("u", &["user-39"], None), 100).unwrap().1, 0)
+    };
+    let odd = [
+        "parquet-mr-trino version 450 (build n/a)",
+        "github.com/parquet-go/parquet-go version 0.26.0(build )",
+        "parquet-go version 18.5.0",
+        "",
+    ];
+    for created_by in odd {
+        assert_eq!(found(created_by, true), [39], "{created_by}");
+        assert!(found(created_by, false).is_empty(), "{created_by}");
+    }
+    for created_by in
+        ["parquet-mr version 1.13.1 (build db4183109d5b734ec5930d870cdae161e408ddba)", "parquet-rs version 59.3.2"]
+    {
+        assert!(found(created_by, true).is_empty(), "{created_by}");
     }
 }
 
