@@ -337,9 +337,9 @@ impl RowGroupSearch {
 
     fn after_bloom(&self, candidate: Candidate, filter: &Part) -> Result<Option<Stage>> {
         let test = &self.matcher.fields()[candidate.field];
-        // A filter that cannot be read excludes nothing.
-        let is_excluded =
-            Sbbf::from_bytes(&filter.bytes).is_ok_and(|filter| !candidate.bounds.admit_bloom(test, &filter));
+        // A filter that cannot be read, or has no room for a value, excludes nothing.
+        let is_excluded = Sbbf::from_bytes(&filter.bytes)
+            .is_ok_and(|filter| filter.num_blocks() > 0 && !candidate.bounds.admit_bloom(test, &filter));
         if is_excluded { Ok(None) } else { self.index_or_pages(candidate).map(Some) }
     }
 

@@ -475,6 +475,33 @@ fn a_filter_is_believed_beside_a_dictionary_only_of_writers_that_fill_it() {
 }
 
 #[test]
+fn a_filter_without_a_block_excludes_nothing() {
+    let users: ArrayRef = Arc::new(StringArray::from(vec!["ann", "bob"]));
+    let properties = properties().set_statistics_enabled(EnabledStatistics::None).set_bloom_filter_enabled(true);
+    let file = write(vec![("u", users)], properties);
+    let Footer::Ready(metadata) = footer(file.len() as u64, &file, &Limits::default()).unwrap() else {
+        panic!("the footer is there");
+    };
+    let column = metadata.row_group(0).column(0);
+    let start = column.bloom_filter_offset().unwrap() as usize;
+    // Its header says that it is 32 bytes long: now, none.
+    let header = column.bloom_filter_length().unwrap() - 32;
+    let mut empty = file.to_vec();
+    assert_eq!(empty[start..start + 2], [0x15, 64]);
+    empty[start + 1] = 0;
+    let column = column.clone().into_builder().set_bloom_filter_length(Some(header)).build().unwrap();
+    let group = metadata.row_group(0).clone().into_builder().set_column_metadata(vec![column]).build().unwrap();
+    let metadata = metadata.as_ref().clone().into_builder().set_row_groups(vec![group]).build();
+    let size = empty.len() as u64;
+    let search = ParquetSearch::new(Arc::new(metadata), size, matcher("u", &["bob"], None), Limits::default()).unwrap();
+    let mut group = search.row_group(0, false).unwrap();
+    while let Some(range) = group.need(1 << 20) {
+        group.feed(&empty[range.start as usize..range.end as usize]).unwrap();
+    }
+    assert_eq!(rows(&group.finish().matches, 0), [1]);
+}
+
+#[test]
 fn tenants_told_by_floats() {
     let users: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1.0, 1.0, f64::NAN]));
     let tenants: ArrayRef = Arc::new(Float32Array::from(vec![7.0, 8.0, f32::NAN, 7.0]));
