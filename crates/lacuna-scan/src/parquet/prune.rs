@@ -79,13 +79,16 @@ impl Bounds {
         Some(if is_unsigned { value.cast_unsigned().into() } else { value.into() })
     }
 
-    /// Whether bounds can exclude anything.
-    pub(super) fn fits_index(self, test: &FieldTest) -> bool {
+    /// Whether the bounds of a chunk's pages can exclude anything, beside these statistics of the chunk. parquet-go, told to skip bounds,
+    /// leaves them out there, and writes zeros for those of each page.
+    pub(super) fn fits_index(self, test: &FieldTest, statistics: Option<&Statistics>) -> bool {
         let has_order = matches!(self.order, ColumnOrder::TYPE_DEFINED_ORDER(_));
         has_order
             && match self.values {
                 LeafType::Text | LeafType::Bytes => test.is_exact(),
-                LeafType::Int | LeafType::UnsignedInt => true,
+                LeafType::Int | LeafType::UnsignedInt => {
+                    statistics.is_some_and(|of| of.min_bytes_opt().is_some() && of.max_bytes_opt().is_some())
+                }
                 LeafType::Decimal { .. } | LeafType::Float => false,
             }
     }

@@ -201,8 +201,10 @@ impl RowGroupSearch {
                 let created_by = search.metadata.file_metadata().created_by();
                 let bloom =
                     prune::bloom_range(column, created_by, search.file_size).filter(|_| bounds.fits_bloom(test));
-                let is_sound = !column.statistics().is_some_and(|statistics| bounds.contradict(statistics));
-                let has_bounds = is_sound && chunk.column.descriptor.max_rep_level() == 0 && bounds.fits_index(test);
+                let statistics = column.statistics();
+                let is_sound = !statistics.is_some_and(|statistics| bounds.contradict(statistics));
+                let is_flat = chunk.column.descriptor.max_rep_level() == 0;
+                let has_bounds = is_sound && is_flat && bounds.fits_index(test, statistics);
                 let index = IndexRanges::of(column, search.file_size).filter(|_| has_bounds);
                 todo.push(Candidate { field, chunk, bounds, bloom, index });
             }

@@ -502,6 +502,42 @@ fn a_filter_without_a_block_excludes_nothing() {
 }
 
 #[test]
+fn bounds_of_integers_that_only_pages_have_are_not_believed() {
+    const FIRST: i32 = 0x5a5a_5a00;
+    let numbers: ArrayRef = Arc::new(Int32Array::from_iter_values(FIRST..FIRST + 40));
+    let properties = properties()
+        .set_dictionary_enabled(false)
+        .set_data_page_row_count_limit(10)
+        .set_write_batch_size(10)
+        .set_statistics_enabled(EnabledStatistics::Page);
+    let mut file = write(vec![("u", numbers)], properties).to_vec();
+    let Footer::Ready(metadata) = footer(file.len() as u64, &file.clone().into(), &Limits::default()).unwrap() else {
+        panic!("the footer is there");
+    };
+    // As parquet-go writes them when it is told to skip the bounds of pages: zeros, and none of the chunk.
+    let column = metadata.row_group(0).column(0);
+    let index = column.column_index_offset().unwrap() as usize;
+    let end = index + column.column_index_length().unwrap() as usize;
+    for value in FIRST..FIRST + 40 {
+        for at in index..end - 4 {
+            if file[at..].starts_with(&value.to_le_bytes()) {
+                file[at..at + 4].fill(0);
+            }
+        }
+    }
+    let column = column.clone().into_builder().clear_statistics().build().unwrap();
+    let group = metadata.row_group(0).clone().into_builder().set_column_metadata(vec![column]).build().unwrap();
+    let metadata = metadata.as_ref().clone().into_builder().set_row_groups(vec![group]).build();
+    let wanted = matcher("u", &[&(FIRST + 15).to_string()], None);
+    let search = ParquetSearch::new(Arc::new(metadata), file.len() as u64, wanted, Limits::default()).unwrap();
+    let mut group = search.row_group(0, false).unwrap();
+    while let Some(range) = group.need(100) {
+        group.feed(&file[range.start as usize..range.end as usize]).unwrap();
+    }
+    assert_eq!(rows(&group.finish().matches, 0), [15]);
+}
+
+#[test]
 fn tenants_told_by_floats() {
     let users: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1.0, 1.0, f64::NAN]));
     let tenants: ArrayRef = Arc::new(Float32Array::from(vec![7.0, 8.0, f32::NAN, 7.0]));
