@@ -78,15 +78,23 @@ fn between(pages: Vec<Location>, admitted: Vec<bool>, chunk: &Range<u64>, rows: 
     Some(gaps)
 }
 
-/// The pages of a chunk at `chunk` which hold none of `wanted` (rows counted in the row group, ascending), in order.
-pub(super) fn gaps_around(pages: &[PageLocation], chunk: &Range<u64>, rows: u64, wanted: &[u64]) -> Option<Vec<Gap>> {
+/// The pages of a chunk at `chunk` which hold none of `wanted` (rows counted in the row group, ascending), in order. Of a chunk that
+/// `has_lists`, a row may go on in the pages behind: parquet-rs before version 42 and arrow-go let it do so, where the format does not.
+pub(super) fn gaps_around(
+    pages: &[PageLocation],
+    chunk: &Range<u64>,
+    rows: u64,
+    has_lists: bool,
+    wanted: &[u64],
+) -> Option<Vec<Gap>> {
     let location = |page: &PageLocation| {
         Some(Location { offset: page.offset.try_into().ok()?, first_row: page.first_row_index.try_into().ok()? })
     };
     let pages: Vec<Location> = pages.iter().map(location).collect::<Option<_>>()?;
     let ends = pages.iter().skip(1).map(|page| page.first_row).chain([rows]);
     let is_wanted = |(page, end): (&Location, u64)| {
-        wanted.get(wanted.partition_point(|&row| row < page.first_row)).is_some_and(|&row| row < end)
+        let first_row = page.first_row.saturating_sub(has_lists.into());
+        wanted.get(wanted.partition_point(|&row| row < first_row)).is_some_and(|&row| row < end)
     };
     let admitted = pages.iter().zip(ends).map(is_wanted).collect();
     between(pages, admitted, chunk, rows)

@@ -16,6 +16,7 @@ use super::plain::Plain;
 use super::rle::pick_from_hybrid;
 use super::taken::{TakenColumn, TakenRows};
 use super::values::{Column, Unreadable};
+use super::writers::counts_rows;
 use crate::{Effort, Limits, Result};
 
 /// Takes rows out of one row group: asks for bytes with [`needs`](Self::needs), takes them with [`feed`](Self::feed).
@@ -55,6 +56,7 @@ impl RowGroupTake {
     ) -> Result<Self> {
         let columns = metadata.row_group(group).num_columns();
         let pages = metadata.offset_index().and_then(|index| index.get(group));
+        let counts_rows = counts_rows(metadata.file_metadata().created_by());
         let take = |column: usize| {
             if !wanted(column) {
                 return Ok(Way::LeftOut);
@@ -65,8 +67,10 @@ impl RowGroupTake {
             if let Some(taken) = known.and_then(|known| known.take(rows, max_def)) {
                 return Ok(Way::Known(taken));
             }
-            let gaps = pages
-                .and_then(|pages| gaps_around(pages.get(column)?.page_locations(), &chunk.range, chunk.rows, rows));
+            let has_lists = chunk.column.descriptor.max_rep_level() > 0;
+            let locations = pages.filter(|_| counts_rows || !has_lists).and_then(|pages| pages.get(column));
+            let gaps =
+                locations.and_then(|of| gaps_around(of.page_locations(), &chunk.range, chunk.rows, has_lists, rows));
             chunk.gaps = gaps.unwrap_or_default().into();
             Ok(Way::Pages(Box::new(ColumnTake::new(chunk, rows.clone(), limits)?)))
         };

@@ -6,6 +6,13 @@ pub(super) fn fills_filters(created_by: Option<&str>) -> bool {
     is_by(created_by, &["parquet-mr version ", "parquet-rs version ", "DuckDB version "])
 }
 
+/// Whether a writer counts rows where it says which one each page of lists begins with. Some writers for Go count values.
+pub(super) fn counts_rows(created_by: Option<&str>) -> bool {
+    const GO: [&str; 2] = ["github.com/parquet-go/parquet-go version ", "github.com/segmentio/parquet-go version "];
+    is_by(created_by, &GO)
+        || is_by(created_by, &["parquet-mr version ", "parquet-rs version ", "parquet-cpp-arrow version "])
+}
+
 fn is_by(created_by: Option<&str>, writers: &[&str]) -> bool {
     created_by.is_some_and(|created_by| writers.iter().any(|writer| created_by.starts_with(writer)))
 }
