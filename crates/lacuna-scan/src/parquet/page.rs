@@ -33,7 +33,6 @@ pub(super) enum PageKind {
     },
     DataV2 {
         values: usize,
-        rows: usize,
         encoding: i32,
         def_bytes: usize,
         rep_bytes: usize,
@@ -152,12 +151,11 @@ impl Reader<'_> {
     }
 
     fn data_v2(&mut self) -> Result<PageKind, Stop> {
-        let (mut values, mut rows, mut encoding, mut def_bytes, mut rep_bytes) = (0, 0, 0, 0, 0);
+        let (mut values, mut encoding, mut def_bytes, mut rep_bytes) = (0, 0, 0, 0);
         let mut is_compressed = true;
         self.fields(|reader, field, kind| {
             match field {
                 1 => values = reader.size()?,
-                3 => rows = reader.size()?,
                 4 => encoding = reader.int()?,
                 5 => def_bytes = reader.size()?,
                 6 => rep_bytes = reader.size()?,
@@ -167,7 +165,7 @@ impl Reader<'_> {
             }
             Ok(())
         })?;
-        Ok(PageKind::DataV2 { values, rows, encoding, def_bytes, rep_bytes, is_compressed })
+        Ok(PageKind::DataV2 { values, encoding, def_bytes, rep_bytes, is_compressed })
     }
 }
 

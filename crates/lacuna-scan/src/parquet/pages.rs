@@ -10,9 +10,10 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use super::delta::decoded_bytes;
 use super::index::Gap;
 use super::leaf::Leaf;
-use super::levels::Levels;
+use super::levels::{Levels, bits};
 use super::page::{PageHeader, PageKind, encoding, page_header};
 use super::prune;
+use super::rle::count_in_hybrid;
 use super::values::{Column, Unreadable};
 use super::workbench::{self, Buffers};
 use crate::{Effort, Error, Limits, Result};
@@ -341,11 +342,8 @@ impl Pages {
             PageKind::Dictionary { values, encoding } => {
                 self.dictionary(&mut buffers, header, page, offset, (values, encoding), visitor)
             }
-            PageKind::DataV1 { values, encoding, .. } => {
-                self.data(&mut buffers, header, page, offset, (values, None, encoding), visitor)
-            }
-            PageKind::DataV2 { values, rows, encoding, .. } => {
-                self.data(&mut buffers, header, page, offset, (values, Some(rows as u64), encoding), visitor)
+            PageKind::DataV1 { values, encoding, .. } | PageKind::DataV2 { values, encoding, .. } => {
+                self.data(&mut buffers, header, page, offset, (values, encoding), visitor)
             }
             PageKind::Other => Ok(()),
         };
@@ -373,7 +371,7 @@ impl Pages {
         header: &PageHeader,
         page: &[u8],
         offset: u64,
-        (slots, rows, encoding): (usize, Option<u64>, i32),
+        (slots, encoding): (usize, i32),
         visitor: &mut dyn Visitor,
     ) -> Result<()> {
         if slots > VALUES_PER_PAGE_MAX || self.values_left.is_some_and(|left| slots as u64 > left) {
@@ -383,7 +381,18 @@ impl Pages {
         let descriptor = &self.chunk.column.descriptor;
         let (max_def, max_rep) =
             (descriptor.max_def_level().cast_unsigned(), descriptor.max_rep_level().cast_unsigned());
-        let rows = if max_rep == 0 { Some(slots as u64) } else { rows };
+        let place = self.chunk.place.clone();
+        let bad = || Error::malformed(offset, format!("{place}: a page's levels cannot be read"));
+        let rows = match header.kind {
+            _ if max_rep == 0 => Some(slots as u64),
+            // These levels are not compressed. The header's own count of rows is not believed: before version 12, parquet-cpp wrote that
+            // of values there.
+            PageKind::DataV2 { rep_bytes, .. } => {
+                let rep = page.get(..rep_bytes).ok_or_else(bad)?;
+                Some(count_in_hybrid(rep, bits(max_rep), slots, 0).ok_or_else(bad)? as u64)
+            }
+            _ => None,
+        };
         let facts = Facts { first_row: self.rows, rows, is_indices: is_indices(encoding) };
         if let Some(rows) = rows
             && !visitor.wants(facts)
@@ -399,8 +408,6 @@ impl Pages {
             self.dictionary(buffers, &header, &page, offset, (values, encoding), visitor)?;
             workbench::put_spare(page);
         }
-        let place = self.chunk.place.clone();
-        let bad = || Error::malformed(offset, format!("{place}: a page's levels cannot be read"));
         let (rep, def, values) = match header.kind {
             PageKind::DataV1 { def_encoding, rep_encoding, .. } => {
                 let page = self.decompress(&mut buffers.page, page, header.uncompressed_bytes, true, offset)?;

@@ -341,3 +341,43 @@ fn a_row_is_taken_whole_where_its_writer_counts_values() {
         assert_eq!(taken(&file, &metadata, &[row], &[], 7), whole.slice(row as usize, 1), "row {row}");
     }
 }
+
+/// Lists of users in pages of version 2, of which the headers count values as rows.
+fn lists_with_wrong_counts() -> Bytes {
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    for list in [&["a", "b"][..], &["c"], &["a", "d", "e"], &["f"], &["b"], &["g", "g"]] {
+        lists.append_value(list.iter().map(|user| Some(*user)));
+    }
+    let batch = RecordBatch::try_from_iter([("v", Arc::new(lists.finish()) as ArrayRef)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_2_0)
+        .set_offset_index_disabled(true)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_data_page_row_count_limit(2)
+        .set_write_batch_size(2);
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties.build())).unwrap();
+    writer.write(&batch).unwrap();
+    let mut file = writer.into_inner().unwrap();
+    // Values, nulls and rows, doubled, as whole numbers are.
+    let counts = |bytes: &[u8]| matches!(bytes, [0x15, values, 0x15, 0, 0x15, rows] if rows < values && *rows > 0);
+    let pages: Vec<usize> = (0..file.len() - 6).filter(|&at| counts(&file[at..at + 6])).collect();
+    assert!(pages.len() > 1);
+    pages.into_iter().for_each(|at| file[at + 5] = file[at + 1]);
+    file.into()
+}
+
+#[test]
+fn rows_of_lists_are_counted_where_headers_count_values() {
+    let file = lists_with_wrong_counts();
+    let mut reader = ParquetMetaDataReader::new();
+    reader.try_parse(&file).unwrap();
+    let metadata = reader.finish().unwrap();
+    let whole = read(file.clone(), metadata.clone());
+    for (user, rows) in [("a", &[0, 2][..]), ("g", &[5]), ("nobody", &[])] {
+        assert_eq!(found_value(&file, "v[]", user, 50).0, rows, "{user}");
+        if !rows.is_empty() {
+            let expected = take_record_batch(&whole, &UInt64Array::from(rows.to_vec())).unwrap();
+            assert_eq!(taken(&file, &metadata, rows, &[], 50), expected, "{user}");
+        }
+    }
+}
