@@ -318,7 +318,7 @@ impl<'a> Reader<'a> {
         metadata: Arc<ParquetMetaData>,
         bytes_read: &'a AtomicU64,
     ) -> Result<Self, ShardError> {
-        let metadata = with_page_locations(shop, origin, metadata, bytes_read).await?;
+        // Where pages are is left unread: the library then takes it that no row goes on in another page, as lists of some writers do.
         let arrow = shop.cpu.run(move || arrow_metadata(&metadata, Texts::Bare)).await??;
         Ok(Self { shop, origin, arrow, bytes_read })
     }

@@ -1,3 +1,4 @@
+use std::io::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
@@ -6,6 +7,11 @@ use arrow::record_batch::RecordBatch;
 use lacuna_engine::{Error, verify};
 use lacuna_store::{Condition, Content, WriteOptions};
 use parquet::arrow::ArrowWriter;
+use parquet::data_type::Int32Type;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader, ParquetMetaDataWriter};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, TrackedWrite};
+use parquet::schema::parser::parse_message_type;
 use serde_json::json;
 
 use crate::world::{World, blob, export, key, mixed, ndjson, parquet, source};
@@ -190,4 +196,47 @@ async fn text_that_is_not_utf8_costs_no_record() {
         world.engine().cat(&source, shard, &mut shown).await.unwrap();
         assert!(String::from_utf8(shown).unwrap().contains(r#""Note":{"base64":"Y2Fm6Q=="}"#), "{shard}");
     }
+}
+
+/// A column `v` of lists of one number, but for the 1024th, which goes on in another page, as parquet-rs before version 42 let it do.
+fn going_on() -> Vec<u8> {
+    let schema = Arc::new(parse_message_type("message m { repeated int32 v; }").unwrap());
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_data_page_row_count_limit(2)
+        .set_write_batch_size(2);
+    let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties.build())).unwrap();
+    let mut group = file.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    for page in 0..=512 {
+        let numbers = [2 * page, 2 * page + 1];
+        column.typed::<Int32Type>().write_batch(&numbers, Some(&[1, 1]), Some(&[0, 0])).unwrap();
+    }
+    column.close().unwrap();
+    group.close().unwrap();
+    let mut file = file.into_inner().unwrap();
+    let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
+    reader.try_parse(&bytes::Bytes::from(file.clone())).unwrap();
+    let metadata = reader.finish().unwrap();
+    // The last page ends with its repetition levels, its definition levels, each of two bytes behind their length, and two numbers.
+    let page = metadata.offset_index().unwrap()[0][0].page_locations()[512].clone();
+    let end = usize::try_from(page.offset + i64::from(page.compressed_page_size)).unwrap();
+    file[end - 2 * 4 - 6 - 2..end - 2 * 4 - 6].copy_from_slice(&[3, 1]);
+    let group = metadata.row_group(0).clone().into_builder().set_num_rows(1025).build().unwrap();
+    let metadata = metadata.into_builder().set_row_groups(vec![group]).build();
+    let mut out = Vec::new();
+    let mut tracked = TrackedWrite::new(&mut out);
+    tracked.write_all(&file[..end]).unwrap();
+    ParquetMetaDataWriter::new_with_tracked(tracked, &metadata).finish().unwrap();
+    out
+}
+
+#[tokio::test]
+async fn a_list_that_goes_on_in_another_page_is_shown_whole() {
+    let world = World::new();
+    world.put("a.parquet", going_on()).await;
+    let mut shown = Vec::new();
+    world.engine().cat(&source("lists", "*.parquet"), "a.parquet", &mut shown).await.unwrap();
+    let lines: Vec<&str> = std::str::from_utf8(&shown).unwrap().lines().collect();
+    assert_eq!((lines.len(), lines[1023], lines[1024]), (1025, "{\"v\":[1023,1024]}", "{\"v\":[1025]}"));
 }
