@@ -5,6 +5,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::leaf::{Leaf, LeafType, resolve};
 use super::taken::TakenRows;
+use super::values::{DECIMAL_BYTES_MAX, DECIMAL_TOO_LONG};
 use crate::{Error, HeldValue, Mapping, Result, Value};
 
 /// The leaf columns of `mapping` in a file's schema, in the mapping's order, each behind the index of its field. A column that the file
@@ -38,6 +39,10 @@ pub fn held_values(
         while !bytes.is_empty() {
             let (value, rest) = split(descriptor.physical_type(), descriptor.type_length(), bytes)
                 .ok_or_else(|| Error::malformed(0, "a taken value is cut short"))?;
+            if matches!(leaf.values, LeafType::Decimal { .. }) && value.len() > DECIMAL_BYTES_MAX {
+                let column = descriptor.path().string();
+                return Err(Error::malformed(0, format!("column {column}: {DECIMAL_TOO_LONG}")));
+            }
             held.extend(value_of(leaf.values, descriptor.physical_type(), value).map(|held| (index, held)));
             bytes = rest;
         }

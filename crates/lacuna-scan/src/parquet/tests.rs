@@ -12,8 +12,11 @@ use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::bloom_filter::Sbbf;
+use parquet::data_type::ByteArrayType;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
 
 use super::*;
@@ -564,6 +567,29 @@ fn what_values_share_counts_for_each() {
     assert_eq!(search(&word(1 << 10), matcher("u", &["ann"], None), 1 << 20).unwrap().0, 70);
     let error = search(&word(1 << 20), matcher("u", &["ann"], None), 1 << 20).unwrap_err();
     assert!(matches!(error, Error::Limit { setting: "page_bytes_max", .. }), "{error}");
+}
+
+#[test]
+fn a_decimal_of_endless_digits_is_refused() {
+    let file = |bytes: usize| {
+        let schema = Arc::new(parse_message_type("message m { required binary d (DECIMAL(38, 2)); }").unwrap());
+        let properties = properties().set_dictionary_enabled(false).set_statistics_enabled(EnabledStatistics::None);
+        let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties.build())).unwrap();
+        let mut group = file.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        let value = [vec![u8::from(bytes > 16); bytes - 2], vec![0x04, 0xd2]].concat();
+        column.typed::<ByteArrayType>().write_batch(&[value.into()], None, None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+        Bytes::from(file.into_inner().unwrap())
+    };
+    let searched = |bytes| search(&file(bytes), matcher("d", &["12.34"], None), 1 << 20);
+    assert_eq!(rows(&searched(16).unwrap().1, 0), [0]);
+    let why = searched(1 << 20).unwrap_err().to_string();
+    assert!(
+        why.contains("row group 0, column d: a decimal number takes more bytes than any decimal type has"),
+        "{why}"
+    );
 }
 
 #[test]

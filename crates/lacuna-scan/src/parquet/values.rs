@@ -66,17 +66,17 @@ impl Column {
             Physical::BYTE_ARRAY => match self.needles(test) {
                 Some(needles) => search_prefixed(bytes, count, needles, found),
                 None => {
-                    for_each_prefixed(bytes, count, |ordinal, value| self.test_bytes(test, ordinal, value, found))?;
-                    Ok(())
+                    let mut are_short = true;
+                    for_each_prefixed(bytes, count, |ordinal, value| {
+                        are_short &= self.test_bytes(test, ordinal, value, found);
+                    })?;
+                    refuse_long(are_short)
                 }
             },
             Physical::FIXED_LEN_BYTE_ARRAY => {
                 let length = usize::try_from(self.descriptor.type_length()).unwrap_or(0);
                 let values = fixed(bytes, length, count)?;
-                for (ordinal, value) in (0..).zip(values) {
-                    self.test_bytes(test, ordinal, value, found);
-                }
-                Ok(())
+                refuse_long((0..).zip(values).all(|(ordinal, value)| self.test_bytes(test, ordinal, value, found)))
             }
             Physical::INT32 => {
                 for (ordinal, value) in (0..).zip(fixed(bytes, 4, count)?) {
@@ -124,13 +124,19 @@ impl Column {
         found: &mut Found,
     ) -> Result<(), Unreadable> {
         match self.descriptor.physical_type() {
-            Physical::BYTE_ARRAY => self.decode::<ByteArrayType>(encoding, bytes, count, |ordinal, value| {
-                self.test_bytes(test, ordinal, value.as_bytes(), found);
-            }),
+            Physical::BYTE_ARRAY => {
+                let mut are_short = true;
+                self.decode::<ByteArrayType>(encoding, bytes, count, |ordinal, value| {
+                    are_short &= self.test_bytes(test, ordinal, value.as_bytes(), found);
+                })?;
+                refuse_long(are_short)
+            }
             Physical::FIXED_LEN_BYTE_ARRAY => {
+                let mut are_short = true;
                 self.decode::<FixedLenByteArrayType>(encoding, bytes, count, |ordinal, value| {
-                    self.test_bytes(test, ordinal, value.as_bytes(), found);
-                })
+                    are_short &= self.test_bytes(test, ordinal, value.as_bytes(), found);
+                })?;
+                refuse_long(are_short)
             }
             Physical::INT32 if encoding == Encoding::DELTA_BINARY_PACKED => {
                 self.decode::<Int64Type>(encoding, bytes, count, |ordinal, wide| {
@@ -198,13 +204,16 @@ impl Column {
         }
     }
 
-    fn test_bytes(&self, test: &FieldTest, ordinal: u32, value: &[u8], found: &mut Found) {
+    /// Whether the value is short enough to be looked at.
+    fn test_bytes(&self, test: &FieldTest, ordinal: u32, value: &[u8], found: &mut Found) -> bool {
         let value = match self.values {
             LeafType::Text => Value::Text(value),
+            LeafType::Decimal { .. } if value.len() > DECIMAL_BYTES_MAX => return false,
             LeafType::Decimal { scale } => Value::Decimal { unscaled: value, scale: scale.into() },
             LeafType::Bytes | LeafType::Int | LeafType::UnsignedInt | LeafType::Float => Value::Bytes(value),
         };
         found.extend(test.owners(value).iter().map(|&selector| (ordinal, selector)));
+        true
     }
 
     fn test_i32(&self, test: &FieldTest, ordinal: u32, value: i32, found: &mut Found) {
@@ -228,6 +237,14 @@ impl Column {
         };
         found.extend(owners.iter().map(|&selector| (ordinal, selector)));
     }
+}
+
+/// The digits of a longer decimal would take ages: each costs as much time as there are bytes.
+pub(super) const DECIMAL_BYTES_MAX: usize = 128;
+pub(super) const DECIMAL_TOO_LONG: &str = "a decimal number takes more bytes than any decimal type has";
+
+fn refuse_long(are_short: bool) -> Result<(), Unreadable> {
+    if are_short { Ok(()) } else { Err(Unreadable::Malformed(DECIMAL_TOO_LONG)) }
 }
 
 /// A number of 32 bits that was decoded from differences as one of 64, as some writers reckon with that many. Sums of differences have the
