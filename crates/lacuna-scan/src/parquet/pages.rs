@@ -261,7 +261,8 @@ impl Pages {
         while !self.pending.is_empty() && !piece.is_empty() && self.values_left != Some(0) {
             let wanted = match self.header(&self.pending, base)? {
                 Some((header, length)) => (length + header.compressed_bytes).saturating_sub(self.pending.len()),
-                None => HEADER_GUESS,
+                // As much again as was looked at for nothing, lest a header without an end be read for every few bytes of it.
+                None => self.pending.len().max(HEADER_GUESS),
             };
             let (now, later) = piece.split_at(wanted.clamp(1, piece.len()));
             self.pending.extend_from_slice(now);

@@ -593,6 +593,33 @@ fn a_decimal_of_endless_digits_is_refused() {
 }
 
 #[test]
+fn a_header_that_does_not_end_is_refused_soon() {
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["ann"]));
+    let file = write(
+        vec![("u", texts)],
+        properties().set_dictionary_enabled(false).set_statistics_enabled(EnabledStatistics::None),
+    );
+    let Footer::Ready(metadata) = footer(file.len() as u64, &file, &Limits::default()).unwrap() else {
+        panic!("the footer is there");
+    };
+    // A field that no version knows: a list of four million bytes, none of which is there to end it.
+    let mut page = vec![0xf9, 0xf3, 0xff, 0xff, 0xff, 0x0f];
+    page.resize(4 << 20, 0);
+    let column = metadata.row_group(0).column(0).clone().into_builder();
+    let column = column.set_data_page_offset(0).set_total_compressed_size(page.len() as i64).build().unwrap();
+    let group = metadata.row_group(0).clone().into_builder().set_column_metadata(vec![column]).build().unwrap();
+    let metadata = Arc::new(metadata.as_ref().clone().into_builder().set_row_groups(vec![group]).build());
+    let wanted = matcher("u", &["ann"], None);
+    let search = ParquetSearch::new(metadata, page.len() as u64, wanted, Limits::default()).unwrap();
+    let mut group = search.row_group(0, false).unwrap();
+    let mut failed = Ok(());
+    while let (Ok(()), Some(range)) = (&failed, group.need(1 << 20)) {
+        failed = group.feed(&page[range.start as usize..range.end as usize]);
+    }
+    assert!(failed.is_err());
+}
+
+#[test]
 fn what_cannot_be_searched_says_why() {
     let floats: ArrayRef = arrow::array::new_null_array(&DataType::Float16, 1);
     let times: ArrayRef = Arc::new(arrow::array::TimestampMicrosecondArray::from(vec![1]));
