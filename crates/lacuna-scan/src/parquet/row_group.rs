@@ -191,6 +191,8 @@ impl RowGroupSearch {
                 return Err(Error::malformed(0, format!("{}: values in a row group without rows", place())));
             }
         }
+        // What is held whole is bounded as a page is; without it, more pages are read.
+        let fits = |part: &Range<u64>| part.end - part.start <= search.limits.page_bytes_max as u64;
         let mut todo = Vec::new();
         for &(field, leaf) in search.leaves.iter().rev().filter(|_| rows > 0) {
             let chunk = Chunk::new(&search.metadata, search.file_size, index, leaf)?;
@@ -199,13 +201,14 @@ impl RowGroupSearch {
             let test = &search.matcher.fields()[field];
             if bounds.admit_chunk(test, column.statistics(), chunk.values) {
                 let created_by = search.metadata.file_metadata().created_by();
-                let bloom =
-                    prune::bloom_range(column, created_by, search.file_size).filter(|_| bounds.fits_bloom(test));
+                let bloom = prune::bloom_range(column, created_by, search.file_size)
+                    .filter(|range| bounds.fits_bloom(test) && fits(range));
                 let statistics = column.statistics();
                 let is_sound = !statistics.is_some_and(|statistics| bounds.contradict(statistics));
                 let is_flat = chunk.column.descriptor.max_rep_level() == 0;
                 let has_bounds = is_sound && is_flat && bounds.fits_index(test, statistics);
-                let index = IndexRanges::of(column, search.file_size).filter(|_| has_bounds);
+                let index = IndexRanges::of(column, search.file_size)
+                    .filter(|index| has_bounds && fits(&index.bounds) && fits(&index.locations));
                 todo.push(Candidate { field, chunk, bounds, bloom, index });
             }
         }

@@ -620,6 +620,29 @@ fn a_header_that_does_not_end_is_refused_soon() {
 }
 
 #[test]
+fn a_filter_or_an_index_beyond_the_limit_is_not_read() {
+    let users: ArrayRef = Arc::new(StringArray::from_iter_values((0..400).map(|user| format!("user-{user:03}"))));
+    let properties = properties()
+        .set_dictionary_enabled(false)
+        .set_data_page_row_count_limit(4)
+        .set_write_batch_size(4)
+        .set_bloom_filter_enabled(true);
+    let file = write(vec![("u", users)], properties);
+    let Footer::Ready(metadata) = footer(file.len() as u64, &file, &Limits::default()).unwrap() else {
+        panic!("the footer is there");
+    };
+    let data = metadata.row_group(0).column(0).byte_range();
+    let limits = Limits { page_bytes_max: 256, ..Limits::default() };
+    let search = ParquetSearch::new(metadata, file.len() as u64, matcher("u", &["user-007"], None), limits).unwrap();
+    let mut group = search.row_group(0, false).unwrap();
+    while let Some(range) = group.need(100) {
+        assert!(range.start >= data.0 && range.end <= data.0 + data.1, "{range:?}");
+        group.feed(&file[range.start as usize..range.end as usize]).unwrap();
+    }
+    assert_eq!(rows(&group.finish().matches, 0), [7]);
+}
+
+#[test]
 fn what_cannot_be_searched_says_why() {
     let floats: ArrayRef = arrow::array::new_null_array(&DataType::Float16, 1);
     let times: ArrayRef = Arc::new(arrow::array::TimestampMicrosecondArray::from(vec![1]));
