@@ -3,9 +3,12 @@
 //! Made anew for each column chunk, contexts and buffers would cost a page fault for every 4 KiB of them.
 
 use std::cell::RefCell;
+use std::io::Read;
 
+use flate2::read::MultiGzDecoder;
+use lz4_flex::frame::FrameDecoder;
 use parquet::basic::Compression;
-use parquet::compression::{Codec, CodecOptions, create_codec};
+use parquet::compression::{Codec, CodecOptions, CodecOptionsBuilder, create_codec};
 use parquet::errors::Result;
 
 thread_local! {
@@ -63,8 +66,40 @@ pub(super) fn put_spare(mut buffer: Vec<u8>) {
     });
 }
 
-/// Appends the `size` bytes that `page` expands to.
+/// Appends the `size` bytes that `page` expands to; a few more at most, where it expands further.
 pub(super) fn decompress(compression: Compression, page: &[u8], size: usize, into: &mut Vec<u8>) -> Result<()> {
+    match compression {
+        // The library lets these expand as far as they do.
+        Compression::GZIP(_) => read_bounded(MultiGzDecoder::new(page), size, into),
+        Compression::BROTLI(_) => read_bounded(brotli::Decompressor::new(page, BROTLI_BUFFER_BYTES), size, into),
+        Compression::LZ4 => {
+            // As Hadoop frames it, in frames of its own, or in none: writers disagree.
+            let start = into.len();
+            let lz4 = |codec: Option<Box<dyn Codec>>, into: &mut Vec<u8>| {
+                into.truncate(start);
+                codec.map_or(Ok(()), |mut codec| codec.decompress(page, into, Some(size)).map(drop))
+            };
+            let hadoop = CodecOptionsBuilder::default().set_backward_compatible_lz4(false).build();
+            lz4(create_codec(compression, &hadoop)?, into)
+                .or_else(|_| {
+                    into.truncate(start);
+                    read_bounded(FrameDecoder::new(page), size, into)
+                })
+                .or_else(|_| lz4(create_codec(Compression::LZ4_RAW, &CodecOptions::default())?, into))
+        }
+        _ => with_codec(compression, page, size, into),
+    }
+}
+
+/// As much as the library uses where a page does not say its size.
+const BROTLI_BUFFER_BYTES: usize = 4096;
+
+fn read_bounded(reader: impl Read, size: usize, into: &mut Vec<u8>) -> Result<()> {
+    reader.take(size as u64 + 1).read_to_end(into)?;
+    Ok(())
+}
+
+fn with_codec(compression: Compression, page: &[u8], size: usize, into: &mut Vec<u8>) -> Result<()> {
     WORKBENCH.with_borrow_mut(|bench| {
         let at = match bench.codecs.iter().position(|(have, _)| *have == compression) {
             Some(at) => at,
@@ -81,4 +116,46 @@ pub(super) fn decompress(compression: Compression, page: &[u8], size: usize, int
         };
         bench.codecs[at].1.decompress(page, into, Some(size)).map(drop)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use parquet::basic::{BrotliLevel, GzipLevel, ZstdLevel};
+
+    use super::*;
+
+    #[test]
+    fn no_page_expands_further_than_it_says() {
+        let expanded = vec![0; 8 << 20];
+        let mut frame = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        frame.write_all(&expanded).unwrap();
+        let frame = frame.finish().unwrap();
+        let codecs = [
+            Compression::SNAPPY,
+            Compression::GZIP(GzipLevel::default()),
+            Compression::BROTLI(BrotliLevel::default()),
+            Compression::ZSTD(ZstdLevel::default()),
+            Compression::LZ4_RAW,
+            Compression::LZ4,
+        ];
+        let mut pages: Vec<(Compression, Vec<u8>)> = codecs
+            .map(|codec| {
+                let mut page = Vec::new();
+                create_codec(codec, &CodecOptions::default()).unwrap().unwrap().compress(&expanded, &mut page).unwrap();
+                (codec, page)
+            })
+            .into();
+        pages.push((Compression::LZ4, frame));
+        pages.push((Compression::LZ4, lz4_flex::block::compress(&expanded)));
+        for (codec, page) in pages {
+            let mut into = Vec::new();
+            decompress(codec, &page, expanded.len(), &mut into).unwrap();
+            assert!(into == expanded, "{codec}");
+            let mut into = Vec::new();
+            let failed = decompress(codec, &page, 1000, &mut into).is_err();
+            assert!((failed || into.len() != 1000) && into.capacity() < 1 << 20, "{codec}: {}", into.capacity());
+        }
+    }
 }
