@@ -78,10 +78,8 @@ impl Splitter {
             }
             plausible::check(text, &self.format)?;
             self.has_started = true;
-            if text.starts_with(b"\xef\xbb\xbf") {
-                start = 3;
-                pieces.push(Piece { kind: PieceKind::Other, start: 0, end: 3 });
-            }
+            start = marks(text);
+            push(pieces, PieceKind::Other, 0, start);
         }
         match &mut self.form {
             Form::Lines(lines) => lines.split(text, start, is_last, pieces),
@@ -97,6 +95,12 @@ impl Splitter {
             Form::Lines(_) | Form::Document(_) => None,
         }
     }
+}
+
+/// How many bytes of byte order marks `text` begins with. Who appends to a text, or joins several, leaves them in front of later lines too.
+fn marks(text: &[u8]) -> usize {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    text.chunks(MARK.len()).take_while(|&chunk| chunk == MARK).count() * MARK.len()
 }
 
 /// Adds a piece, unless it is empty. What lies between records is one piece as far as it is of one kind.

@@ -25,6 +25,14 @@ fn oddities_stay() {
 }
 
 #[test]
+fn byte_order_marks_stay_wherever_they_stand() {
+    let text = "{\"n\":0}\n\u{feff}{\"n\":1}\n\u{feff}{\"n\":2}\n";
+    let deleted = |hits: &[u64]| String::from_utf8(delete(text.as_bytes(), &Ndjson, hits).unwrap()).unwrap();
+    assert_eq!(deleted(&[0]), "\u{feff}{\"n\":1}\n\u{feff}{\"n\":2}\n");
+    assert_eq!(deleted(&[0, 1]), "\u{feff}\u{feff}{\"n\":2}\n");
+}
+
+#[test]
 fn rows_are_counted() {
     let (_, rewritten) = rewrite(b"{}\nx\n{}\n{}\n", &Ndjson, &[2], Change::Delete, true).unwrap();
     assert_eq!((rewritten.rows_before, rewritten.rows_after, rewritten.rows_changed), (3, 2, 1));

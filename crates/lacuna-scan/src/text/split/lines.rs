@@ -1,6 +1,6 @@
 //! Lines: LF or CR LF ends one, nothing else does. Blank ones are no records.
 
-use super::{Piece, PieceKind, check_beginning, check_record, push};
+use super::{Piece, PieceKind, check_beginning, check_record, marks, push};
 use crate::{Limits, Result};
 
 #[derive(Debug)]
@@ -42,11 +42,13 @@ impl Lines {
     fn line(&mut self, text: &[u8], start: usize, end: usize, next: usize, pieces: &mut Vec<Piece>) -> Result<()> {
         check_record(end - start, self.record_bytes_max)?;
         self.lines += 1;
-        if text[start..end].iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
+        let first = start + marks(&text[start..end]);
+        if text[first..end].iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
             push(pieces, PieceKind::Other, start, next);
             return Ok(());
         }
-        push(pieces, PieceKind::Record { row: self.rows, line: self.lines }, start, end);
+        push(pieces, PieceKind::Other, start, first);
+        push(pieces, PieceKind::Record { row: self.rows, line: self.lines }, first, end);
         push(pieces, PieceKind::LineEnd, end, next);
         self.rows += 1;
         Ok(())

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Piece, PieceKind, check_beginning, check_record, push};
+use super::{Piece, PieceKind, check_beginning, check_record, marks, push};
 use crate::text::csv::Fields;
 use crate::text::{CsvLayout, Fault, Quotes};
 use crate::{Error, Limits, Result};
@@ -50,21 +50,24 @@ impl Rows {
         pieces: &mut Vec<Piece>,
     ) -> Result<usize> {
         while at < text.len() {
-            let Some((end, next)) = self.row_end(text, at, is_last)? else {
+            let first = at + marks(&text[at..]);
+            let Some((end, next)) = self.row_end(text, first, is_last)? else {
                 check_beginning(text.len() - at, self.record_bytes_max)?;
                 return Ok(at);
             };
-            check_record(end - at, self.record_bytes_max)?;
-            let inner = line_ends(&text[at..end]);
-            if end == at {
+            check_record(end - first, self.record_bytes_max)?;
+            let row = &text[first..end];
+            let inner = line_ends(row);
+            if row.is_empty() {
                 push(pieces, PieceKind::Other, at, next);
             } else if self.names.is_none() {
-                self.names = Some(self.header(&text[at..end], offset + at as u64)?);
-                self.check_quotes(&text[at..end], inner)?;
+                self.names = Some(self.header(row, offset + first as u64)?);
+                self.check_quotes(row, inner)?;
                 push(pieces, PieceKind::Other, at, next);
             } else {
-                self.check_quotes(&text[at..end], inner)?;
-                push(pieces, PieceKind::Record { row: self.rows, line: self.lines + 1 }, at, end);
+                self.check_quotes(row, inner)?;
+                push(pieces, PieceKind::Other, at, first);
+                push(pieces, PieceKind::Record { row: self.rows, line: self.lines + 1 }, first, end);
                 push(pieces, PieceKind::LineEnd, end, next);
                 self.rows += 1;
             }

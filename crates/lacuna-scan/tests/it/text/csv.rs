@@ -22,6 +22,19 @@ fn rows_end_as_they_like() {
     }
 }
 
+/// As when writers append to a shard, each with a byte order mark of its own.
+#[test]
+fn a_byte_order_mark_is_no_value_wherever_a_row_begins() {
+    let format = TextFormat::Csv(CsvLayout { header: Some(vec!["id".into(), "x".into()]), ..CsvLayout::default() });
+    let text = "\u{feff}a,1\n\u{feff}a,2\n\u{feff}\u{feff}\"a\",\u{feff}\n\u{feff}\n\u{feff}b,a\n\u{feff}";
+    for bytes in 1..8 {
+        let answer = Query::new(format.clone(), "id", &["a"]).pieces_of(bytes).run(text.as_bytes()).unwrap();
+        assert_eq!((answer.rows, answer.poisoned, answer.found_rows()), (4, 0, vec![0, 1, 2]));
+    }
+    let members = [gzip("\u{feff}id\na\n".as_bytes()), gzip("\u{feff}a\n".as_bytes())].concat();
+    assert_eq!(Query::csv("id", &["a"]).run(&members).unwrap().found_rows(), [0, 1]);
+}
+
 #[test]
 fn quotes_are_read() {
     let text = "id,x\n\"a \"\"b\"\", c\",1\n\"a\nb\",2\na \"b\", 3\n \"a\",4\n";

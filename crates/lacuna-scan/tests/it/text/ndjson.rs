@@ -32,6 +32,12 @@ fn lines_end_as_they_like() {
 }
 
 #[test]
+fn a_byte_order_mark_may_stand_before_any_line() {
+    let text = "{\"id\":\"a\"}\n\u{feff}{\"id\":\"a\"}\n\u{feff}\n\u{feff}\u{feff} {\"id\":\"a\"}\r\n\u{feff}";
+    assert_eq!(rows(text, "a"), [0, 1, 2]);
+}
+
+#[test]
 fn nothing_is_no_record() {
     for text in ["", "\n", "\r\n\r\n", "\u{feff}", "\u{feff}\n  \n"] {
         let answer = Query::ndjson("id", &["a"]).run(text.as_bytes()).unwrap();
