@@ -62,8 +62,9 @@ pub fn rewrite(
     let mut rewritten = Rewritten::default();
     while reader.next_block().map_err(of_scan)?.is_some() {
         editor.names(reader.splitter().names());
-        output.add_joints(reader.take_joints());
+        let joints = reader.take_joints();
         let block = reader.block();
+        output.add_joints(joints, block.offset, editor.held())?;
         for piece in &block.pieces {
             let offset = block.offset + piece.start as u64;
             let bytes = block.bytes(piece);

@@ -67,6 +67,12 @@ impl<'a> Editor<'a> {
         }
     }
 
+    /// Where text stood that may be written yet, if there is any.
+    pub(super) fn held(&self) -> Option<u64> {
+        let gaps = [&self.gaps.first, &self.gaps.next].into_iter().flatten();
+        gaps.filter(|(_, gap)| !gap.is_empty()).map(|(offset, _)| *offset).min()
+    }
+
     /// Writes a piece that is no record, when it stays.
     pub(super) fn between(
         &mut self,

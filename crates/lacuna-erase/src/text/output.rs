@@ -10,10 +10,13 @@ use lacuna_scan::text::{Decompressor, Member};
 use super::level;
 use super::pack::Packer;
 use crate::copied::{Copied, Stretches};
-use crate::{ReadAt, Result};
+use crate::{Error, ReadAt, Result};
 
 /// Stored bytes are copied, and read again, in such portions.
 const PORTION: u64 = 256 << 10;
+
+/// So many joints wait for text that stood in front of them.
+const JOINTS_MAX: usize = 128 << 10;
 
 /// Takes text by where it stood before, in ascending order.
 pub(super) struct Output<'o> {
@@ -69,9 +72,16 @@ impl<'o> Output<'o> {
         Self { input, out, limits, joints: VecDeque::new(), member: None, copied: Stretches::default() }
     }
 
-    /// Learns where members begin and end, before their text comes.
-    pub(super) fn add_joints(&mut self, joints: Vec<Joint>) {
+    /// Learns where members begin and end, before their text comes: that stands at `next` or behind, but for what is `held` back and
+    /// stood there.
+    pub(super) fn add_joints(&mut self, joints: Vec<Joint>, next: u64, held: Option<u64>) -> Result<()> {
         self.joints.extend(joints);
+        // Members of which nothing is written would wait until the end. Where they are too many, what is held goes into a later one.
+        self.pass_joints(held.filter(|_| self.joints.len() <= JOINTS_MAX).unwrap_or(next))?;
+        if self.joints.len() > JOINTS_MAX {
+            return Err(Error::Unfaithful(format!("more than {} members meet in one record", JOINTS_MAX / 2)));
+        }
+        Ok(())
     }
 
     /// Writes text that stood at `offset`.

@@ -1,6 +1,6 @@
 //! Members begin and end where they did, and are packed as they were.
 
-use lacuna_erase::Change;
+use lacuna_erase::{Change, Error};
 use lacuna_scan::Limits;
 use lacuna_scan::text::TextFormat::Ndjson;
 use lacuna_scan::text::compression::Step;
@@ -8,7 +8,7 @@ use lacuna_scan::text::{Compression, Decompressor, Member, sniff};
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::{delete, gzip, lz4, lz4_bare, members, rewrite, unpack, zstd_streamed, zstd_whole};
+use super::{delete, document, gzip, lz4, lz4_bare, members, rewrite, unpack, zstd_streamed, zstd_whole};
 
 fn lines(count: usize, from: usize) -> Vec<String> {
     (from..from + count).map(|n| format!("{{\"n\":{n},\"word\":\"lorem ipsum {}\"}}\n", n * 7919 % 1000)).collect()
@@ -245,6 +245,20 @@ fn small_windows_stay_small() {
     let packed = delete(&encoder.finish().unwrap(), &Ndjson, &[5]).unwrap();
     let Member::Zstd(header) = &members(&packed)[0].0 else { panic!("not zstd") };
     assert_eq!(header.window, 4096);
+}
+
+/// Any number of members is held while text in front of them may be written, or none.
+#[test]
+fn members_without_text_do_not_add_up() {
+    let empty = zstd_whole(b"").repeat(66_000);
+    let records = "{\"n\":0},".repeat(900);
+    let stored =
+        [zstd_whole(format!("[ {records}{{}}").as_bytes()), empty.clone(), zstd_whole(b",{\"n\":1}]")].concat();
+    let packed = delete(&stored, &document("[]"), &(0..901).collect::<Vec<_>>()).unwrap();
+    assert_eq!((&unpack(&packed)[..], members(&packed).len()), (&b"[ {\"n\":1}]"[..], 66_002));
+    let stored = [zstd_whole(b"{\"n\""), empty, zstd_whole(b":1}\n{}\n")].concat();
+    let refused = delete(&stored, &Ndjson, &[1]);
+    assert!(matches!(&refused, Err(Error::Unfaithful(why)) if why.contains("members")), "{refused:?}");
 }
 
 proptest! {
