@@ -187,7 +187,9 @@ pub(super) struct Again<'a> {
 impl<'a> Again<'a> {
     /// Of the member that begins at `stored`.
     pub(super) fn new(input: &'a dyn ReadAt, stored: u64, limits: &Limits) -> Self {
-        Self { input, at: stored, decompressor: Decompressor::new(limits) }
+        // The shard was read up to here as a whole, of which one member may expand more.
+        let limits = Limits { expansion_max: u64::MAX, ..*limits };
+        Self { input, at: stored, decompressor: Decompressor::new(&limits) }
     }
 
     /// Appends some text; `false` where the member ends.

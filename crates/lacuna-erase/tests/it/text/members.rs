@@ -261,6 +261,21 @@ fn members_without_text_do_not_add_up() {
     assert!(matches!(&refused, Err(Error::Unfaithful(why)) if why.contains("members")), "{refused:?}");
 }
 
+/// As a whole the shard expands within the limit, and that is what counts.
+#[test]
+fn a_member_may_expand_more_than_its_shard() {
+    let mut random = 1_u64;
+    let noise = std::iter::repeat_with(|| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        format!("{:016x}", random)
+    });
+    let noise = format!("{{\"n\":\"{}\"}}\n", noise.take(10_000).collect::<String>());
+    let even = format!("{{\"n\":\"{}\"}}\n", " ".repeat(1 << 20)).repeat(70);
+    let stored = [zstd_whole(noise.as_bytes()), zstd_whole(even.as_bytes())].concat();
+    let packed = delete(&stored, &Ndjson, &[69]).unwrap();
+    assert!(packed.len() < stored.len());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
