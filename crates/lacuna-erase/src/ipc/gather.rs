@@ -17,6 +17,8 @@ use crate::{Error, Result};
 const ABSENT: u32 = u32::MAX;
 /// In place of a position: the value is taken away. Null where the column allows it, else empty or zero.
 pub(super) const BLANK: u32 = u32::MAX - 1;
+/// In place of a position: there is no value, as [`ABSENT`] says, and no null may stand there, as the union that holds it cannot be null.
+const EMPTY: u32 = u32::MAX - 2;
 
 /// The one byte of a view column's data buffer that no view points into any more. A message's list of buffers keeps its length, and
 /// Polars does not read a compressed message in which such a buffer has no bytes.
@@ -189,7 +191,7 @@ impl Gather<'_, '_> {
         for &slot in slots {
             let is_valid = match position(slot) {
                 Some(at) => nulls.is_none_or(|nulls| nulls.is_valid(at)),
-                None => !nullable || (slot == BLANK && stands_in),
+                None => !nullable || slot == EMPTY || (slot == BLANK && stands_in),
             };
             count += usize::from(!is_valid);
             valid.push(is_valid);
@@ -363,7 +365,14 @@ impl Gather<'_, '_> {
         self.into.nodes.push((values.len(), 0));
         self.into.buffers.push(Vec::new());
         self.into.buffers.push(ends);
-        self.child(column, 1, runs.values(), &values, &Taken::default())
+        match column.children.get(1) {
+            // Their nulls are those of their values.
+            Some(within) if !column.field.is_nullable() => {
+                let field = within.field.as_ref().clone().with_nullable(false).into();
+                self.array(&Column { field, ..within.clone() }, runs.values(), &values, &Taken::default())
+            }
+            _ => self.child(column, 1, runs.values(), &values, &Taken::default()),
+        }
     }
 
     fn union(&mut self, column: &Column, array: &ArrayRef, slots: &[u32]) -> Result<()> {
@@ -385,7 +394,8 @@ impl Gather<'_, '_> {
                     if *mode == UnionMode::Dense {
                         i32::write(&mut offsets, gathered.len())?;
                     }
-                    gathered.push(position(slot).map_or(Ok(ABSENT), |at| narrow(union.value_offset(at)))?);
+                    let absent = if slot == EMPTY || !column.field.is_nullable() { EMPTY } else { ABSENT };
+                    gathered.push(position(slot).map_or(Ok(absent), |at| narrow(union.value_offset(at)))?);
                 } else if *mode == UnionMode::Sparse {
                     gathered.push(ABSENT);
                 }
@@ -455,12 +465,12 @@ impl Taken {
 /// The position that a slot stands for.
 #[inline]
 fn position(slot: u32) -> Option<usize> {
-    (slot < BLANK).then_some(slot as usize)
+    (slot < EMPTY).then_some(slot as usize)
 }
 
 /// A position as a slot.
 fn narrow(at: usize) -> Result<u32> {
-    let slot = u32::try_from(at).ok().filter(|&slot| slot < BLANK);
+    let slot = u32::try_from(at).ok().filter(|&slot| slot < EMPTY);
     slot.ok_or_else(|| Error::Unfaithful("a batch has more values than can be written out".into()))
 }
 

@@ -102,6 +102,30 @@ fn every_type_keeps_its_values() {
     }
 }
 
+/// Arrow's reader refuses a null there, even behind one further out.
+#[test]
+fn no_null_comes_where_none_may_stand() {
+    let runs = RunArray::<Int64Type>::try_new(&vec![1, 2, 4].into(), &StringArray::from(vec!["a", "b", "c"])).unwrap();
+    let fields = UnionFields::try_new(vec![0], vec![Field::new("n", DataType::Int64, true)]).unwrap();
+    let union = |offsets: Option<Vec<i32>>| {
+        let members = vec![Arc::new(Int64Array::from(vec![1, 2, 3, 4])) as ArrayRef];
+        UnionArray::try_new(fields.clone(), vec![0; 4].into(), offsets.map(Into::into), members).unwrap()
+    };
+    let columns: [ArrayRef; 3] = [Arc::new(runs), Arc::new(union(None)), Arc::new(union(Some(vec![3, 2, 1, 0])))];
+    for column in columns {
+        let around = |inner: ArrayRef, nulls| {
+            let field = Field::new("inner", inner.data_type().clone(), false);
+            Arc::new(StructArray::new(vec![field].into(), vec![inner], nulls)) as ArrayRef
+        };
+        let nulls = NullBuffer::from(vec![true, false, true, true]);
+        let batch = RecordBatch::try_from_iter([("outer", around(around(column, None), Some(nulls)))]).unwrap();
+        let bytes = encode(&batch.schema(), std::slice::from_ref(&batch), true, None, 64);
+        let left = read(&rewrite(&bytes, &[2], Change::Delete).unwrap().0);
+        assert_eq!(left[0].num_rows(), 3);
+        assert!(left[0].column(0).is_valid(0) && left[0].column(0).is_null(1));
+    }
+}
+
 #[test]
 fn metadata_of_schema_columns_and_file_stays() {
     let field = Field::new("user", DataType::Utf8, false).with_metadata([("pii".into(), "yes".into())].into());
@@ -146,15 +170,24 @@ fn a_stream_without_an_end_marker_stays_without() {
 
 #[test]
 fn anonymous_values_are_empty_where_they_cannot_be_null() {
+    let runs = |values: &[&str]| {
+        Arc::new(RunArray::<Int64Type>::try_new(&vec![1, 2].into(), &StringArray::from(values.to_vec())).unwrap())
+    };
+    let within = |runs: ArrayRef| {
+        let field = Field::new("runs", runs.data_type().clone(), false);
+        Arc::new(StructArray::new(vec![field].into(), vec![runs], None)) as ArrayRef
+    };
     let batch = RecordBatch::try_from_iter_with_nullable([
         ("text", Arc::new(StringArray::from(vec!["ann", "bob"])) as ArrayRef, false),
         ("number", Arc::new(Int64Array::from(vec![7, 8])), false),
         ("fixed", Arc::new(FixedSizeBinaryArray::try_from_iter(["abc", "def"].iter()).unwrap()), false),
         ("nullable", Arc::new(StringArray::from(vec!["ann", "bob"])), true),
+        ("within", within(runs(&["ann", "bob"])), false),
     ])
     .unwrap();
     let bytes = encode(&batch.schema(), std::slice::from_ref(&batch), true, None, 8);
-    let paths: Vec<ColumnPath> = ["text", "number", "fixed", "nullable"].map(|path| path.parse().unwrap()).to_vec();
+    let paths: Vec<ColumnPath> =
+        ["text", "number", "fixed", "nullable", "within.runs"].map(|path| path.parse().unwrap()).to_vec();
     let (out, done) = rewrite(&bytes, &[0], Change::Anonymize(&paths)).unwrap();
     assert_eq!((done.rows_before, done.rows_after, done.rows_changed), (2, 2, 1));
     let expected = RecordBatch::try_new(
@@ -164,6 +197,7 @@ fn anonymous_values_are_empty_where_they_cannot_be_null() {
             Arc::new(Int64Array::from(vec![0, 8])),
             Arc::new(FixedSizeBinaryArray::try_from_iter(["\0\0\0", "def"].iter()).unwrap()),
             Arc::new(StringArray::from(vec![None, Some("bob")])),
+            within(runs(&["", "bob"])),
         ],
     );
     assert_eq!(read(&out), [expected.unwrap()]);
