@@ -85,6 +85,9 @@ impl Resolver<'_> {
         if place.is_bare_list() || place.is_list() {
             return Err(wrong("a list: its elements are mapped as `[]` behind its name"));
         }
+        if place.is_map() {
+            return Err(wrong("a map: its values are mapped as `{}` behind its name"));
+        }
         if place.node.is_group() {
             return Err(wrong("a group of columns: the mapping must name one of them"));
         }
@@ -160,12 +163,15 @@ impl<'s> Place<'s> {
         Ok(if is_element { repeated } else { repeated.child(0, false) })
     }
 
-    fn values(self, path: &ColumnPath) -> Result<Self> {
+    fn is_map(self) -> bool {
         let info = self.node.get_basic_info();
-        let is_map = self.node.is_group()
+        self.node.is_group()
             && (matches!(info.logical_type_ref(), Some(LogicalType::Map))
-                || matches!(info.converted_type(), ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE));
-        if !is_map || self.node.get_fields().len() != 1 {
+                || matches!(info.converted_type(), ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE))
+    }
+
+    fn values(self, path: &ColumnPath) -> Result<Self> {
+        if !self.is_map() || self.node.get_fields().len() != 1 {
             return Err(wrong_type(path, "not a map, and mapped with `{}`"));
         }
         let entries = self.child(0, true);

@@ -649,7 +649,10 @@ fn what_cannot_be_searched_says_why() {
     let texts: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
     let list = Arc::new(ArrowField::new("item", DataType::Utf8, true));
     let lists: ArrayRef = arrow::array::new_null_array(&DataType::List(list), 1);
-    let file = write(vec![("f", floats), ("t", times), ("s", texts), ("l", lists)], properties());
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    maps.append(true).unwrap();
+    let maps: ArrayRef = Arc::new(maps.finish());
+    let file = write(vec![("f", floats), ("t", times), ("s", texts), ("l", lists), ("m", maps)], properties());
     let why = |column: &str| search(&file, matcher(column, &["1"], None), 100).unwrap_err().to_string();
     for (path, reason) in [
         ("f", "column `f` is a floating-point number of 16 bits, too few for an identifier"),
@@ -659,6 +662,7 @@ fn what_cannot_be_searched_says_why() {
         ("l", "column `l` is a list: its elements are mapped as `[]` behind its name"),
         ("l.x", "column `l.x` is behind a list: its elements are mapped as `[]`"),
         ("nobody", "has no column `nobody`, which the source maps"),
+        ("m", "column `m` is a map: its values are mapped as `{}` behind its name"),
         ("l{}", "column `l{}` is not a map, and mapped with `{}`"),
     ] {
         assert_eq!(why(path), reason);
