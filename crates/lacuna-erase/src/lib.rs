@@ -1,6 +1,7 @@
 //! Matched rows out of a shard's bytes: the tombstone that hides them, and the rewritten shard. Knows no I/O.
 
 mod copied;
+mod escapes;
 mod input;
 pub mod ipc;
 pub mod parquet;

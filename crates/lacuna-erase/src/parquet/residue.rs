@@ -23,6 +23,7 @@ use super::page::{Kind, Page, Pages, data, data_v2, header};
 use super::statistics::BOUNDS;
 use super::thrift::{Broken, Struct};
 use super::values::decode_indices;
+use crate::escapes::readings;
 use crate::{ReadAt, Residue, Result};
 
 /// Looks for the values that `matcher` wants in the parts of a Parquet file that a search of its rows does not see:
@@ -30,7 +31,7 @@ use crate::{ReadAt, Residue, Result};
 /// - minima and maxima in chunk statistics, page headers and column indexes, also shortened ones;
 /// - Bloom filters: a value that is in the filter and would not be in one that is built from the rows alone;
 /// - key-value metadata of the file and of column chunks, Arrow's schema in it included, as text between characters that are
-///   neither letters nor digits.
+///   neither letters nor digits, also where JSON escapes it.
 ///
 /// A value that a row of the same column chunk still has (in key-value metadata: of the column) is no residue: it is another
 /// tenant's, or another reader's to judge. Values that are compared without case are looked for in Bloom filters in lower case
@@ -433,8 +434,8 @@ fn in_metadata(
             // Arrow's schema, with metadata of its own, stands there in base64.
             let schema =
                 value.filter(|_| key == Some(b"ARROW:schema")).and_then(|text| BASE64_STANDARD.decode(text).ok());
-            for part in [key, value, schema.as_deref()].into_iter().flatten() {
-                let part = normal(test, part);
+            for part in [key, value, schema.as_deref()].into_iter().flatten().flat_map(readings) {
+                let part = normal(test, &part);
                 let held = test.texts().iter().filter(|needle| needle.len() >= NEEDLE_MIN && holds(&part, needle));
                 found.extend(held.map(|needle| (place(), needle)));
             }

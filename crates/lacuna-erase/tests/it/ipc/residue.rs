@@ -72,3 +72,22 @@ fn a_value_in_metadata() {
     );
     assert_eq!(places(&file, "a test"), ["the footer's metadata"]);
 }
+
+/// What a schema's metadata, `key` and `text`, is found to hold.
+fn in_metadata(key: &str, text: &str, user: &str) -> Vec<String> {
+    let metadata = [(key.into(), text.into())].into();
+    let schema = Schema::new_with_metadata(users(&[]).schema().fields().clone(), metadata);
+    places(&encode(&Arc::new(schema), &[], false, None, 8), user)
+}
+
+#[test]
+fn metadata_is_searched_through_the_escapes_of_json() {
+    for (text, user) in [
+        (r#"{"owner":"ann\u0040corp.example"}"#, "ann@corp.example"),
+        (r#"{"owner":"\u00E4nne\/\ud83d\ude00"}"#, "änne/\u{1f600}"),
+        (r#"{"inner":"{\"by\":\"\\u00e4nne\"}"}"#, "änne"),
+    ] {
+        assert_eq!(in_metadata("owner", text, user), ["the schema's metadata"], "{text}");
+    }
+    assert!(in_metadata("owner", r#"{"owner":"x\u0041nne"}"#, "Anne").is_empty());
+}

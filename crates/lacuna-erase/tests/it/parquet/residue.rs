@@ -244,6 +244,38 @@ fn metadata_is_searched_as_the_column_is_compared() {
     assert_eq!(places(Case::Insensitive, "ALICE@example.com"), Vec::<String>::new());
 }
 
+/// What metadata that says `text` is found to hold, in a file that has no such row.
+fn in_metadata(text: &str, case: Case, value: &str) -> Vec<String> {
+    let file = write(vec![("user", Arc::new(StringArray::from(vec!["nobody"])) as ArrayRef)], text);
+    let mut field = Field::new("user".parse().unwrap(), Kind::new("id"));
+    field.case = case;
+    let found = residue(&file, &matcher_of(field, value), &Limits::default()).unwrap();
+    found.into_iter().map(|residue| residue.place).collect()
+}
+
+#[test]
+fn metadata_is_searched_through_the_escapes_of_json() {
+    for (text, value) in [
+        (r#"{"by": "\u00e4nne@x.de"}"#, "änne@x.de"),
+        (r#"{"by": "\u00E4nne@x.de"}"#, "änne@x.de"),
+        (r#"{"by":"ann\u0040corp.example"}"#, "ann@corp.example"),
+        (r#"{"by":"\ud83d\uDE00 ann"}"#, "\u{1f600} ann"),
+        (r#"{"by":"CORP\\ann \"the\tcat\"\/2"}"#, "CORP\\ann \"the\tcat\"/2"),
+        (r#"{"note":"asked\nanne"}"#, "anne"),
+        (r#"{"inner":"{\"by\":\"\\u00e4nne@x.de\"}"}"#, "änne@x.de"),
+        ("asked by CORP\\nann", "CORP\\nann"),
+    ] {
+        assert_eq!(in_metadata(text, Case::Sensitive, value), ["key-value metadata of the file"], "{text}");
+    }
+    let upper = r#"{"by": "\u00C4nne@X.de"}"#;
+    assert_eq!(in_metadata(upper, Case::Insensitive, "änne@x.de"), ["key-value metadata of the file"]);
+    for text in [upper, r#"{"by": "x\u0041nne"}"#, r"\u00e", r"\ud83d\u0041nne@x.de", "\\"] {
+        for value in ["änne@x.de", "Anne"] {
+            assert_eq!(in_metadata(text, Case::Sensitive, value), Vec::<String>::new(), "{text}");
+        }
+    }
+}
+
 #[test]
 fn a_bound_in_another_case_leaves_a_row_group_without_that_row() {
     let users: ArrayRef = Arc::new(StringArray::from(vec!["bobby", "carol"]));
