@@ -4,6 +4,8 @@ mod copied;
 mod escapes;
 mod input;
 pub mod ipc;
+mod metadata;
+mod pandas;
 pub mod parquet;
 pub mod text;
 pub mod tombstone;

@@ -20,7 +20,7 @@ use super::events;
 use super::gather::{Gathered, Rules, Taken, gather};
 use super::rewrite::{has_dictionary, in_dictionaries};
 use super::unseen::Unseen;
-use crate::escapes::readings;
+use crate::metadata::texts;
 use crate::{ReadAt, Residue, Result};
 
 /// Finds wanted values that no row of the shard has any more: entries of dictionaries that no row points to, the values in
@@ -204,11 +204,12 @@ impl Search<'_> {
     }
 
     fn metadata(&mut self, pairs: &HashMap<String, String>, place: &str) {
-        let held = |text: &String| {
-            let wanted = |field: &FieldTest| field.is_wanted() && holds(text, field);
+        let held = |text: &[u8]| {
+            let text = String::from_utf8_lossy(text);
+            let wanted = |field: &FieldTest| field.is_wanted() && holds(&text, field);
             self.matcher.fields().iter().any(wanted)
         };
-        if pairs.iter().any(|(key, value)| held(key) || held(value)) {
+        if pairs.iter().any(|(key, value)| texts(key.as_bytes(), value.as_bytes()).iter().any(|text| held(text))) {
             self.places.insert(place.to_owned());
         }
     }
@@ -225,12 +226,8 @@ fn is_category(field: &FieldRef) -> bool {
 /// A number of so many digits counts no rows and no bytes of a shard.
 const DIGITS_MIN: usize = 10;
 
-/// Whether a wanted text is `text`, or stands in it as a word, also where JSON escapes it. Smaller numbers must be all of it: metadata counts rows and bytes.
+/// Whether a wanted text is `text`, or stands in it as a word. Smaller numbers must be all of it: metadata counts rows and bytes.
 fn holds(text: &str, field: &FieldTest) -> bool {
-    readings(text.as_bytes()).iter().any(|text| says(&String::from_utf8_lossy(text), field))
-}
-
-fn says(text: &str, field: &FieldTest) -> bool {
     let folded = if field.is_exact() { text.to_owned() } else { folded(text) };
     let is_part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     field.texts().iter().any(|wanted| {

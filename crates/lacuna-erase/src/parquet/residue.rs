@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use lacuna_scan::{Case, Error as ScanError, FieldTest, HeldValue, Limits, Matcher, Value, folded};
 use parquet::basic::{ConvertedType, Encoding, LogicalType, Type};
@@ -23,15 +21,14 @@ use super::page::{Kind, Page, Pages, data, data_v2, header};
 use super::statistics::BOUNDS;
 use super::thrift::{Broken, Struct};
 use super::values::decode_indices;
-use crate::escapes::readings;
-use crate::{ReadAt, Residue, Result};
+use crate::{ReadAt, Residue, Result, metadata};
 
 /// Looks for the values that `matcher` wants in the parts of a Parquet file that a search of its rows does not see:
 /// - dictionary entries that no row refers to;
 /// - minima and maxima in chunk statistics, page headers and column indexes, also shortened ones;
 /// - Bloom filters: a value that is in the filter and would not be in one that is built from the rows alone;
 /// - key-value metadata of the file and of column chunks, Arrow's schema in it included, as text between characters that are
-///   neither letters nor digits, also where JSON escapes it.
+///   neither letters nor digits, also where JSON escapes it; what pandas and Arrow say there of the table's structure is nobody's.
 ///
 /// A value that a row of the same column chunk still has (in key-value metadata: of the column) is no residue: it is another
 /// tenant's, or another reader's to judge. Values that are compared without case are looked for in Bloom filters in lower case
@@ -430,12 +427,9 @@ fn in_metadata(
         let Some(pairs) = holder.list(id)? else { return Ok(()) };
         for pair in pairs.structs() {
             let pair = pair?;
-            let (key, value) = (pair.binary(1)?, pair.binary(2)?);
-            // Arrow's schema, with metadata of its own, stands there in base64.
-            let schema =
-                value.filter(|_| key == Some(b"ARROW:schema")).and_then(|text| BASE64_STANDARD.decode(text).ok());
-            for part in [key, value, schema.as_deref()].into_iter().flatten().flat_map(readings) {
-                let part = normal(test, &part);
+            let (key, value) = (pair.binary(1)?.unwrap_or_default(), pair.binary(2)?.unwrap_or_default());
+            for text in metadata::texts(key, value) {
+                let part = normal(test, &text);
                 let held = test.texts().iter().filter(|needle| needle.len() >= NEEDLE_MIN && holds(&part, needle));
                 found.extend(held.map(|needle| (place(), needle)));
             }

@@ -91,3 +91,17 @@ fn metadata_is_searched_through_the_escapes_of_json() {
     }
     assert!(in_metadata("owner", r#"{"owner":"x\u0041nne"}"#, "Anne").is_empty());
 }
+
+#[test]
+fn what_pandas_says_of_a_table_is_nobodys() {
+    let columns = r#"{"index_columns": [{"kind": "range", "stop": 7788991234}], "columns": [{"name": "user"}]"#;
+    let text = format!("{columns}}}");
+    for user in ["7788991234", "user", "range", "columns", "pandas"] {
+        assert!(in_metadata("pandas", &text, user).is_empty(), "{user}");
+    }
+    for user in ["7788991234", "user"] {
+        let text = format!(r#"{columns}, "attributes": {{"owner": "{user}"}}}}"#);
+        assert_eq!(in_metadata("pandas", &text, user), ["the schema's metadata"]);
+        assert_eq!(in_metadata("other", columns, user), ["the schema's metadata"]);
+    }
+}

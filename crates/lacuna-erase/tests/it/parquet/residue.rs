@@ -6,8 +6,8 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
-use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::DataType;
+use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray, new_null_array};
+use arrow::datatypes::{DataType, Field as Column, Schema, TimeUnit};
 use bytes::Bytes;
 use lacuna_erase::Change;
 use lacuna_erase::parquet::{self, residue};
@@ -274,6 +274,75 @@ fn metadata_is_searched_through_the_escapes_of_json() {
             assert_eq!(in_metadata(text, Case::Sensitive, value), Vec::<String>::new(), "{text}");
         }
     }
+}
+
+/// What pandas says of a table, with `more` in it.
+fn pandas(more: &str) -> String {
+    format!(
+        r#"{{"index_columns": [{{"kind": "range", "name": null, "start": 0, "stop": 1000, "step": 1}}, "place"],
+        "column_indexes": [{{"name": null, "field_name": null, "pandas_type": "unicode", "numpy_type": "str",
+        "metadata": {{"encoding": "UTF-8"}}}}], "columns": [{{"name": "user", "field_name": "user",
+        "pandas_type": "categorical", "numpy_type": "object", "metadata": {{"num_categories": 4711, "ordered": false}}}},
+        {{"name": "at", "field_name": "at", "pandas_type": "datetimetz", "numpy_type": "datetime64[ns]",
+        "metadata": {{"timezone": "Europe/Berlin"}}}}], "creator": {{"library": "pyarrow", "version": "26.0.1"}},
+        "partition_columns": ["region", {{"field_name": "shop", "metadata": {{"num_categories": 5000}}}}],
+        "pandas_version": "3.1.1"{more}}}"#
+    )
+}
+
+/// What a file's metadata, and Arrow's schema in it alone, say of `value` where `text` stands for pandas' metadata.
+fn in_pandas(text: &str, value: &str) -> [Vec<String>; 2] {
+    [false, true].map(|is_within| {
+        let zone = DataType::Timestamp(TimeUnit::Second, Some("Europe/Berlin".into()));
+        let fields = vec![Column::new("user", DataType::Utf8, true), Column::new("at", zone.clone(), true)];
+        let pairs = [("pandas".to_owned(), text.to_owned())];
+        let schema = Schema::new(fields).with_metadata(pairs.clone().into_iter().filter(|_| is_within).collect());
+        let pairs = pairs.into_iter().filter(|_| !is_within).map(|(key, value)| KeyValue::new(key, value));
+        let properties = WriterProperties::builder().set_key_value_metadata(Some(pairs.collect())).build();
+        let columns = vec![Arc::new(StringArray::from(vec!["nobody"])) as ArrayRef, new_null_array(&zone, 1)];
+        let batch = RecordBatch::try_new(Arc::new(schema), columns).unwrap();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        places(&writer.into_inner().unwrap().into(), "user", value)
+    })
+}
+
+#[test]
+fn what_pandas_says_of_a_table_is_nobodys() {
+    let text = pandas(r#", "attributes": {}"#);
+    let structure = "1000 4711 5000 user object null range name columns index_columns attributes pandas pyarrow 26.0.1 \
+        Europe/Berlin place region shop false ARROW schema";
+    for value in structure.split(' ') {
+        assert_eq!(in_pandas(&text, value), [const { Vec::<String>::new() }; 2], "{value}");
+    }
+}
+
+#[test]
+fn what_else_stands_in_the_metadata_of_pandas_is_found() {
+    for (more, value) in [
+        (r#", "attributes": {"requested_by": "\u00e4nne@x.de"}"#, "änne@x.de"),
+        (r#", "attributes": {"owner": 66577, "stop": 1234}"#, "66577"),
+        (r#", "attributes": {"stop": 1234}"#, "1234"),
+        (r#", "attributes": {"anne": 1}"#, "anne"),
+        (r#", "attributes": "user""#, "user"),
+        (r#", "owner": 1000"#, "1000"),
+        (r#", "owner": "user", "columns": []"#, "user"),
+        (r#", "columns": [{"name": "u", "owner": "anne"}, "bobby"]"#, "anne"),
+        (r#", "columns": [{"name": "u", "owner": "anne"}, "bobby"]"#, "bobby"),
+        (r#", "columns": [{"name": ["anne"], "metadata": "bobby"}]"#, "anne"),
+        (r#", "columns": [{"name": ["anne"], "metadata": "bobby"}]"#, "bobby"),
+        (r#", "columns": "anne""#, "anne"),
+        (r#", "index_columns": [{"kind": "range", "owner": {"name": "anne"}}]"#, "anne"),
+        (r#", "creator": {"library": "pyarrow", "by": "anne"}"#, "anne"),
+        // No JSON.
+        (r#", "attributes": {"mean": NaN}"#, "1000"),
+        ("} ", "user"),
+    ] {
+        let [file, schema] = in_pandas(&pandas(more), value);
+        assert_eq!([file, schema], [const { ["key-value metadata of the file"] }; 2], "{more}");
+    }
+    // Other keys are searched as they are.
+    assert_eq!(in_metadata(&pandas(""), Case::Sensitive, "1000"), ["key-value metadata of the file"]);
 }
 
 #[test]
