@@ -5,9 +5,6 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Its key.
-pub(crate) const KEY: &[u8] = b"pandas";
-
 /// What may stand in a place of the document that tells of the table's structure.
 enum Shape {
     /// Anybody's values.

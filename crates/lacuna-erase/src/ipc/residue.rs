@@ -11,7 +11,7 @@ use lacuna_scan::ipc::reader::{DictionaryValues, Event, Rows};
 use lacuna_scan::ipc::resolve::Path;
 use lacuna_scan::ipc::schema::{Table, metadata};
 use lacuna_scan::ipc::{footer, message, values};
-use lacuna_scan::{FieldTest, Limits, Matcher, Value, folded};
+use lacuna_scan::{FieldTest, Limits, Matcher, Value};
 use roaring::RoaringBitmap;
 
 use super::categories::{self, is_key, listed};
@@ -20,7 +20,7 @@ use super::events;
 use super::gather::{Gathered, Rules, Taken, gather};
 use super::rewrite::{has_dictionary, in_dictionaries};
 use super::unseen::Unseen;
-use crate::metadata::texts;
+use crate::metadata::held;
 use crate::{ReadAt, Residue, Result};
 
 /// Finds wanted values that no row of the shard has any more: entries of dictionaries that no row points to, the values in
@@ -204,12 +204,11 @@ impl Search<'_> {
     }
 
     fn metadata(&mut self, pairs: &HashMap<String, String>, place: &str) {
-        let held = |text: &[u8]| {
-            let text = String::from_utf8_lossy(text);
-            let wanted = |field: &FieldTest| field.is_wanted() && holds(&text, field);
-            self.matcher.fields().iter().any(wanted)
+        let holds = |(key, value): (&String, &String)| {
+            let holds = |field: &FieldTest| !held(key.as_bytes(), value.as_bytes(), field).is_empty();
+            self.matcher.fields().iter().any(|field| field.is_wanted() && holds(field))
         };
-        if pairs.iter().any(|(key, value)| texts(key.as_bytes(), value.as_bytes()).iter().any(|text| held(text))) {
+        if pairs.iter().any(holds) {
             self.places.insert(place.to_owned());
         }
     }
@@ -221,29 +220,6 @@ fn metadata_of(column: &str) -> String {
 
 fn is_category(field: &FieldRef) -> bool {
     matches!(field.data_type(), DataType::Dictionary(..))
-}
-
-/// A number of so many digits counts no rows and no bytes of a shard.
-const DIGITS_MIN: usize = 10;
-
-/// Whether a wanted text is `text`, or stands in it as a word. Smaller numbers must be all of it: metadata counts rows and bytes.
-fn holds(text: &str, field: &FieldTest) -> bool {
-    let folded = if field.is_exact() { text.to_owned() } else { folded(text) };
-    let is_part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    field.texts().iter().any(|wanted| {
-        let Ok(wanted) = std::str::from_utf8(wanted) else { return false };
-        if wanted.is_empty() {
-            return false;
-        }
-        if wanted.len() < DIGITS_MIN && wanted.bytes().all(|byte| byte.is_ascii_digit()) {
-            return folded == wanted;
-        }
-        let bytes = folded.as_bytes();
-        folded.match_indices(wanted).any(|(at, _)| {
-            let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-            !is_part(before) && !is_part(bytes.get(at + wanted.len()))
-        })
-    })
 }
 
 /// A field and all fields within it.

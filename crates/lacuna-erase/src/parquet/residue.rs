@@ -1,10 +1,9 @@
 //! What a search of the rows does not see: values that a file still holds although no row has them.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
-use lacuna_scan::{Case, Error as ScanError, FieldTest, HeldValue, Limits, Matcher, Value, folded};
+use lacuna_scan::{Error as ScanError, FieldTest, HeldValue, Limits, Matcher, Value};
 use parquet::basic::{ConvertedType, Encoding, LogicalType, Type};
 use parquet::bloom_filter::Sbbf;
 use parquet::schema::types::ColumnDescPtr;
@@ -21,7 +20,8 @@ use super::page::{Kind, Page, Pages, data, data_v2, header};
 use super::statistics::BOUNDS;
 use super::thrift::{Broken, Struct};
 use super::values::decode_indices;
-use crate::{ReadAt, Residue, Result, metadata};
+use crate::metadata::{self, normal};
+use crate::{ReadAt, Residue, Result};
 
 /// Looks for the values that `matcher` wants in the parts of a Parquet file that a search of its rows does not see:
 /// - dictionary entries that no row refers to;
@@ -32,7 +32,7 @@ use crate::{ReadAt, Residue, Result, metadata};
 ///
 /// A value that a row of the same column chunk still has (in key-value metadata: of the column) is no residue: it is another
 /// tenant's, or another reader's to judge. Values that are compared without case are looked for in Bloom filters in lower case
-/// only; those shorter than four bytes are not looked for in metadata.
+/// only.
 ///
 /// # Errors
 /// [`Error::Scan`](crate::Error::Scan) when the file cannot be read, or has no column at a mapped path.
@@ -411,9 +411,6 @@ fn is_unsigned(column: &ColumnDescPtr) -> bool {
     matches!(Order::of(column), Order::Unsigned32 | Order::Unsigned64)
 }
 
-/// Shorter needles would be found in any text.
-const NEEDLE_MIN: usize = 4;
-
 /// Key-value metadata of the file and of the column's chunks.
 fn in_metadata(
     input: &dyn ReadAt,
@@ -428,11 +425,7 @@ fn in_metadata(
         for pair in pairs.structs() {
             let pair = pair?;
             let (key, value) = (pair.binary(1)?.unwrap_or_default(), pair.binary(2)?.unwrap_or_default());
-            for text in metadata::texts(key, value) {
-                let part = normal(test, &text);
-                let held = test.texts().iter().filter(|needle| needle.len() >= NEEDLE_MIN && holds(&part, needle));
-                found.extend(held.map(|needle| (place(), needle)));
-            }
+            found.extend(metadata::held(key, value, test).into_iter().map(|needle| (place(), needle)));
         }
         Ok(())
     };
@@ -468,52 +461,14 @@ fn in_metadata(
     Ok(found.into_iter().map(|(place, _)| Residue { place }).collect())
 }
 
-/// `text` in lower case, where the test is for that.
-fn normal<'t>(test: &FieldTest, text: &'t [u8]) -> Cow<'t, [u8]> {
-    match test.case() {
-        Case::Sensitive => text.into(),
-        // Metadata may be text in part only.
-        Case::Insensitive => folded(&String::from_utf8_lossy(text)).into_bytes().into(),
-    }
-}
-
-/// Whether `text` holds `needle` as a word of its own, or with its length in front: so Polars lists the categories of an `Enum`.
-fn holds(text: &[u8], needle: &[u8]) -> bool {
-    let is_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let counted = format!("{};", needle.len());
-    text.windows(needle.len()).enumerate().any(|(at, window)| {
-        window == needle
-            && (text[..at].ends_with(counted.as_bytes())
-                || !is_word(at.checked_sub(1).and_then(|before| text.get(before)))
-                    && !is_word(text.get(at + needle.len())))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_word_stands_alone_or_is_counted() {
-        for text in ["bob", "owner bob, 5", "3;ann3;bob2;cy", "a.bob"] {
-            assert!(holds(text.as_bytes(), b"bob"), "{text}");
-        }
-        for text in ["", "bo", "bobby", "5;bobby", "kebob", "13bob5"] {
-            assert!(!holds(text.as_bytes(), b"bob"), "{text}");
-        }
-    }
 
     #[test]
     fn numbers_are_told_as_columns_hold_them() {
         assert_eq!(big_endian(-2, 3), Some(vec![0xff, 0xff, 0xfe]));
         assert_eq!(big_endian(200, 1), None);
         assert_eq!(big_endian(1, 17).map(|bytes| bytes.len()), Some(17));
-    }
-
-    #[test]
-    fn text_holds_words() {
-        assert!(holds(br#"{"owner":"alice@example.com"}"#, b"alice@example.com"));
-        assert!(!holds(b"166577", b"66577"));
-        assert!(holds(b"66577", b"66577"));
     }
 }

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, DictionaryArray, Int8Array, RecordBatch, StringArra
 use arrow::datatypes::{Int8Type, Schema};
 use bytes::Bytes;
 use lacuna_erase::{Change, ipc};
-use lacuna_scan::{Limits, Matcher};
+use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantRule};
 
 use super::tables::encode;
 use super::{matcher, rewrite, rewrite_for};
@@ -104,4 +104,37 @@ fn what_pandas_says_of_a_table_is_nobodys() {
         assert_eq!(in_metadata("pandas", &text, user), ["the schema's metadata"]);
         assert_eq!(in_metadata("other", columns, user), ["the schema's metadata"]);
     }
+}
+
+#[test]
+fn short_values_and_numbers_are_found_as_in_parquet() {
+    for (key, text, user) in [
+        ("owner", "12", "12"),
+        ("owner", r#"{"by": 6657}"#, "6657"),
+        ("owner", r#"{"by": "joe"}"#, "joe"),
+        ("owner", "2;jo3;ann", "ann"),
+    ] {
+        assert_eq!(in_metadata(key, text, user), ["the schema's metadata"], "{text}");
+    }
+    for (key, text, user) in [
+        ("owner", r#"{"by": 12}"#, "12"),
+        ("owner", "zoë joë", "jo"),
+        ("PARQUET:field_id", "12", "12"),
+        ("ARROW:extension:metadata", r#"{"crs":{"id":"joe"}}"#, "id"),
+    ] {
+        assert!(in_metadata(key, text, user).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn metadata_is_searched_in_the_case_of_a_column_that_is_trimmed() {
+    let metadata = [("owner".into(), "Anne".into())].into();
+    let schema = Arc::new(Schema::new_with_metadata(users(&[]).schema().fields().clone(), metadata));
+    let bytes = Bytes::from(encode(&schema, &[], false, None, 8));
+    let mut field = Field::new("user".parse().unwrap(), Kind::new("id"));
+    field.trim = true;
+    let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
+    let selector = Selector { tenant: None, identifiers: vec![Identifier::new("id", "Anne")] };
+    let anne = Matcher::new(&mapping, &[selector], &Epochs::default()).unwrap();
+    assert_eq!(ipc::residue(&bytes, &anne, &Limits::default()).unwrap().len(), 1);
 }

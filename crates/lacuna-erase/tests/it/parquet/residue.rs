@@ -345,6 +345,75 @@ fn what_else_stands_in_the_metadata_of_pandas_is_found() {
     assert_eq!(in_metadata(&pandas(""), Case::Sensitive, "1000"), ["key-value metadata of the file"]);
 }
 
+/// What a file's metadata says of `value` where `key` stands for `text`.
+fn under(key: &str, text: &str, value: &str) -> Vec<String> {
+    let pairs = vec![KeyValue::new(key.to_owned(), text.to_owned())];
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(pairs)).build();
+    let users = Arc::new(StringArray::from(vec!["nobody"])) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([("id", users)]).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    places(&writer.into_inner().unwrap().into(), "id", value)
+}
+
+#[test]
+fn a_short_value_in_metadata_is_found_where_it_is_a_word() {
+    for (key, text, value) in [
+        ("owner", "joe", "joe"),
+        ("owner", r#"{"by":"joe"}"#, "joe"),
+        ("owner", r#"{"by":"\u00f6l"}"#, "öl"),
+        ("owner", "for joe, bob", "bob"),
+        ("owner", "李:1", "李"),
+        ("owner", "12", "12"),
+        ("joe", "owner", "joe"),
+        ("pandas", r#"{"columns": [], "attributes": {"by": "joe"}}"#, "joe"),
+        ("_PL_ENUM_VALUES2", "3;ann3;bob", "ann"),
+        ("hoodie_min_record_key", "7", "7"),
+        // A number of so many digits counts no columns and no versions.
+        ("owner", r#"{"by":6657}"#, "6657"),
+    ] {
+        assert_eq!(under(key, text, value), ["key-value metadata of the file"], "{key} {text} {value}");
+    }
+    for (key, text, value) in [
+        ("owner", "joey", "joe"),
+        ("owner", "zoë joë", "jo"),
+        ("owner", "李明", "李"),
+        ("owner", r#"{"by":12}"#, "12"),
+        ("owner", "26.0.1", "0.1"),
+        ("owner_id", "anne", "id"),
+    ] {
+        assert_eq!(under(key, text, value), Vec::<String>::new(), "{key} {text} {value}");
+    }
+}
+
+#[test]
+fn a_short_value_is_not_taken_for_a_word_of_a_library() {
+    for (key, text) in [
+        ("org.apache.spark.version", "3.5.0"),
+        ("org.apache.spark.timeZone", "UTC"),
+        (
+            "org.apache.spark.sql.parquet.row.metadata",
+            r#"{"type":"struct","fields":[{"name":"id","type":"int","nullable":true,"metadata":{"id":1}}]}"#,
+        ),
+        (
+            "parquet.avro.schema",
+            r#"{"type":"record","name":"r","fields":[{"name":"id","type":["null","int"],"default":null}]}"#,
+        ),
+        ("writer.model.name", "avro"),
+        ("iceberg.schema", r#"{"type":"struct","schema-id":0,"fields":[{"id":1,"name":"id","type":"int"}]}"#),
+        (
+            "geo",
+            r#"{"version":"1.1.0","columns":{"geo":{"encoding":"WKB","crs":{"id":{"code":1},"unit":"m"},"bbox":[1,3]}}}"#,
+        ),
+        ("PARQUET:field_id", "1"),
+        ("pandas", &pandas(r#", "attributes": {}"#)),
+    ] {
+        for value in ["id", "int", "UTC", "org", "r", "m", "geo", "WKB", "a", "0", "1", "3", "5.0", "3.5", "UTF", "-"] {
+            assert_eq!(under(key, text, value), Vec::<String>::new(), "{key} {value}");
+        }
+    }
+}
+
 #[test]
 fn a_bound_in_another_case_leaves_a_row_group_without_that_row() {
     let users: ArrayRef = Arc::new(StringArray::from(vec!["bobby", "carol"]));
