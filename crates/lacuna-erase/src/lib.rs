@@ -1,11 +1,9 @@
 //! Matched rows out of a shard's bytes: the tombstone that hides them, and the rewritten shard. Knows no I/O.
 
 mod copied;
-mod escapes;
 mod input;
 pub mod ipc;
 mod metadata;
-mod pandas;
 pub mod parquet;
 pub mod text;
 pub mod tombstone;

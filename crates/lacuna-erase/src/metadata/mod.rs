@@ -1,5 +1,8 @@
 //! Key-value metadata, as far as it may hold somebody's values.
 
+mod escapes;
+mod pandas;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -7,8 +10,7 @@ use arrow::ipc;
 use lacuna_scan::ipc::schema::kept;
 use lacuna_scan::{Case, FieldTest, folded};
 
-use crate::escapes::readings;
-use crate::pandas;
+use self::escapes::readings;
 
 /// Shorter values are found by chance where libraries name things of theirs.
 const LENGTH_MIN: usize = 4;

@@ -58,7 +58,7 @@ const TYPE: &[(&str, Shape)] = &[
 ];
 
 /// `text` with blanks in place of what it says of the table's structure, which is nobody's. `None` when it is no JSON.
-pub(crate) fn without_structure(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn without_structure(text: &[u8]) -> Option<Vec<u8>> {
     let mut structure = Vec::new();
     let document = serde_json::from_slice(text).ok()?;
     collect(document, &Shape::Object(DOCUMENT), &mut structure);

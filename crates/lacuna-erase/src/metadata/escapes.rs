@@ -7,7 +7,7 @@ const DEPTH_MAX: usize = 8;
 
 /// What a text may say: itself, and what it says once the escapes of JSON in it are resolved, and those that this brings about, as of a
 /// document within a string of another one. What is no JSON is read so, too: of it, too, may a part be.
-pub(crate) fn readings(text: &[u8]) -> Vec<Cow<'_, [u8]>> {
+pub(super) fn readings(text: &[u8]) -> Vec<Cow<'_, [u8]>> {
     let mut readings = vec![Cow::Borrowed(text)];
     while readings.len() <= DEPTH_MAX
         && let Some(plain) = readings.last().and_then(|last| resolved(last))
