@@ -70,6 +70,10 @@ impl Question {
     pub(crate) fn collects(&self) -> bool {
         self.collect.contains(&true)
     }
+
+    fn erases(&self) -> bool {
+        self.sees_hidden.contains(&true)
+    }
 }
 
 /// Searches all of `origin`. Rows that are `hidden` show only to those who [erase](Question::sees_hidden).
@@ -83,22 +87,23 @@ pub(crate) async fn search(
     cancel: &CancellationToken,
 ) -> Result<Answer, ShardError> {
     let run = Run { shop, origin, question, hidden, reporter, cancel, bytes_read: AtomicU64::new(0) };
-    let (rows, matches, records, summary) = match format {
+    let Streamed { summary, leftover, records } = match format {
         ShardFormat::Parquet => return run.parquet().await,
         ShardFormat::Arrow => {
             let search = IpcSearch::new(question.matcher.clone(), shop.limits).with_ahead(run.ahead().await?);
-            run.stream(Box::new(search)).await?.split()
+            let search = if question.erases() { search.noting_unused() } else { search };
+            run.stream(Box::new(search)).await?
         }
-        ShardFormat::Text(format) => run.text(format).await?.split(),
+        ShardFormat::Text(format) => run.text(format).await?,
     };
     Ok(Answer {
-        rows,
-        matches,
+        rows: summary.rows,
+        matches: summary.matches,
         bytes_read: run.bytes_read.into_inner(),
         effort: summary.effort,
         records,
         poisoned: summary.poisoned,
-        leftover: None,
+        leftover,
         torn: summary.torn,
         astray: summary.astray,
         lost: summary.lacking,
@@ -118,14 +123,8 @@ struct Run<'a> {
 
 struct Streamed {
     summary: Summary,
+    leftover: Option<String>,
     records: Part,
-}
-
-impl Streamed {
-    fn split(mut self) -> (u64, Matches, Part, Summary) {
-        let matches = std::mem::take(&mut self.summary.matches);
-        (self.summary.rows, matches, self.records, self.summary)
-    }
 }
 
 impl Run<'_> {
@@ -133,8 +132,7 @@ impl Run<'_> {
         let Opened { metadata, tail, near } = open(self.shop, self.origin, &self.bytes_read).await?;
         let search =
             ParquetSearch::new(metadata.clone(), self.origin.size(), self.question.matcher.clone(), self.shop.limits)?;
-        let erases = self.question.sees_hidden.contains(&true);
-        let search = if erases { search.noting_unused() } else { search };
+        let search = if self.question.erases() { search.noting_unused() } else { search };
         let (mut matches, mut effort, mut known) = (Matches::default(), Effort::default(), Known::new());
         let (mut unused, mut torn) = (Vec::new(), Vec::new());
         let mut groups = futures::stream::iter(0..search.row_groups())
@@ -319,8 +317,9 @@ impl Run<'_> {
         };
         let (sink, finished) = self.shop.cpu.run(finish).await?;
         let (mut summary, records) = sink.finish(finished)?;
+        let leftover = self.leftover(&summary.unused, &summary.matches);
         self.hide(&mut summary.matches);
-        Ok(Streamed { summary, records })
+        Ok(Streamed { summary, leftover, records })
     }
 
     /// Takes the hidden rows away from whom they do not show to.

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, DictionaryArray, Int8Array, RecordBatch, StringArray};
 use arrow::ipc::writer::FileWriter;
 use bytes::Bytes;
 use lacuna_engine::{
@@ -6,7 +9,7 @@ use lacuna_engine::{
 use lacuna_scan::{Field, IdentifierRule, Kind};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
-use crate::world::{World, erase, field, find, mixed, ndjson, parquet, receipt, request, source};
+use crate::world::{World, erase, export, field, find, mixed, ndjson, parquet, receipt, request, source};
 
 #[tokio::test]
 async fn erased_rows_are_gone_and_all_others_stay() {
@@ -71,6 +74,45 @@ async fn an_identifier_that_only_a_dictionary_holds_is_no_success() {
     world.put("a.parquet", whole).await;
     let outcome = world.run(vec![source("all", "*.parquet")], vec![erase("e3", "u3")]).await.unwrap();
     assert!(outcome.is_complete() && outcome.matched == 4, "{outcome:?}");
+}
+
+/// One file a day of the same categories, as pandas and Polars write it.
+#[tokio::test]
+async fn an_identifier_that_only_an_arrow_dictionary_holds_is_no_success() {
+    let shard = |keys: Vec<i8>, tenant: &str| {
+        let tenants = Arc::new(StringArray::from(vec![tenant; keys.len()])) as ArrayRef;
+        let users = Arc::new(StringArray::from(vec!["u3", "u5"]));
+        let users = Arc::new(DictionaryArray::new(Int8Array::from(keys), users)) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([("TenantId", tenants), ("UserId", users)]).unwrap();
+        let mut file = FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+        file.write(&batch).unwrap();
+        file.into_inner().unwrap()
+    };
+    let world = World::new();
+    let sources = vec![source("all", "*.arrow")];
+    let haunted = shard(vec![1, 1], "T");
+    world.put("a.arrow", shard(vec![0, 1], "T")).await;
+    world.put("b.arrow", haunted.clone()).await;
+    // Another tenant's rows may have the same identifier.
+    world.put("c.arrow", shard(vec![0, 1], "X")).await;
+    assert!(world.run(sources.clone(), vec![find("u3"), export("x1", "u3")]).await.unwrap().is_complete());
+
+    let hide = request("e1", "u3", Action::Erase(EraseMode::Hide));
+    for erasure in [request("e0", "u3", Action::Erase(EraseMode::DryRun)), hide, erase("e2", "u3")] {
+        let outcome = world.run(sources.clone(), vec![erasure]).await.unwrap();
+        assert_eq!((outcome.is_complete(), outcome.matched), (false, 1), "{outcome:?}");
+        let [problem] = &outcome.sources[0].problems[..] else { panic!("{outcome:?}") };
+        assert_eq!(problem.shard, "b.arrow");
+        assert!(problem.reason.starts_with("an identifier is left in a dictionary of column `UserId`"), "{problem:?}");
+    }
+    // Where the subject had rows, the entry went with them.
+    let holds = |bytes: &[u8]| bytes.windows(2).any(|window| window == b"u3");
+    assert!(!holds(&world.get("a.arrow").await));
+    assert_eq!(world.get("b.arrow").await, haunted);
+
+    let mut kept = sources;
+    kept[0].on_erase = OnErase::Keep { reason: "by law".into() };
+    assert!(world.run(kept, vec![erase("e3", "u3")]).await.unwrap().is_complete());
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@
 //! - [`resolve`]: mapped paths into column numbers.
 //! - [`values`]: the values that lie at a path.
 //! - [`search`]: the search itself.
+//! - `unused`: identifiers that only dictionaries hold.
 
 pub mod ahead;
 pub mod decode;
@@ -29,6 +30,7 @@ pub mod resolve;
 pub mod schema;
 pub mod search;
 mod unpack;
+mod unused;
 pub mod values;
 
 pub use ahead::{Ahead, Lookahead};

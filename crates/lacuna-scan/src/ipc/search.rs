@@ -1,6 +1,6 @@
 //! The search of an Arrow IPC shard: only the mapped columns are decoded, the others only where a row matched.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
@@ -14,6 +14,7 @@ use super::ahead::Ahead;
 use super::reader::{DictionaryValues, Event, Reader, Rows};
 use super::resolve::{Path, resolve, resolve_field};
 use super::schema::Table;
+use super::unused::{Unused, Version};
 use super::values::{self, Spots};
 use crate::{
     Effort, Error, FieldTest, Found, Hit, Limits, Matcher, Matches, Noted, Record, Result, SelectorIndex, Sink,
@@ -35,6 +36,8 @@ pub struct IpcSearch {
     rows: u64,
     matches: Matches,
     torn: Noted,
+    /// Kept where it was asked for.
+    unused: Option<Unused>,
     effort: Effort,
 }
 
@@ -54,6 +57,8 @@ struct Place {
     /// Whether all values that the keys can point to are known. In a file that is never sure: the format lets values come behind
     /// the rows that use them, and decoding such rows refuses what was not read ahead.
     known: bool,
+    /// How often the dictionary was given values in place of others.
+    given: usize,
 }
 
 /// A batch, and the dictionaries' entries that mattered when it was read.
@@ -63,11 +68,12 @@ struct Task {
 }
 
 /// The rows of a part of a batch that matched: `hits` by row in the batch, and one record for each row among them. Rows that are `torn`
-/// would be there, if they did not name two tenants.
+/// would be there, if they did not name two tenants. Whose values are `used` does not depend on tenants.
 struct Part {
     hits: Vec<Hit>,
     records: RecordBatch,
     torn: Vec<u64>,
+    used: BTreeSet<(Version, SelectorIndex)>,
 }
 
 impl Part {
@@ -93,8 +99,15 @@ impl IpcSearch {
             rows: 0,
             matches: Matches::default(),
             torn: Noted::default(),
+            unused: None,
             effort: Effort::default(),
         }
+    }
+
+    /// The same, which also tells of [`unused`](Summary::unused) identifiers.
+    #[must_use]
+    pub fn noting_unused(self) -> Self {
+        Self { unused: Some(Unused::default()), ..self }
     }
 
     /// The same, with what must be read ahead of the shard: without it, a file whose rows come before values that they use is refused.
@@ -112,18 +125,22 @@ impl IpcSearch {
                 Event::Schema(_, table) => self.plan = Some(Plan::new(&self.matcher, &table)?),
                 Event::Dictionary(_, values) => {
                     if let Some(plan) = &mut self.plan {
-                        plan.learn(&self.matcher, &values, self.reader.is_file())?;
+                        plan.learn(&self.matcher, &values, self.reader.is_file(), self.unused.as_mut())?;
                     }
-                    bytes += values.values.get_buffer_memory_size() as u64;
+                    // With what it takes itself: what is noted of it stays until the next run.
+                    bytes += values.values.get_array_memory_size() as u64;
                 }
                 Event::Rows(_, rows) => {
                     bytes += rows.plain_bytes;
                     let fields = self.plan.as_ref().map(|plan| plan.fields.clone()).unwrap_or_default();
                     tasks.push(Task { rows, fields });
-                    if bytes >= BYTES {
-                        self.run(std::mem::take(&mut tasks), sink)?;
-                        bytes = 0;
-                    }
+                }
+            }
+            if bytes >= BYTES {
+                self.run(std::mem::take(&mut tasks), sink)?;
+                bytes = 0;
+                if let (Some(unused), Some(plan)) = (&mut self.unused, &self.plan) {
+                    unused.close(|version| plan.stands(version));
                 }
             }
         }
@@ -133,20 +150,21 @@ impl IpcSearch {
     /// Searches batches side by side and hands on what they hold, in their order.
     fn run(&mut self, tasks: Vec<Task>, sink: &mut dyn Sink) -> Result<()> {
         let Some(plan) = &self.plan else { return Ok(()) };
-        let matcher = &self.matcher;
+        let (matcher, notes) = (&self.matcher, self.unused.is_some());
         let whole = tasks.iter().all(|task| task.rows.batch.rows <= ROWS);
         if whole && tasks.len() > 1 {
             let found: Vec<Result<(Part, u64)>> = tasks
                 .par_iter()
                 .map(|task| {
                     let columns = Columns::new(task, matcher, &plan.tenant)?;
-                    Ok((columns.search(0, task.rows.batch.rows, matcher, &plan.tenant)?, columns.bytes()))
+                    Ok((columns.search(0, task.rows.batch.rows, matcher, &plan.tenant, notes)?, columns.bytes()))
                 })
                 .collect();
             for (task, found) in tasks.iter().zip(found) {
                 let (part, bytes) = found?;
                 self.effort += part.effort(bytes);
                 part.note_torn(self.rows, &mut self.torn);
+                self.unused.iter_mut().for_each(|unused| unused.strike(&part.used));
                 emit(&part, self.rows, &mut self.matches, sink)?;
                 self.rows += task.rows.batch.rows as u64;
             }
@@ -156,9 +174,10 @@ impl IpcSearch {
             let total = task.rows.batch.rows;
             let columns = Columns::new(task, matcher, &plan.tenant)?;
             for first in (0..total).step_by(ROWS) {
-                let part = columns.search(first, ROWS.min(total - first), matcher, &plan.tenant)?;
+                let part = columns.search(first, ROWS.min(total - first), matcher, &plan.tenant, notes)?;
                 self.effort += part.effort(0);
                 part.note_torn(self.rows, &mut self.torn);
+                self.unused.iter_mut().for_each(|unused| unused.strike(&part.used));
                 emit(&part, self.rows, &mut self.matches, sink)?;
             }
             self.effort.bytes_decompressed += columns.bytes();
@@ -179,13 +198,14 @@ impl StreamSearch for IpcSearch {
         self.reader.finish()?;
         let matches = std::mem::take(&mut self.matches);
         let torn = std::mem::take(&mut self.torn);
-        Ok(Summary { rows: self.rows, matches, torn, effort: self.effort, ..Summary::default() })
+        let unused = self.unused.take().map(Unused::finish).unwrap_or_default();
+        Ok(Summary { rows: self.rows, matches, torn, unused, effort: self.effort, ..Summary::default() })
     }
 }
 
 impl Plan {
     fn new(matcher: &Matcher, table: &Table) -> Result<Self> {
-        let place = |path: Path| Place { known: false, entries: Arc::default(), path };
+        let place = |path: Path| Place { known: false, given: 0, entries: Arc::default(), path };
         let mut fields = Vec::new();
         for field in matcher.fields() {
             let paths = if field.is_wanted() { resolve_field(field, table)? } else { Vec::new() };
@@ -195,13 +215,27 @@ impl Plan {
         Ok(Self { fields, tenant })
     }
 
+    /// Whether rows to come may point into a dictionary.
+    fn stands(&self, version: Version) -> bool {
+        self.fields.iter().flatten().any(|place| place.version() == Some(version))
+    }
+
     /// Tests a dictionary's new values, each once.
-    fn learn(&mut self, matcher: &Matcher, given: &DictionaryValues, is_file: bool) -> Result<()> {
-        for (field, places) in matcher.fields().iter().zip(&mut self.fields) {
+    fn learn(
+        &mut self,
+        matcher: &Matcher,
+        given: &DictionaryValues,
+        is_file: bool,
+        mut unused: Option<&mut Unused>,
+    ) -> Result<()> {
+        for (index, (field, places)) in matcher.fields().iter().zip(&mut self.fields).enumerate() {
             for place in places.iter_mut().filter(|place| place.path.dictionary == Some(given.id)) {
                 if given.first == 0 {
                     place.entries = Arc::default();
+                    place.given += 1;
                 }
+                let noted = unused.as_deref_mut().filter(|_| matcher.identifies(index));
+                let mut noted = noted.zip(place.version());
                 place.known = !is_file;
                 let entries = Arc::make_mut(&mut place.entries);
                 let new = given.values.slice(given.first, given.values.len() - given.first);
@@ -209,6 +243,9 @@ impl Plan {
                 values::for_each(&new, &[], &mut |entry, value| {
                     are_told &= !field.doubts(value);
                     let owners = field.owners(value);
+                    if let Some((unused, version)) = &mut noted {
+                        owners.iter().for_each(|&selector| unused.hold(*version, selector, index));
+                    }
                     if !owners.is_empty() {
                         entries.insert(given.first + entry, owners.to_vec());
                     }
@@ -259,15 +296,19 @@ impl<'a> Columns<'a> {
         self.decoded.values().map(|column| column.get_buffer_memory_size() as u64).sum()
     }
 
-    /// Searches `length` rows from `first` on.
-    fn search(&self, first: usize, length: usize, matcher: &Matcher, tenant: &[Path]) -> Result<Part> {
-        let mut hits = vec![Vec::new(); matcher.fields().len()];
+    /// Searches `length` rows from `first` on, and `notes` whose values are used, or does not.
+    fn search(&self, first: usize, length: usize, matcher: &Matcher, tenant: &[Path], notes: bool) -> Result<Part> {
+        let (mut hits, mut used) = (vec![Vec::new(); matcher.fields().len()], BTreeSet::new());
         for ((field, places), hits) in matcher.fields().iter().zip(&self.task.fields).zip(&mut hits) {
             for place in places {
                 if let Some(column) = self.decoded.get(&place.path.column)
                     && place.may_match()
                 {
+                    let before = hits.len();
                     place.search(&column.slice(first, length), first as u64, field, hits)?;
+                    if let Some(version) = place.version().filter(|_| notes) {
+                        used.extend(hits[before..].iter().map(|hit| (version, hit.selector)));
+                    }
                 }
             }
         }
@@ -283,7 +324,7 @@ impl<'a> Columns<'a> {
                 rows.push(row);
             }
         }
-        Ok(Part { hits, records: self.records(rows)?, torn })
+        Ok(Part { hits, records: self.records(rows)?, torn, used })
     }
 
     /// The candidates whose row names their selector's tenant, and no other tenant; and the rows that name another one beside it.
@@ -361,6 +402,11 @@ impl Place {
     /// Whether a batch can match here. Keys without a dictionary must be looked at: they may not be there at all.
     fn may_match(&self) -> bool {
         self.path.dictionary.is_none() || !self.known || !self.entries.is_empty()
+    }
+
+    /// The dictionary as it stands.
+    fn version(&self) -> Option<Version> {
+        self.path.dictionary.map(|id| (id, self.given))
     }
 
     fn search(&self, column: &ArrayRef, first: u64, field: &FieldTest, hits: &mut Vec<Hit>) -> Result<()> {

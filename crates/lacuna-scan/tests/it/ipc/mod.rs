@@ -5,6 +5,7 @@ mod polars;
 mod random;
 mod semantics;
 mod tables;
+mod unused;
 
 use std::sync::Arc;
 
