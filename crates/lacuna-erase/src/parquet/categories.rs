@@ -7,8 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 
-use arrow::ipc;
-use lacuna_scan::ipc::schema::{kept, kept_fields};
+use lacuna_scan::ipc::schema::{has_dictionary, kept, kept_fields};
 use lacuna_scan::{ColumnPath, Field, IdentifierRule, Kind, Limits, Mapping, Matcher, TenantRule};
 use parquet::basic::Type;
 use rayon::prelude::*;
@@ -88,10 +87,6 @@ fn categorical(metadata: &[u8]) -> HashSet<String> {
     categorical
         .filter_map(|column| column["field_name"].as_str().or(column["name"].as_str()).map(str::to_owned))
         .collect()
-}
-
-fn has_dictionary(field: ipc::Field<'_>) -> bool {
-    field.dictionary().is_some() || field.children().is_some_and(|children| children.iter().any(has_dictionary))
 }
 
 /// A file and its matched rows, of which columns of categories are looked through.

@@ -30,6 +30,11 @@ pub fn kept_fields(message: &[u8]) -> Option<Vec<ipc::Field<'_>>> {
     Some(schema.fields().into_iter().flatten().collect())
 }
 
+/// Whether a [kept](kept_fields) field is of a dictionary's keys, or one within it is.
+pub fn has_dictionary(field: ipc::Field<'_>) -> bool {
+    field.dictionary().is_some() || field.children().is_some_and(|children| children.iter().any(has_dictionary))
+}
+
 /// A column, or a column within a column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {

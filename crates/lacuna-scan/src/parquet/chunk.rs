@@ -31,6 +31,8 @@ pub(super) struct Searched {
 #[derive(Default)]
 struct State {
     dictionary: Option<Dictionary>,
+    /// Whether the data pages are known to hold nothing that is wanted.
+    is_excluded: bool,
     /// Whether a page of dictionary indices was decoded.
     knows_indices: bool,
     /// Used again for every page.
@@ -109,6 +111,12 @@ impl ChunkSearch {
         Ok(Self { pages: Pages::new(chunk, limits)?, state: State { counts, ..State::default() } })
     }
 
+    /// The same of the dictionary alone, behind which the data pages begin at `data`: they are known to hold nothing that is wanted.
+    pub(super) fn of_dictionary(chunk: Chunk, data: u64, limits: Limits) -> Result<Self> {
+        let chunk = Chunk { indices_from: Some(data), ..chunk };
+        Ok(Self { pages: Pages::new(chunk, limits)?, state: State { is_excluded: true, ..State::default() } })
+    }
+
     /// The next bytes to hand over, `window` of them at most. `None` when the chunk is done.
     pub(super) fn need(&self, window: u64) -> Option<Range<u64>> {
         let chunk = &self.pages.chunk;
@@ -145,7 +153,7 @@ impl ChunkSearch {
 
 impl State {
     fn nothing_wanted(&self) -> bool {
-        self.dictionary.as_ref().is_some_and(|dictionary| dictionary.owners.is_empty())
+        self.dictionary.as_ref().is_some_and(|dictionary| self.is_excluded || dictionary.owners.is_empty())
     }
 
     /// Whose values the dictionary holds, and no row has.

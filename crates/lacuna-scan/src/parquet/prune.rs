@@ -5,16 +5,19 @@
 //! below the values that begin with it, and those are taken to be within. No bound nor filter of floats is believed: what writers make of
 //! NaN and of the two zeros differs.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
+use parquet::arrow::ARROW_SCHEMA_META_KEY;
 use parquet::basic::{ColumnOrder, Encoding, Type as Physical};
 use parquet::bloom_filter::Sbbf;
-use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, FileMetaData};
 use parquet::file::statistics::Statistics;
 
 use super::leaf::LeafType;
 use super::writers::fills_filters;
 use crate::FieldTest;
+use crate::ipc::schema::{has_dictionary, kept, kept_fields};
 
 /// More wanted values than this are not looked up in a Bloom filter one by one: looking through the column is as quick.
 const BLOOM_LOOKUPS_MAX: usize = 30_000;
@@ -130,10 +133,35 @@ const INDICES_BYTES_MIN: i64 = 4 << 10;
 pub(super) fn data_pages_of_indices(column: &ColumnChunkMetaData) -> Option<u64> {
     let only = |encoding| column.page_encoding_stats_mask().is_some_and(|mask| mask.is_only(encoding));
     let is_all_dictionary = only(Encoding::RLE_DICTIONARY) || only(Encoding::PLAIN_DICTIONARY);
-    let dictionary = column.dictionary_page_offset().filter(|&offset| is_all_dictionary && offset > 0)?;
-    let data = column.data_page_offset();
-    let indices = column.compressed_size().saturating_sub(data.saturating_sub(dictionary));
-    u64::try_from(data).ok().filter(|_| dictionary < data && indices >= INDICES_BYTES_MIN)
+    let Range { start: dictionary, end: data } = dictionary_range(column).filter(|_| is_all_dictionary)?;
+    let indices = column.compressed_size().saturating_sub(data - dictionary);
+    u64::try_from(data).ok().filter(|_| indices >= INDICES_BYTES_MIN)
+}
+
+/// Where the pages of a chunk's dictionary lie, if the footer says so and they are in front of the data pages.
+fn dictionary_range(column: &ColumnChunkMetaData) -> Option<Range<i64>> {
+    let dictionary = column.dictionary_page_offset().filter(|&offset| offset > 0)?;
+    Some(dictionary..column.data_page_offset()).filter(|range| !range.is_empty())
+}
+
+/// Where the data pages of a chunk begin that has a dictionary in front of them.
+pub(super) fn behind_dictionary(column: &ColumnChunkMetaData) -> Option<u64> {
+    u64::try_from(dictionary_range(column)?.end).ok()
+}
+
+/// The leaves whose dictionaries may hold what no row has, and no bound nor filter tells of: Arrow's schema, which the file has in its
+/// metadata, calls the column a dictionary, and Arrow writes all entries of such.
+pub(super) fn categories(file: &FileMetaData) -> BTreeSet<usize> {
+    let mut pairs = file.key_value_metadata().into_iter().flatten();
+    let stored = pairs.find(|pair| pair.key == ARROW_SCHEMA_META_KEY).and_then(|pair| pair.value.as_deref());
+    let message = stored.and_then(|stored| kept(stored.as_bytes()));
+    let fields = message.as_deref().and_then(kept_fields).unwrap_or_default();
+    let named: BTreeSet<&str> =
+        fields.into_iter().filter(|field| has_dictionary(*field)).filter_map(|field| field.name()).collect();
+    let leaves = file.schema_descr().columns().iter().enumerate();
+    let leaves =
+        leaves.filter(|(_, leaf)| leaf.path().parts().first().is_some_and(|name| named.contains(name.as_str())));
+    leaves.map(|(leaf, _)| leaf).collect()
 }
 
 /// Where a chunk's Bloom filter lies, if the footer says where it begins and ends, and its writer is known to put all values into it.

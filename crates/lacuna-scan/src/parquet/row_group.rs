@@ -1,5 +1,6 @@
 //! The search of a file, row group by row group.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub struct ParquetSearch {
     first_rows: Vec<u64>,
     file_size: u64,
     notes_unused: bool,
+    /// The leaves of [categories](prune::categories), where unused identifiers are noted.
+    categories: BTreeSet<usize>,
 }
 
 /// What was found in one row group.
@@ -69,12 +72,23 @@ impl ParquetSearch {
             rows = count.ok_or_else(|| Error::malformed(0, "a row group has an impossible number of rows"))?;
             first_rows.push(rows);
         }
-        Ok(Self { metadata, matcher, limits, leaves, tenant, first_rows, file_size, notes_unused: false })
+        Ok(Self {
+            metadata,
+            matcher,
+            limits,
+            leaves,
+            tenant,
+            first_rows,
+            file_size,
+            notes_unused: false,
+            categories: BTreeSet::new(),
+        })
     }
 
     /// The same, which also tells of [`unused`](RowGroupMatches::unused) identifiers.
     pub fn noting_unused(self) -> Self {
-        Self { notes_unused: true, ..self }
+        let categories = prune::categories(self.metadata.file_metadata());
+        Self { notes_unused: true, categories, ..self }
     }
 
     /// The file's rows, as its footer counts them.
@@ -141,10 +155,14 @@ struct Candidate {
     field: usize,
     chunk: Chunk,
     bounds: Bounds,
+    /// Whether its statistics allow a match.
+    is_admitted: bool,
     /// Where its Bloom filter lies, if that can tell more.
     bloom: Option<Range<u64>>,
     /// Where its page index lies, if that can tell more.
     index: Option<IndexRanges>,
+    /// Where its data pages begin, if the dictionary before them is to be looked into whatever the metadata exclude.
+    behind_dictionary: Option<u64>,
 }
 
 enum Stage {
@@ -199,17 +217,20 @@ impl RowGroupSearch {
             let column = group.column(leaf.column);
             let bounds = search.bounds(leaf);
             let test = &search.matcher.fields()[field];
-            if bounds.admit_chunk(test, column.statistics(), chunk.values) {
+            let notes = search.categories.contains(&leaf.column) && search.matcher.identifies(field);
+            let behind_dictionary = prune::behind_dictionary(column).filter(|at| notes && chunk.range.contains(at));
+            let statistics = column.statistics();
+            let is_admitted = bounds.admit_chunk(test, statistics, chunk.values);
+            if is_admitted || behind_dictionary.is_some() {
                 let created_by = search.metadata.file_metadata().created_by();
                 let bloom = prune::bloom_range(column, created_by, search.file_size)
                     .filter(|range| bounds.fits_bloom(test) && fits(range));
-                let statistics = column.statistics();
                 let is_sound = !statistics.is_some_and(|statistics| bounds.contradict(statistics));
                 let is_flat = chunk.column.descriptor.max_rep_level() == 0;
                 let has_bounds = is_sound && is_flat && bounds.fits_index(test, statistics);
                 let index = IndexRanges::of(column, search.file_size)
                     .filter(|index| has_bounds && fits(&index.bounds) && fits(&index.locations));
-                todo.push(Candidate { field, chunk, bounds, bloom, index });
+                todo.push(Candidate { field, chunk, bounds, is_admitted, bloom, index, behind_dictionary });
             }
         }
         let tenant = match search.tenant {
@@ -325,11 +346,15 @@ impl RowGroupSearch {
     }
 
     fn next_column(&mut self) -> Result<Stage> {
-        if let Some(mut candidate) = self.todo.pop() {
-            return match candidate.bloom.take() {
-                Some(range) => Ok(Stage::Bloom(candidate, Part::new(range))),
-                None => self.index_or_pages(candidate),
+        while let Some(mut candidate) = self.todo.pop() {
+            let stage = match candidate.bloom.take() {
+                _ if !candidate.is_admitted => self.excluded(candidate)?,
+                Some(range) => Some(Stage::Bloom(candidate, Part::new(range))),
+                None => Some(self.index_or_pages(candidate)?),
             };
+            if let Some(stage) = stage {
+                return Ok(stage);
+            }
         }
         let candidates = self.matcher.candidates(std::mem::take(&mut self.hits));
         match self.tenant.take() {
@@ -345,7 +370,14 @@ impl RowGroupSearch {
         // A filter that cannot be read, or has no room for a value, excludes nothing.
         let is_excluded = Sbbf::from_bytes(&filter.bytes)
             .is_ok_and(|filter| filter.num_blocks() > 0 && !candidate.bounds.admit_bloom(test, &filter));
-        if is_excluded { Ok(None) } else { self.index_or_pages(candidate).map(Some) }
+        if is_excluded { self.excluded(candidate) } else { self.index_or_pages(candidate).map(Some) }
+    }
+
+    /// What is still to be read of a chunk whose rows hold nothing that is wanted.
+    fn excluded(&self, candidate: Candidate) -> Result<Option<Stage>> {
+        let Candidate { field, chunk, behind_dictionary, .. } = candidate;
+        let dictionary = behind_dictionary.map(|data| ChunkSearch::of_dictionary(chunk, data, self.limits));
+        dictionary.map(|dictionary| Ok(Stage::Field(field, dictionary?))).transpose()
     }
 
     fn index_or_pages(&self, mut candidate: Candidate) -> Result<Stage> {
@@ -360,15 +392,15 @@ impl RowGroupSearch {
         Ok(Stage::Field(field, new(chunk, self.limits)?))
     }
 
-    fn after_index(&self, candidate: Candidate, bounds: &Part, locations: &Part) -> Result<Option<Stage>> {
-        let Candidate { field, mut chunk, bounds: column, .. } = candidate;
+    fn after_index(&self, mut candidate: Candidate, bounds: &Part, locations: &Part) -> Result<Option<Stage>> {
+        let Candidate { field, ref mut chunk, bounds: column, .. } = candidate;
         let test = &self.matcher.fields()[field];
         if let Some(gaps) = gaps(&bounds.bytes, &locations.bytes, &chunk.range, chunk.rows, column, test) {
             if gaps.iter().map(|gap| gap.rows).sum::<u64>() == chunk.rows {
-                return Ok(None);
+                return self.excluded(candidate);
             }
             chunk.gaps = gaps.into();
         }
-        self.pages(field, chunk).map(Some)
+        self.pages(field, candidate.chunk).map(Some)
     }
 }

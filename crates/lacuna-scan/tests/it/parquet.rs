@@ -1,11 +1,13 @@
 //! Which bytes of a Parquet file a search asks for: one page too many fails here.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringArray};
+use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringArray};
+use arrow::datatypes::{DataType, Int32Type};
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
-use lacuna_scan::parquet::{Footer, ParquetSearch, footer};
+use lacuna_scan::parquet::{Footer, ParquetSearch, RowGroupMatches, footer};
 use lacuna_scan::{
     Effort, Epochs, Field, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantId, TenantRule,
 };
@@ -50,30 +52,53 @@ fn asked(file: &Bytes, user: &str) -> (Vec<String>, Vec<u64>) {
 
 /// The same, and what was decoded for it.
 fn searched(file: &Bytes, user: &str) -> (Vec<String>, Vec<u64>, Effort) {
-    let field = |column: &str, kind| Field::new(column.parse().unwrap(), Kind::new(kind));
-    let mapping = Mapping {
-        identifiers: vec![IdentifierRule::One(field("user", "id"))],
-        tenant: TenantRule::Column("tenant".parse().unwrap()),
+    let (asked, found) = searched_as(file, user, |search| search);
+    let rows = found.iter().flat_map(|found| found.matches.rows()).collect();
+    let mut effort = Effort::default();
+    found.iter().for_each(|found| effort += found.effort);
+    (asked, rows, effort)
+}
+
+/// The same by a search that is not as it is by default: what each row group holds.
+fn searched_as(
+    file: &Bytes,
+    user: &str,
+    how: impl Fn(ParquetSearch) -> ParquetSearch,
+) -> (Vec<String>, Vec<RowGroupMatches>) {
+    let (asked, found) = searched_in(file, user, TenantRule::Column("tenant".parse().unwrap()), how);
+    let parts = parts(file);
+    let within = |range: &Range<u64>| {
+        let part = parts.iter().filter(move |(start, end, _)| *start < range.end && *end > range.start);
+        part.map(|(.., name)| name.clone()).collect::<Vec<_>>()
     };
-    let selector = Selector { tenant: Some(TenantId::new("T")), identifiers: vec![Identifier::new("id", user)] };
+    (asked.iter().flat_map(within).collect(), found)
+}
+
+/// The same of a file without a page index: the ranges.
+fn searched_in(
+    file: &Bytes,
+    user: &str,
+    tenant: TenantRule,
+    how: impl Fn(ParquetSearch) -> ParquetSearch,
+) -> (Vec<Range<u64>>, Vec<RowGroupMatches>) {
+    let field = |column: &str, kind| Field::new(column.parse().unwrap(), Kind::new(kind));
+    let mapping = Mapping { identifiers: vec![IdentifierRule::One(field("user", "id"))], tenant };
+    let of = matches!(mapping.tenant, TenantRule::Column(_)).then(|| TenantId::new("T"));
+    let selector = Selector { tenant: of, identifiers: vec![Identifier::new("id", user)] };
     let matcher = Arc::new(Matcher::new(&mapping, &[selector], &Epochs::default()).unwrap());
     let limits = Limits::default();
     let Footer::Ready(metadata) = footer(file.len() as u64, file, &limits).unwrap() else { unreachable!() };
-    let search = ParquetSearch::new(metadata, file.len() as u64, matcher, limits).unwrap();
-    let parts = parts(file);
-    let (mut asked, mut rows, mut effort) = (Vec::new(), Vec::new(), Effort::default());
+    let search = how(ParquetSearch::new(metadata, file.len() as u64, matcher, limits).unwrap());
+    let (mut asked, mut all) = (Vec::new(), Vec::new());
     for group in 0..search.row_groups() {
         let mut group = search.row_group(group, false).unwrap();
         while let Some(range) = group.need(1 << 20) {
-            let within = |(start, end, _): &&(u64, u64, String)| *start < range.end && *end > range.start;
-            asked.extend(parts.iter().filter(within).map(|(.., name)| name.clone()));
             group.feed(&file.slice(range.start as usize..range.end as usize)).unwrap();
+            asked.push(range);
         }
-        let found = group.finish();
-        rows.extend(found.matches.rows());
-        effort += found.effort;
+        all.push(group.finish());
     }
-    (asked, rows, effort)
+    (asked, all)
 }
 
 /// Start, end and name of everything that the footer points to.
@@ -206,4 +231,65 @@ fn a_few_indices_are_read_with_their_dictionary() {
     let of =
         |group| ["bounds", "locations", "dictionary", "page 0", "page 1"].map(|part| format!("{group} user {part}"));
     assert_eq!((asked, rows), ([of(0), of(1)].concat(), vec![]));
+}
+
+/// A row group for each list of users, by their place among `ann`, `bob` and `cyn`, as categories or values.
+fn shared(
+    groups: &[&[i32]],
+    are_categories: bool,
+    layout: fn(WriterPropertiesBuilder) -> WriterPropertiesBuilder,
+) -> Bytes {
+    let values = Arc::new(StringArray::from(vec!["ann", "bob", "cyn"]));
+    let batch = |keys: &[i32]| {
+        let users = DictionaryArray::<Int32Type>::new(Int32Array::from(keys.to_vec()), values.clone());
+        let users = Arc::new(users) as ArrayRef;
+        let users = if are_categories { users } else { arrow::compute::cast(&users, &DataType::Utf8).unwrap() };
+        let tenants = Arc::new(StringArray::from(vec!["T"; keys.len()]));
+        RecordBatch::try_from_iter([("user", users), ("tenant", tenants as ArrayRef)]).unwrap()
+    };
+    let properties = layout(WriterProperties::builder().set_dictionary_enabled(true)).build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch(&[]).schema(), Some(properties)).unwrap();
+    for group in groups {
+        writer.write(&batch(group)).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.into_inner().unwrap().into()
+}
+
+/// What a search for `user` asks for that tells of what only dictionaries hold.
+fn asked_of_all(file: &Bytes, user: &str) -> Vec<String> {
+    searched_as(file, user, ParquetSearch::noting_unused).0
+}
+
+#[test]
+fn what_shares_its_categories_is_asked_for_those_whatever_its_bounds() {
+    let file = shared(&[&[0, 1], &[0, 2], &[2]], true, |layout| layout);
+    assert_eq!(asked_of_all(&file, "dan"), ["0 user dictionary", "1 user dictionary", "2 user dictionary"]);
+    assert_eq!(asked(&file, "dan"), (vec![], vec![]), "nobody asked for more");
+    let values = shared(&[&[0, 1], &[0, 2], &[2]], false, |layout| layout);
+    assert_eq!(asked_of_all(&values, "dan"), [""; 0], "values are written for rows only");
+    // Neither a filter nor bounds of pages excuse it.
+    let file = shared(&[&[0, 2]], true, |layout| layout.set_bloom_filter_enabled(true));
+    assert_eq!(asked_of_all(&file, "bob"), ["0 user filter", "0 user dictionary"]);
+    let paged = |layout: WriterPropertiesBuilder| layout.set_data_page_row_count_limit(1).set_write_batch_size(1);
+    let file = shared(&[&[0, 2]], true, paged);
+    assert_eq!(asked_of_all(&file, "bob"), ["0 user bounds", "0 user locations", "0 user dictionary"]);
+    let (_, found) = searched_as(&file, "cyn", ParquetSearch::noting_unused);
+    assert_eq!((found[0].matches.rows().len(), &found[0].unused[..]), (1, &[][..]));
+    let whole = shared(&[&[0, 2]], true, |layout| layout.set_dictionary_enabled(false));
+    assert_eq!(asked_of_all(&whole, "dan"), [""; 0], "there is none");
+}
+
+#[test]
+fn a_category_without_rows_is_told_although_the_bounds_exclude_it() {
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/parquet/pandas-categories.parquet");
+    let file = Bytes::from(std::fs::read(path).unwrap());
+    let unused = |user: &str| -> Vec<_> {
+        let (_, found) = searched_in(&file, user, TenantRule::Single, ParquetSearch::noting_unused);
+        found.into_iter().flat_map(|found| found.unused).collect()
+    };
+    assert_eq!(unused("ann@x"), [(0, 0)]);
+    assert_eq!(unused("bob"), []);
+    assert_eq!(unused("dan"), []);
 }
