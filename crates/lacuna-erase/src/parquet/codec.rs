@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::io::{Read, Write};
 
 use bytes::Bytes;
-use parquet::basic::{Compression, ZstdLevel};
+use lacuna_scan::parquet::decompress;
+use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::compression::{CodecOptions, create_codec};
-use zstd::bulk::{Compressor, Decompressor};
+use zstd::bulk::Compressor;
 
 use crate::{Error, Result};
 
@@ -63,19 +64,9 @@ impl Codec {
         }
         let unpacked = match self {
             Self::None => return if packed.len() == size { Ok(packed.clone()) } else { Err(wrong()) },
-            Self::Bounded(Compression::ZSTD(_)) => unpack_zstd(packed, size, offset)?,
-            Self::Bounded(compression) => {
-                let mut out = Vec::new();
-                if let Some(mut codec) = create_codec(*compression, &CodecOptions::default()).map_err(failed)? {
-                    let length = codec
-                        .decompress(packed, &mut out, Some(size))
-                        .map_err(|_| malformed(offset, "a page cannot be decompressed"))?;
-                    out.truncate(length);
-                }
-                out
-            }
-            Self::Gzip => read_bounded(flate2::read::MultiGzDecoder::new(packed.as_ref()), size, offset)?,
-            Self::Brotli => read_bounded(brotli::Decompressor::new(packed.as_ref(), 64 << 10), size, offset)?,
+            Self::Bounded(compression) => unpack(*compression, packed, size, offset)?,
+            Self::Gzip => unpack(Compression::GZIP(GzipLevel::default()), packed, size, offset)?,
+            Self::Brotli => unpack(Compression::BROTLI(BrotliLevel::default()), packed, size, offset)?,
             Self::Lz4(framing) => {
                 let (seen, out) = unpack_lz4(packed, size).ok_or_else(wrong)?;
                 *framing = seen;
@@ -136,18 +127,13 @@ const GROWS_BY: usize = 2;
 thread_local! {
     /// Made once for a thread: for each page, a context would cost more page faults than bytes.
     static ZSTD: RefCell<[Option<Compressor<'static>>; 2]> = const { RefCell::new([None, None]) };
-    static UNZSTD: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-fn unpack_zstd(packed: &[u8], size: usize, offset: u64) -> Result<Vec<u8>> {
-    UNZSTD.with_borrow_mut(|decompressor| {
-        let decompressor = match decompressor {
-            Some(decompressor) => decompressor,
-            none => none.insert(Decompressor::new()?),
-        };
-        let unpacked = decompressor.decompress(packed, size);
-        unpacked.map_err(|_| malformed(offset, "a page cannot be decompressed"))
-    })
+fn unpack(compression: Compression, packed: &[u8], size: usize, offset: u64) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let unpacked = decompress(compression, packed, size, &mut out);
+    unpacked.map_err(|_| malformed(offset, "a page cannot be decompressed"))?;
+    Ok(out)
 }
 
 /// Level 1 takes half the time of level 3, which is tried only where the page was smaller than level 1 makes it.
@@ -171,9 +157,10 @@ fn unpack_lz4(packed: &[u8], size: usize) -> Option<(Lz4, Vec<u8>)> {
     if let Some(out) = unpack_hadoop(packed, size) {
         return Some((Lz4::Hadoop, out));
     }
-    if let Ok(out) = read_bounded(lz4_flex::frame::FrameDecoder::new(packed), size, 0)
-        && out.len() == size
-    {
+    let mut out = Vec::new();
+    // As far as the page says, and a byte more that tells whether that is all.
+    let read = lz4_flex::frame::FrameDecoder::new(packed).take(size as u64 + 1).read_to_end(&mut out);
+    if read.is_ok() && out.len() == size {
         return Some((Lz4::Frame, out));
     }
     let mut out = vec![0; size];
@@ -198,14 +185,6 @@ fn unpack_hadoop(mut packed: &[u8], size: usize) -> Option<Vec<u8>> {
         packed = rest;
     }
     (at == size).then_some(out)
-}
-
-/// Reads `size` bytes and finds out whether there are more.
-fn read_bounded(reader: impl Read, size: usize, offset: u64) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(size);
-    let read = reader.take(size as u64 + 1).read_to_end(&mut out);
-    read.map_err(|_| malformed(offset, "a page cannot be decompressed"))?;
-    Ok(out)
 }
 
 fn failed(source: parquet::errors::ParquetError) -> Error {

@@ -38,6 +38,7 @@ pub use page::check_pages;
 pub use row_group::{ParquetSearch, RowGroupMatches, RowGroupSearch};
 pub use take::RowGroupTake;
 pub use taken::TakenRows;
+pub use workbench::decompress;
 
 #[cfg(test)]
 mod tests;

@@ -67,7 +67,10 @@ pub(super) fn put_spare(mut buffer: Vec<u8>) {
 }
 
 /// Appends the `size` bytes that `page` expands to; a few more at most, where it expands further.
-pub(super) fn decompress(compression: Compression, page: &[u8], size: usize, into: &mut Vec<u8>) -> Result<()> {
+///
+/// # Errors
+/// What the codec says of bytes that it did not make, or of more than `size`.
+pub fn decompress(compression: Compression, page: &[u8], size: usize, into: &mut Vec<u8>) -> Result<()> {
     match compression {
         // The library lets these expand as far as they do.
         Compression::GZIP(_) => read_bounded(MultiGzDecoder::new(page), size, into),
