@@ -8,7 +8,7 @@ use lacuna_scan::ipc::footer::{Block, Blocks};
 use lacuna_scan::ipc::frame::Message;
 use lacuna_scan::ipc::message::Batch;
 use lacuna_scan::ipc::reader::{DictionaryValues, Event, Rows};
-use lacuna_scan::ipc::resolve::{Enter, Path, resolve_field, resolve_present};
+use lacuna_scan::ipc::resolve::{Enter, Path, resolve, resolve_present};
 use lacuna_scan::ipc::schema::{Column, Table};
 use lacuna_scan::ipc::values;
 use lacuna_scan::{FieldTest, Limits, Matcher};
@@ -195,7 +195,7 @@ fn survey(
 pub(super) fn in_dictionaries<'m>(matchers: &[&'m Matcher], table: &Table) -> Result<Vec<(&'m FieldTest, Path)>> {
     let mut wanted = Vec::new();
     for field in matchers.iter().flat_map(|matcher| matcher.fields()).filter(|field| field.is_wanted()) {
-        let paths = resolve_field(field, table)?.into_iter();
+        let paths = field.places(resolve(field.column(), table))?.into_iter();
         wanted.extend(paths.filter(|path| path.dictionary.is_some()).map(|path| (field, path)));
     }
     Ok(wanted)

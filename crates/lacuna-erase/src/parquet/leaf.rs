@@ -4,7 +4,7 @@
 //! repeated field), `{}` the values of a map. The rules for legacy lists are those of the Parquet format's "Lists" section:
 //! <https://github.com/apache/parquet-format/blob/master/LogicalTypes.md#lists>.
 
-use lacuna_scan::{ColumnPath, Error, FieldTest, Result, Step};
+use lacuna_scan::{ColumnPath, Error, Result, Step};
 use parquet::basic::{ConvertedType, LogicalType, Repetition};
 use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 
@@ -14,14 +14,6 @@ pub(super) fn resolve(schema: &SchemaDescriptor, path: &ColumnPath) -> Result<Ve
     let mut found = Vec::new();
     follow(root, path, path.steps(), &mut found)?;
     Ok(found)
-}
-
-/// The leaf columns of `field`: none where the shard may do without it, and does.
-pub(super) fn resolve_field(schema: &SchemaDescriptor, field: &FieldTest) -> Result<Vec<usize>> {
-    match resolve(schema, field.column()) {
-        Err(Error::MissingColumn { .. }) if field.is_optional() => Ok(Vec::new()),
-        found => found,
-    }
 }
 
 fn follow(node: Node, path: &ColumnPath, steps: &[Step], found: &mut Vec<usize>) -> Result<()> {

@@ -41,7 +41,7 @@ pub fn residue(input: &dyn ReadAt, matcher: &Matcher, limits: &Limits) -> Result
     let footer = Footer::parse(input, &bytes, start, limits)?;
     let mut found = Vec::new();
     for test in matcher.fields().iter().filter(|test| test.is_wanted()) {
-        let leaves = leaf::resolve_field(&footer.schema, test)?;
+        let leaves = test.places(leaf::resolve(&footer.schema, test.column()))?;
         for &leaf in &leaves {
             let column = footer.schema.column(leaf);
             let groups = footer.row_groups.par_iter().with_max_len(1).map(|group| {

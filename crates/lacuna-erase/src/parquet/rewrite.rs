@@ -122,7 +122,7 @@ fn tests<'a>(footer: &Footer<'_>, matchers: &[&'a Matcher]) -> Result<Vec<Vec<&'
     let mut tests = vec![Vec::new(); footer.schema.num_columns()];
     let fields = matchers.iter().flat_map(|matcher| matcher.fields()).filter(|test| test.is_wanted());
     for test in fields {
-        for leaf in leaf::resolve_field(&footer.schema, test)? {
+        for leaf in test.places(leaf::resolve(&footer.schema, test.column()))? {
             tests[leaf].push(test);
         }
     }

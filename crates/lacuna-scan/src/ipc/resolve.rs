@@ -3,7 +3,7 @@
 use arrow::datatypes::DataType;
 
 use super::schema::{Column, Table};
-use crate::{ColumnPath, Error, FieldTest, Result, Step};
+use crate::{ColumnPath, Error, Result, Step};
 
 /// A [`ColumnPath`] in one schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,11 +46,6 @@ pub fn resolve_present(path: &ColumnPath, table: &Table) -> Result<Vec<Path>> {
         Err(Error::MissingColumn { .. }) => Ok(Vec::new()),
         found => found,
     }
-}
-
-/// Finds `field`: nowhere where the shard may do without it, and does.
-pub fn resolve_field(field: &FieldTest, table: &Table) -> Result<Vec<Path>> {
-    if field.is_optional() { resolve_present(field.column(), table) } else { resolve(field.column(), table) }
 }
 
 fn named<'a>(columns: &'a [Column], name: &str) -> impl Iterator<Item = (usize, &'a Column)> {

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::ahead::Ahead;
 use super::reader::{DictionaryValues, Event, Reader, Rows};
-use super::resolve::{Path, resolve, resolve_field};
+use super::resolve::{Path, resolve};
 use super::schema::Table;
 use super::unused::{Unused, Version};
 use super::values::{self, Spots};
@@ -208,7 +208,7 @@ impl Plan {
         let place = |path: Path| Place { known: false, given: 0, entries: Arc::default(), path };
         let mut fields = Vec::new();
         for field in matcher.fields() {
-            let paths = if field.is_wanted() { resolve_field(field, table)? } else { Vec::new() };
+            let paths = if field.is_wanted() { field.places(resolve(field.column(), table))? } else { Vec::new() };
             fields.push(paths.into_iter().map(place).collect());
         }
         let tenant = matcher.tenant().map(|tenant| resolve(tenant.column(), table)).transpose()?.unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::mapping::{Case, Field, JsonType};
 use crate::needles::Needles;
 use crate::number::Number;
 use crate::pseudonym::Epochs;
-use crate::{ColumnPath, SelectorIndex, pseudonym, uuid};
+use crate::{ColumnPath, Error, Result, SelectorIndex, pseudonym, uuid};
 
 /// Values up to this length are lowered on the stack: no email address is longer.
 const SHORT_BYTES: usize = 254;
@@ -186,8 +186,16 @@ impl FieldTest {
     }
 
     /// Whether a shard may lack the column.
-    pub fn is_optional(&self) -> bool {
+    pub(crate) fn is_optional(&self) -> bool {
         self.is_optional
+    }
+
+    /// The places that were `found` of the column: none where a shard may lack it, and does.
+    pub fn places<T>(&self, found: Result<Vec<T>>) -> Result<Vec<T>> {
+        match found {
+            Err(Error::MissingColumn { .. }) if self.is_optional => Ok(Vec::new()),
+            found => found,
+        }
     }
 
     /// Whether case makes a difference.

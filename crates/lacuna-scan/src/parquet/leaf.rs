@@ -6,7 +6,7 @@
 use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as Physical};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 
-use crate::{ColumnPath, Error, FieldTest, Result, Step};
+use crate::{ColumnPath, Error, Result, Step};
 
 /// A leaf column that holds identifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,14 +46,6 @@ pub fn resolve(schema: &SchemaDescriptor, path: &ColumnPath) -> Result<Vec<Leaf>
     let mut found = Vec::new();
     Resolver { schema, path }.follow(root, path.steps(), &mut found)?;
     Ok(found)
-}
-
-/// Finds the leaf columns of `field`: none where the shard may do without it, and does.
-pub(super) fn resolve_field(schema: &SchemaDescriptor, field: &FieldTest) -> Result<Vec<Leaf>> {
-    match resolve(schema, field.column()) {
-        Err(Error::MissingColumn { .. }) if field.is_optional() => Ok(Vec::new()),
-        found => found,
-    }
 }
 
 struct Resolver<'a> {

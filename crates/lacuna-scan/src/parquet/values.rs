@@ -66,17 +66,17 @@ impl Column {
             Physical::BYTE_ARRAY => match self.needles(test) {
                 Some(needles) => search_prefixed(bytes, count, needles, found),
                 None => {
-                    let mut are_short = true;
-                    for_each_prefixed(bytes, count, |ordinal, value| {
-                        are_short &= self.test_bytes(test, ordinal, value, found);
-                    })?;
-                    refuse_long(are_short)
+                    let mut strings = self.byte_strings(test, found);
+                    for_each_prefixed(bytes, count, |ordinal, value| strings.see(ordinal, value))?;
+                    strings.finish()
                 }
             },
             Physical::FIXED_LEN_BYTE_ARRAY => {
                 let length = usize::try_from(self.descriptor.type_length()).unwrap_or(0);
                 let values = fixed(bytes, length, count)?;
-                refuse_long((0..).zip(values).all(|(ordinal, value)| self.test_bytes(test, ordinal, value, found)))
+                let mut strings = self.byte_strings(test, found);
+                (0..).zip(values).for_each(|(ordinal, value)| strings.see(ordinal, value));
+                strings.finish()
             }
             Physical::INT32 => {
                 for (ordinal, value) in (0..).zip(fixed(bytes, 4, count)?) {
@@ -125,18 +125,18 @@ impl Column {
     ) -> Result<(), Unreadable> {
         match self.descriptor.physical_type() {
             Physical::BYTE_ARRAY => {
-                let mut are_short = true;
+                let mut strings = self.byte_strings(test, found);
                 self.decode::<ByteArrayType>(encoding, bytes, count, |ordinal, value| {
-                    are_short &= self.test_bytes(test, ordinal, value.as_bytes(), found);
+                    strings.see(ordinal, value.as_bytes());
                 })?;
-                refuse_long(are_short)
+                strings.finish()
             }
             Physical::FIXED_LEN_BYTE_ARRAY => {
-                let mut are_short = true;
+                let mut strings = self.byte_strings(test, found);
                 self.decode::<FixedLenByteArrayType>(encoding, bytes, count, |ordinal, value| {
-                    are_short &= self.test_bytes(test, ordinal, value.as_bytes(), found);
+                    strings.see(ordinal, value.as_bytes());
                 })?;
-                refuse_long(are_short)
+                strings.finish()
             }
             Physical::INT32 if encoding == Encoding::DELTA_BINARY_PACKED => {
                 self.decode::<Int64Type>(encoding, bytes, count, |ordinal, wide| {
@@ -204,16 +204,8 @@ impl Column {
         }
     }
 
-    /// Whether the value is short enough to be looked at.
-    fn test_bytes(&self, test: &FieldTest, ordinal: u32, value: &[u8], found: &mut Found) -> bool {
-        let value = match self.values {
-            LeafType::Text => Value::Text(value),
-            LeafType::Decimal { .. } if value.len() > DECIMAL_BYTES_MAX => return false,
-            LeafType::Decimal { scale } => Value::Decimal { unscaled: value, scale: scale.into() },
-            LeafType::Bytes | LeafType::Int | LeafType::UnsignedInt | LeafType::Float => Value::Bytes(value),
-        };
-        found.extend(test.owners(value).iter().map(|&selector| (ordinal, selector)));
-        true
+    fn byte_strings<'a>(&self, test: &'a FieldTest, found: &'a mut Found) -> ByteStrings<'a> {
+        ByteStrings { values: self.values, test, found, are_short: true }
     }
 
     fn test_i32(&self, test: &FieldTest, ordinal: u32, value: i32, found: &mut Found) {
@@ -243,10 +235,6 @@ impl Column {
 pub(super) const DECIMAL_BYTES_MAX: usize = 128;
 pub(super) const DECIMAL_TOO_LONG: &str = "a decimal number takes more bytes than any decimal type has";
 
-fn refuse_long(are_short: bool) -> Result<(), Unreadable> {
-    if are_short { Ok(()) } else { Err(Unreadable::Malformed(DECIMAL_TOO_LONG)) }
-}
-
 /// A number of 32 bits that was decoded from differences as one of 64, as some writers reckon with that many. Sums of differences have the
 /// same lowest 32 bits either way.
 pub(super) fn narrow(wide: i64) -> i32 {
@@ -270,6 +258,35 @@ impl Floats<'_> {
 
     fn finish(self) -> Result<(), Unreadable> {
         if self.are_told { Ok(()) } else { Err(Unreadable::Rounded) }
+    }
+}
+
+/// Byte strings that are looked through, of whatever is stored as such.
+struct ByteStrings<'a> {
+    values: LeafType,
+    test: &'a FieldTest,
+    found: &'a mut Found,
+    /// Whether no number so far is too long.
+    are_short: bool,
+}
+
+impl ByteStrings<'_> {
+    #[inline]
+    fn see(&mut self, ordinal: u32, value: &[u8]) {
+        let value = match self.values {
+            LeafType::Text => Value::Text(value),
+            LeafType::Decimal { .. } if value.len() > DECIMAL_BYTES_MAX => {
+                self.are_short = false;
+                return;
+            }
+            LeafType::Decimal { scale } => Value::Decimal { unscaled: value, scale: scale.into() },
+            LeafType::Bytes | LeafType::Int | LeafType::UnsignedInt | LeafType::Float => Value::Bytes(value),
+        };
+        self.found.extend(self.test.owners(value).iter().map(|&selector| (ordinal, selector)));
+    }
+
+    fn finish(self) -> Result<(), Unreadable> {
+        if self.are_short { Ok(()) } else { Err(Unreadable::Malformed(DECIMAL_TOO_LONG)) }
     }
 }
 
