@@ -7,13 +7,11 @@ use arrow::record_batch::RecordBatch;
 use lacuna_engine::{Error, verify};
 use lacuna_store::{Condition, Content, WriteOptions};
 use parquet::arrow::ArrowWriter;
-use parquet::data_type::Int32Type;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader, ParquetMetaDataWriter};
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::{SerializedFileWriter, TrackedWrite};
-use parquet::schema::parser::parse_message_type;
+use parquet::file::metadata::ParquetMetaDataWriter;
+use parquet::file::writer::TrackedWrite;
 use serde_json::json;
 
+use crate::lists::pages_of_lists;
 use crate::world::{World, blob, export, key, mixed, ndjson, parquet, source};
 
 async fn world() -> World {
@@ -200,33 +198,11 @@ async fn text_that_is_not_utf8_costs_no_record() {
 
 /// A column `v` of lists of one number, but for the 1024th, which goes on in another page, as parquet-rs before version 42 let it do.
 fn going_on() -> Vec<u8> {
-    let schema = Arc::new(parse_message_type("message m { repeated int32 v; }").unwrap());
-    let properties = WriterProperties::builder()
-        .set_dictionary_enabled(false)
-        .set_data_page_row_count_limit(2)
-        .set_write_batch_size(2);
-    let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties.build())).unwrap();
-    let mut group = file.next_row_group().unwrap();
-    let mut column = group.next_column().unwrap().unwrap();
-    for page in 0..=512 {
-        let numbers = [2 * page, 2 * page + 1];
-        column.typed::<Int32Type>().write_batch(&numbers, Some(&[1, 1]), Some(&[0, 0])).unwrap();
-    }
-    column.close().unwrap();
-    group.close().unwrap();
-    let mut file = file.into_inner().unwrap();
-    let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
-    reader.try_parse(&bytes::Bytes::from(file.clone())).unwrap();
-    let metadata = reader.finish().unwrap();
-    // The last page ends with its repetition levels, its definition levels, each of two bytes behind their length, and two numbers.
-    let page = metadata.offset_index().unwrap()[0][0].page_locations()[512].clone();
-    let end = usize::try_from(page.offset + i64::from(page.compressed_page_size)).unwrap();
-    file[end - 2 * 4 - 6 - 2..end - 2 * 4 - 6].copy_from_slice(&[3, 1]);
-    let group = metadata.row_group(0).clone().into_builder().set_num_rows(1025).build().unwrap();
-    let metadata = metadata.into_builder().set_row_groups(vec![group]).build();
+    let pages: Vec<_> = (0..=512).map(|page| (page < 512, [2 * page, 2 * page + 1])).collect();
+    let (file, metadata) = pages_of_lists(&pages, "parquet-rs version 41.0.0");
     let mut out = Vec::new();
     let mut tracked = TrackedWrite::new(&mut out);
-    tracked.write_all(&file[..end]).unwrap();
+    tracked.write_all(&file).unwrap();
     ParquetMetaDataWriter::new_with_tracked(tracked, &metadata).finish().unwrap();
     out
 }

@@ -16,6 +16,8 @@ mod find;
 mod forged;
 mod gaps;
 mod leftovers;
+#[path = "../../../lacuna-scan/tests/it/lists.rs"]
+mod lists;
 mod meanwhile;
 mod old_bytes;
 mod passes;

@@ -671,6 +671,11 @@ fn what_cannot_be_searched_says_why() {
         search(&Bytes::from_static(b"PAR1 not at all"), matcher("s", &["a"], None), 1),
         Err(Error::WrongFormat { .. })
     ));
+    // Its footer would be over the limit, too, which raising does not help.
+    assert!(matches!(
+        search(&Bytes::from_static(b"PAR1    \xff\xff\xff\xffPAR1"), matcher("s", &["a"], None), 1),
+        Err(Error::Truncated { .. })
+    ));
     assert!(matches!(
         search(&Bytes::from_static(b"PAR1"), matcher("s", &["a"], None), 1),
         Err(Error::WrongFormat { .. })

@@ -11,6 +11,7 @@
 
 mod held;
 mod ipc;
+mod lists;
 mod parquet;
 mod take;
 mod text;

@@ -154,6 +154,17 @@ empty_shards = "drop"
 }
 
 #[test]
+fn shards_of_any_format_may_lack_an_optional_column() {
+    for format in ["parquet", "arrow", "ndjson", "json", "csv"] {
+        let identifiers = "identifiers = [{ column = \"id\", kind = \"id\", optional = true }]";
+        let source = format!("name = \"s\"\nshards = \"**\"\nformat = \"{format}\"\n{identifiers}\n");
+        let text = format!("[store]\nurl = \"logs\"\n[[source]]\n{source}");
+        let config = Config::parse(&text, std::path::Path::new("lacuna.toml")).unwrap();
+        assert!(config.sources[0].mapping.identifiers[0].fields()[0].optional, "{format}");
+    }
+}
+
+#[test]
 fn sources_are_checked() {
     insta::assert_snapshot!(wrong_source("product = \"\"\non_erase = \"keep\"\n"));
     insta::assert_snapshot!(wrong_source("reason = \"because\"\nrecords = \"R[]\"\nformat = \"csv\"\n"));
