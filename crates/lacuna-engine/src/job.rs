@@ -54,7 +54,7 @@ pub struct FormatChoice {
 /// What text formats need to know.
 #[derive(Clone, Debug, Default)]
 pub struct TextOptions {
-    /// The path of the array that holds the records of a JSON document, as `Records[]`.
+    /// The path of the array that holds the records of a JSON document, as `Records[]`. A shard may hold several documents.
     pub records: Option<ColumnPath>,
     /// The byte between CSV fields; a comma when absent.
     pub delimiter: Option<u8>,

@@ -7,7 +7,7 @@ use crate::ColumnPath;
 pub enum TextFormat {
     /// One JSON object a line.
     Ndjson,
-    /// One JSON document that holds its records in an array (or several, with the same path).
+    /// JSON documents, one behind the other, that each hold their records in an array (or several, with the same path).
     Document {
         /// The array's path; it ends in `[]`, as `Records[]`.
         records: ColumnPath,

@@ -97,9 +97,11 @@ impl Splitter {
     }
 }
 
+/// A byte order mark.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// How many bytes of byte order marks `text` begins with. Who appends to a text, or joins several, leaves them in front of later lines too.
 fn marks(text: &[u8]) -> usize {
-    const MARK: &[u8] = b"\xef\xbb\xbf";
     text.chunks(MARK.len()).take_while(|&chunk| chunk == MARK).count() * MARK.len()
 }
 

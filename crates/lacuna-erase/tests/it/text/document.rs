@@ -41,6 +41,18 @@ fn arrays_are_edited_one_by_one() {
 }
 
 #[test]
+fn documents_are_edited_one_by_one() {
+    let text = "{\"r\":[{\"n\":0}, {\"n\":1}]}\n{\"r\":[ {\"n\":2} ]}\n\u{feff}{\"r\":[{\"n\":3},{\"n\":4}],\"x\":1}{\"r\":[]}\n";
+    assert_eq!(
+        deleted(text, &document("r[]"), &[1, 2, 3]),
+        "{\"r\":[{\"n\":0}]}\n{\"r\":[ ]}\n\u{feff}{\"r\":[{\"n\":4}],\"x\":1}{\"r\":[]}\n"
+    );
+    let changed = anonymize(text.as_bytes(), &document("r[]"), &[2, 4], &["n"]);
+    let expected = text.replace("{\"n\":2}", "{\"n\":null}").replace("{\"n\":4}", "{\"n\":null}");
+    assert_eq!(String::from_utf8(changed).unwrap(), expected);
+}
+
+#[test]
 fn values_are_made_null_in_place() {
     let text = r#"[ {"id":"a", "x":[1]} , {"id":{"deep":"a"}} ]"#;
     let changed = anonymize(text.as_bytes(), &document("[]"), &[0, 1], &["id"]);
@@ -48,11 +60,12 @@ fn values_are_made_null_in_place() {
 }
 
 proptest! {
-    /// Read by serde_json, the document has lost just the elements that went; each other one is written as it was.
+    /// Read by serde_json, the documents have lost just the elements that went; each other one is written as it was.
     #[test]
     fn the_rest_is_the_same_document(
         arrays in prop::collection::vec(prop::collection::vec((any::<bool>(), 0..40_usize, 0..4_usize), 0..7), 1..4),
         blanks in prop::collection::vec(prop::sample::select(vec!["", " ", "\n\t", "\r\n  "]), 4),
+        is_one in any::<bool>(),
     ) {
         let mut hits = Vec::new();
         let (mut row, mut texts, mut kept) = (0_u64, Vec::new(), Vec::new());
@@ -66,14 +79,19 @@ proptest! {
             }
             texts.push(format!("{{\"r\":[{}{}]}}", if records.is_empty() { blanks[0] } else { "" }, records.join(",")));
         }
-        let text = format!("{}[{}]", blanks[0], texts.join(&format!("{},", blanks[1])));
-        let rest = deleted(&text, &document("[].r[]"), &hits);
+        let (records, text) = match is_one {
+            true => ("[].r[]", format!("{}[{}]", blanks[0], texts.join(&format!("{},", blanks[1])))),
+            false => ("r[]", texts.join(blanks[1])),
+        };
+        let rest = deleted(&text, &document(records), &hits);
 
-        let mut expected: Value = serde_json::from_str(&text).unwrap();
-        for array in expected.as_array_mut().unwrap() {
+        let read = |text: &str| serde_json::Deserializer::from_str(text).into_iter().collect::<Result<Vec<Value>, _>>();
+        let mut expected = read(&text).unwrap();
+        let arrays = if is_one { expected[0].as_array_mut().unwrap() } else { &mut expected };
+        for array in arrays {
             array["r"].as_array_mut().unwrap().retain(|record| !hits.contains(&record["n"].as_u64().unwrap()));
         }
-        prop_assert_eq!(serde_json::from_str::<Value>(&rest).unwrap(), expected, "{:?} {:?}", text, rest);
+        prop_assert_eq!(read(&rest).unwrap(), expected, "{:?} {:?}", text, rest);
         let mut at = 0;
         for record in kept {
             at += rest[at..].find(&record).unwrap() + record.len();

@@ -1,7 +1,8 @@
-//! One JSON document, of which an array's elements are the records. What lies around the array is validated here, token by
-//! token; of a record only the end is looked for, as its own validation follows.
+//! JSON documents, of which an array's elements are the records: mostly one, but who joins messages or writes one a line leaves several, one
+//! behind the other. What lies around the arrays is validated here, token by token; of a record only the end is looked for, as its own
+//! validation follows.
 
-use super::{Piece, PieceKind, check_beginning, check_record, push};
+use super::{MARK, Piece, PieceKind, check_beginning, check_record, marks, push};
 use crate::text::json::scan::{self, Stop};
 use crate::{ColumnPath, Error, Limits, Result, Step};
 
@@ -15,8 +16,10 @@ pub(super) struct Document {
     expect: Expect,
     /// How many steps of the path lead to the value that comes next; `None` off the path.
     next: Option<usize>,
-    /// An array on the path was there.
+    /// An array on the path was there in this document.
     is_found: bool,
+    /// Documents that ended.
+    documents: u64,
     rows: u64,
 }
 
@@ -38,8 +41,8 @@ enum Expect {
     Colon,
     /// After a value inside of a container.
     CommaOrEnd,
-    /// After the document.
-    Nothing,
+    /// After a document.
+    ValueOrNothing,
 }
 
 impl Document {
@@ -57,6 +60,7 @@ impl Document {
             expect: Expect::Value,
             next: Some(0),
             is_found: false,
+            documents: 0,
             rows: 0,
         })
     }
@@ -74,6 +78,18 @@ impl Document {
             at += scan::blanks(&text[at..]);
             push(pieces, if self.is_among_records() { PieceKind::Gap } else { PieceKind::Other }, from, at);
             let Some(&byte) = text.get(at) else { break };
+            if self.expect == Expect::ValueOrNothing {
+                let marks = marks(&text[at..]);
+                if marks > 0 {
+                    push(pieces, PieceKind::Other, at, at + marks);
+                    at += marks;
+                    continue;
+                }
+                if MARK.starts_with(&text[at..]) && !is_last {
+                    return Ok(at);
+                }
+                self.begin();
+            }
             match self.token(text, at, byte, is_last, pieces) {
                 Ok(end) => at = end,
                 Err(Failure::Stop(Stop::End)) if is_last => break,
@@ -85,15 +101,15 @@ impl Document {
                 Err(Failure::Error(error)) => return Err(error),
             }
         }
-        if is_last {
-            if self.expect != Expect::Nothing {
-                return Err(Error::Truncated { what: "inside the JSON document".into() });
-            }
-            if !self.is_found {
-                return Err(Error::MissingColumn { column: self.records.to_string() });
-            }
+        if is_last && self.expect != Expect::ValueOrNothing {
+            return Err(Error::Truncated { what: "inside the JSON document".into() });
         }
         Ok(text.len())
+    }
+
+    /// A document begins.
+    fn begin(&mut self) {
+        (self.expect, self.next, self.is_found) = (Expect::Value, Some(0), false);
     }
 
     /// Whether the innermost container is the records' array.
@@ -113,7 +129,7 @@ impl Document {
         let is_among_records = self.is_among_records();
         let mut kind = PieceKind::Other;
         let end = match (self.expect, byte) {
-            (Expect::ValueOrEnd, b']') | (Expect::KeyOrEnd, b'}') => self.close(at),
+            (Expect::ValueOrEnd, b']') | (Expect::KeyOrEnd, b'}') => self.close(at)?,
             (Expect::CommaOrEnd, b',') => {
                 let is_object = self.open.last().is_some_and(|container| container.is_object);
                 self.expect = if is_object { Expect::Key } else { Expect::Value };
@@ -126,14 +142,14 @@ impl Document {
                 if self.open.last().is_some_and(|container| container.is_object) != (byte == b'}') {
                     return Err(Stop::At(at, "a closing bracket is of the wrong kind").into());
                 }
-                self.close(at)
+                self.close(at)?
             }
             (Expect::KeyOrEnd | Expect::Key, b'"') => self.key(text, at)?,
             (Expect::Colon, b':') => {
                 self.expect = Expect::Value;
                 at + 1
             }
-            (Expect::Value | Expect::ValueOrEnd, _) => {
+            (Expect::Value | Expect::ValueOrEnd | Expect::ValueOrNothing, _) => {
                 if let Some(array) = self.open.last().filter(|container| !container.is_object) {
                     self.next =
                         array.steps.filter(|&steps| self.records.steps()[steps] == Step::Elements).map(|n| n + 1);
@@ -145,7 +161,6 @@ impl Document {
                     self.value(text, at, byte, is_last)?
                 }
             }
-            (Expect::Nothing, _) => return Err(Stop::At(at, "something follows the document").into()),
             (Expect::Key | Expect::KeyOrEnd, _) => return Err(Stop::At(at, "a key is missing").into()),
             (Expect::Colon, _) => return Err(Stop::At(at, "a colon is missing").into()),
             (Expect::CommaOrEnd, _) => return Err(Stop::At(at, "a comma or closing bracket is missing").into()),
@@ -154,14 +169,25 @@ impl Document {
         Ok(end)
     }
 
-    fn close(&mut self, at: usize) -> usize {
+    fn close(&mut self, at: usize) -> std::result::Result<usize, Failure> {
         self.open.pop();
-        self.value_ended();
-        at + 1
+        self.value_ended(at)?;
+        Ok(at + 1)
     }
 
-    fn value_ended(&mut self) {
-        self.expect = if self.open.is_empty() { Expect::Nothing } else { Expect::CommaOrEnd };
+    /// Fails where that was a document without the records' array: its records, if it has any, are somewhere else.
+    fn value_ended(&mut self, at: usize) -> std::result::Result<(), Failure> {
+        self.expect = Expect::CommaOrEnd;
+        if self.open.is_empty() {
+            self.expect = Expect::ValueOrNothing;
+            self.documents += 1;
+            match (self.is_found, self.documents) {
+                (true, _) => {}
+                (false, 1) => return Err(Failure::Error(Error::MissingColumn { column: self.records.to_string() })),
+                (false, _) => return Err(Stop::At(at, "a document that ends here has no array of records").into()),
+            }
+        }
+        Ok(())
     }
 
     fn key(&mut self, text: &[u8], at: usize) -> std::result::Result<usize, Failure> {
@@ -184,7 +210,7 @@ impl Document {
         }
         check_record(end - at, self.record_bytes_max).map_err(Failure::Error)?;
         self.rows += 1;
-        self.value_ended();
+        self.value_ended(end)?;
         Ok(end)
     }
 
@@ -198,7 +224,8 @@ impl Document {
             b'"' => ("a string", false),
             b'n' => ("null", true),
             b't' | b'f' => ("a boolean", false),
-            _ => ("a number", false),
+            b'-' | b'0'..=b'9' => ("a number", false),
+            _ => return Err(Stop::At(at, "a value is missing").into()),
         };
         // Some writers have `null` for an empty array.
         self.is_found |= fits && matches!(byte, b'[' | b'n') && wanted == Some(&Step::Elements);
@@ -238,7 +265,7 @@ impl Document {
             }
             _ => scan::literal(text, at)?,
         };
-        self.value_ended();
+        self.value_ended(end)?;
         Ok(end)
     }
 }

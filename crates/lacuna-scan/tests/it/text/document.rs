@@ -1,4 +1,4 @@
-//! JSON documents: one array at a path holds the records.
+//! JSON documents: in each, an array at a path holds the records.
 
 use lacuna_scan::Error;
 use proptest::prelude::*;
@@ -57,6 +57,36 @@ fn an_array_of_nothing_holds_nobody_however_it_is_written() {
         let answer = Query::document("Records[]", "id", &["a"]).run(text.as_bytes()).unwrap();
         assert_eq!((answer.rows, answer.poisoned), (0, 0), "{text:?}");
     }
+}
+
+#[test]
+fn documents_follow_each_other() {
+    let lines = "{\"Records\":[{\"id\":\"a\"},{\"id\":\"b\"}]}\n\n{\"Records\":[]}\r\n{\"Records\":null}\n\u{feff}{\"Records\":[{\"id\":\"a\"}]}\n";
+    let joined = r#"{"Records":[{"id":"a"},{"id":"b"}]}{"x":[],"Records":[{"id":"a"}]}"#;
+    for text in [lines, joined] {
+        assert_eq!(rows("Records[]", text), [0, 2]);
+        for length in 1..text.len() {
+            let query = Query::document("Records[]", "id", &["a"]).pieces_of(length);
+            assert_eq!(query.run(text.as_bytes()).unwrap().found_rows(), [0, 2], "in pieces of {length}");
+        }
+    }
+    assert_eq!(rows("[]", "[{\"id\":\"b\"}]\n[]\n[{\"id\":\"a\"}]"), [1]);
+    let otlp = r#"{"logs":[{"scopes":[{"records":[{"id":"a"}]},{"records":[]}]}]}"#;
+    assert_eq!(rows("logs[].scopes[].records[]", &format!("{otlp}\n{{\"logs\":[]}}\n{otlp}\n")), [0, 1]);
+}
+
+#[test]
+fn a_later_document_without_the_array_or_its_end_is_refused() {
+    let run = |second: &str| {
+        let text = format!(r#"{{"Records":[{{"id":"a"}}]}} {second}"#);
+        Query::document("Records[]", "id", &["a"]).run(text.as_bytes()).unwrap_err()
+    };
+    let text = run(r#"{"records":[]}"#).to_string();
+    assert!(text.contains("has no array of records"), "{text}");
+    assert!(matches!(run(r#"{"Records":[]"#), Error::Truncated { .. }));
+    assert!(matches!(run("\u{feff}{"), Error::Truncated { .. }));
+    assert!(matches!(run("[]"), Error::ColumnType { .. }));
+    assert!(matches!(run("}"), Error::Malformed { .. }));
 }
 
 #[test]
@@ -142,22 +172,25 @@ fn large_documents_go_by_in_blocks() {
 }
 
 proptest! {
-    /// A document is read or refused just as serde_json does, with the same number of records.
+    /// Documents are read or refused just as serde_json does, with the same number of records.
     #[test]
-    fn agrees_with_serde_json(text in r#"(\{"r":|\[|\]|\}|,|:|"r"|"x"|\{\}|1|null|true| |\{"id":"a"\}){0,12}"#) {
-        let whole: Result<serde_json::Value, _> = serde_json::from_str(&text);
+    fn agrees_with_serde_json(text in r#"(\{"r":|\[|\]|\}|,|:|"r"|"x"|\{\}|1|null|true| |\{"id":"a"\}|\{"r":\[){0,12}"#) {
+        let whole: Result<Vec<serde_json::Value>, _> = serde_json::Deserializer::from_str(&text).into_iter().collect();
         let answer = Query::document("r[]", "id", &["a"]).run(text.as_bytes());
         match (whole, answer) {
-            (Ok(value), Ok(answer)) => {
+            (Ok(documents), Ok(answer)) => {
                 // The last of two equal keys wins there, all count here.
-                let records = value["r"].as_array().map_or(0, Vec::len) as u64;
+                let records = documents.iter().map(|document| document["r"].as_array().map_or(0, Vec::len) as u64).sum();
                 prop_assert!(answer.rows + answer.poisoned >= records);
-                if text.matches("\"r\"").count() == 1 {
+                if text.matches("\"r\"").count() == documents.len() {
                     prop_assert_eq!(answer.rows + answer.poisoned, records);
                 }
             }
-            (Ok(_), Err(error)) => {
-                prop_assert!(matches!(error, Error::MissingColumn { .. } | Error::ColumnType { .. }), "{text}: {error}");
+            (Ok(documents), Err(error)) => {
+                let is_lacking = matches!(error, Error::MissingColumn { .. } | Error::ColumnType { .. });
+                let is_later = documents.len() > 1 && error.to_string().contains("has no array of records");
+                let is_empty = documents.is_empty() && matches!(error, Error::Truncated { .. });
+                prop_assert!(is_lacking || is_later || is_empty, "{text}: {error}");
             }
             (Err(_), Err(_)) => {}
             (Err(error), Ok(_)) => prop_assert!(false, "{text}: {error}"),
