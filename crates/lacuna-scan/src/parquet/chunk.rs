@@ -197,6 +197,10 @@ impl Visitor for Search<'_> {
         false
     }
 
+    fn reach(&self, _: Facts, slots: usize) -> usize {
+        slots
+    }
+
     fn dictionary(&mut self, column: &Column, values: &[u8], count: usize, encoding: i32) -> Result<(), Unreadable> {
         let mut owners = Found::new();
         column.search(self.test, encoding, values, count, &mut owners)?;

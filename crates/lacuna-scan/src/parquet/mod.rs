@@ -22,6 +22,7 @@ mod plain;
 mod prune;
 mod rle;
 mod row_group;
+mod snappy;
 mod take;
 mod taken;
 mod thrift;

@@ -127,7 +127,7 @@ pub(super) struct DataPage<'a> {
     pub(super) rep: &'a [u32],
     /// The values' encoding, by its number in the format.
     pub(super) encoding: i32,
-    /// The encoded values.
+    /// The encoded values, as far as the visitor's [reach](Visitor::reach).
     pub(super) values: &'a [u8],
 }
 
@@ -146,11 +146,14 @@ fn is_indices(encoding: i32) -> bool {
 pub(super) trait Visitor {
     /// Whether the page is to be decompressed. A page is asked about only where its rows are known, or all columns' are rows.
     fn wants(&self, page: Facts) -> bool;
-    /// Whether the dictionary is shown only when a page that needs it is.
+    /// Whether the dictionary is not shown, but [kept](Pages::deferred) until it is known which of its entries are needed.
     fn defers_dictionary(&self) -> bool;
-    /// Takes in the dictionary.
+    /// How many of the page's slots, all of them rows, lie before the end of the last one that is looked at: no more of it need be there.
+    fn reach(&self, page: Facts, slots: usize) -> usize;
+    /// Takes in the dictionary, if it is not deferred.
     fn dictionary(&mut self, column: &Column, values: &[u8], count: usize, encoding: i32) -> Result<(), Unreadable>;
-    /// Takes in a data page that was [wanted](Self::wants).
+    /// Takes in a data page that was [wanted](Self::wants). What it took in is as before where it fails: the page may come again, with more
+    /// behind what was there of it.
     fn data(&mut self, column: &Column, page: &DataPage<'_>) -> Result<(), Unreadable>;
 }
 
@@ -166,7 +169,7 @@ pub(super) struct Pages {
     values_left: Option<u64>,
     /// Rows begun so far.
     rows: u64,
-    /// The dictionary page, while nothing needed it.
+    /// The dictionary page, where it waits for what is needed of it.
     deferred: Option<(PageHeader, Vec<u8>, u64)>,
     pub(super) effort: Effort,
 }
@@ -361,9 +364,38 @@ impl Pages {
         (values, encoding): (usize, i32),
         visitor: &mut dyn Visitor,
     ) -> Result<()> {
-        let plain = self.decompress(&mut buffers.page, page, header.uncompressed_bytes, true, offset)?;
+        let size = header.uncompressed_bytes;
+        let plain = self.decompress(&mut buffers.page, page, size, size, true, offset)?;
         let shown = visitor.dictionary(&self.chunk.column, plain, values, encoding);
         shown.map_err(|why| self.unreadable(why, offset))
+    }
+
+    /// Shows the first `entries` of the dictionary that was [deferred](Visitor::defers_dictionary): their values, and maybe more behind them.
+    pub(super) fn deferred(
+        &mut self,
+        entries: usize,
+        mut show: impl FnMut(&Column, &[u8]) -> std::result::Result<(), Unreadable>,
+    ) -> Result<()> {
+        let Some((header, page, offset)) = self.deferred.take() else {
+            return Err(self.malformed(self.next, "a page needs a dictionary, and there is none"));
+        };
+        let count = match header.kind {
+            PageKind::Dictionary { values, .. } if entries <= values => values,
+            _ => return Err(self.malformed(offset, "a page points behind its dictionary")),
+        };
+        let size = header.uncompressed_bytes;
+        let mut buffers = Buffers::take();
+        let mut attempt = |this: &mut Self, wanted| {
+            let plain = this.decompress(&mut buffers.page, &page, size, wanted, true, offset)?;
+            show(&this.chunk.column, plain).map_err(|why| this.unreadable(why, offset))
+        };
+        let shown = match enough(size, entries, count) {
+            Some(wanted) => attempt(self, wanted).or_else(|_| attempt(self, size)),
+            None => attempt(self, size),
+        };
+        buffers.put_back();
+        workbench::put_spare(page);
+        shown
     }
 
     fn data(
@@ -379,18 +411,14 @@ impl Pages {
             return Err(self.malformed(offset, "a page says it has more values than its column chunk"));
         }
         self.values_left = self.values_left.map(|left| left - slots as u64);
-        let descriptor = &self.chunk.column.descriptor;
-        let (max_def, max_rep) =
-            (descriptor.max_def_level().cast_unsigned(), descriptor.max_rep_level().cast_unsigned());
-        let place = self.chunk.place.clone();
-        let bad = || Error::malformed(offset, format!("{place}: a page's levels cannot be read"));
+        let max_rep = self.chunk.column.descriptor.max_rep_level().cast_unsigned();
         let rows = match header.kind {
             _ if max_rep == 0 => Some(slots as u64),
             // These levels are not compressed. The header's own count of rows is not believed: before version 12, parquet-cpp wrote that
             // of values there.
             PageKind::DataV2 { rep_bytes, .. } => {
-                let rep = page.get(..rep_bytes).ok_or_else(bad)?;
-                Some(count_in_hybrid(rep, bits(max_rep), slots, 0).ok_or_else(bad)? as u64)
+                let count = |rep| count_in_hybrid(rep, bits(max_rep), slots, 0);
+                Some(page.get(..rep_bytes).and_then(count).ok_or_else(|| self.bad_levels(offset))? as u64)
             }
             _ => None,
         };
@@ -401,29 +429,51 @@ impl Pages {
             self.rows += rows;
             return Ok(());
         }
+        // Values that stand one behind the other can be read without those behind them.
+        let is_in_order = max_rep == 0 && (encoding == encoding::PLAIN || facts.is_indices);
+        let size = header.uncompressed_bytes;
+        let wanted = is_in_order.then(|| enough(size, visitor.reach(facts, slots), slots)).flatten();
+        let rows = match wanted.map(|wanted| self.show(buffers, header, page, offset, wanted, visitor)) {
+            Some(Ok(rows)) => rows,
+            // They reach further than reckoned, or something is wrong: the whole page tells.
+            Some(Err(_)) | None => self.show(buffers, header, page, offset, size, visitor)?,
+        };
+        self.rows += rows;
+        Ok(())
+    }
 
-        if facts.is_indices
-            && let Some((header, page, offset)) = self.deferred.take()
-            && let PageKind::Dictionary { values, encoding } = header.kind
-        {
-            self.dictionary(buffers, &header, &page, offset, (values, encoding), visitor)?;
-            workbench::put_spare(page);
-        }
-        let (rep, def, values) = match header.kind {
-            PageKind::DataV1 { def_encoding, rep_encoding, .. } => {
-                let page = self.decompress(&mut buffers.page, page, header.uncompressed_bytes, true, offset)?;
+    /// Shows a data page of which the first `wanted` bytes are there at least; how many rows begin in it.
+    fn show(
+        &mut self,
+        buffers: &mut Buffers,
+        header: &PageHeader,
+        page: &[u8],
+        offset: u64,
+        wanted: usize,
+        visitor: &mut dyn Visitor,
+    ) -> Result<u64> {
+        let descriptor = &self.chunk.column.descriptor;
+        let (max_def, max_rep) =
+            (descriptor.max_def_level().cast_unsigned(), descriptor.max_rep_level().cast_unsigned());
+        let place = self.chunk.place.clone();
+        let bad = || bad_levels(&place, offset);
+        let size = header.uncompressed_bytes;
+        let (slots, encoding, rep, def, values) = match header.kind {
+            PageKind::DataV1 { values: slots, encoding, def_encoding, rep_encoding } => {
+                let page = self.decompress(&mut buffers.page, page, size, wanted, true, offset)?;
                 let (rep, length) = Levels::v1(page, max_rep, rep_encoding, slots).ok_or_else(bad)?;
                 let page = &page[length..];
                 let (def, length) = Levels::v1(page, max_def, def_encoding, slots).ok_or_else(bad)?;
-                (rep, def, &page[length..])
+                (slots, encoding, rep, def, &page[length..])
             }
-            PageKind::DataV2 { def_bytes, rep_bytes, is_compressed, .. } => {
+            PageKind::DataV2 { values: slots, encoding, def_bytes, rep_bytes, is_compressed } => {
                 let levels = rep_bytes + def_bytes;
                 let (stored_levels, stored) = page.split_at_checked(levels).ok_or_else(bad)?;
-                let size = header.uncompressed_bytes.checked_sub(levels).ok_or_else(bad)?;
+                let size = size.checked_sub(levels).ok_or_else(bad)?;
                 let (rep, def) = stored_levels.split_at(rep_bytes);
-                let values = self.decompress(&mut buffers.page, stored, size, is_compressed, offset)?;
-                (Levels::v2(rep, max_rep, slots), Levels::v2(def, max_def, slots), values)
+                let wanted = wanted.min(size);
+                let values = self.decompress(&mut buffers.page, stored, size, wanted, is_compressed, offset)?;
+                (slots, encoding, Levels::v2(rep, max_rep, slots), Levels::v2(def, max_def, slots), values)
             }
             PageKind::Dictionary { .. } | PageKind::Other => return Err(bad()),
         };
@@ -436,11 +486,11 @@ impl Pages {
             return Err(self.malformed(offset, "the column chunk starts in the middle of a row"));
         }
         let shown = DataPage { first_row: self.rows, slots, present, def, rep: &buffers.rep, encoding, values };
-        self.rows += match max_rep {
+        visitor.data(&self.chunk.column, &shown).map_err(|why| self.unreadable(why, offset))?;
+        Ok(match max_rep {
             0 => slots as u64,
             _ => buffers.rep.iter().filter(|&&level| level == 0).count() as u64,
-        };
-        visitor.data(&self.chunk.column, &shown).map_err(|why| self.unreadable(why, offset))
+        })
     }
 
     /// Checks what the values of a page take once they are decoded.
@@ -456,29 +506,39 @@ impl Pages {
         Error::check_limit("a page, decoded,", bytes, limit, "page_bytes_max")
     }
 
+    /// What a page of `size` bytes begins with: `wanted` of them at least.
     fn decompress<'b>(
         &mut self,
         buffer: &'b mut Vec<u8>,
         page: &[u8],
         size: usize,
+        wanted: usize,
         is_compressed: bool,
         offset: u64,
     ) -> Result<&'b [u8]> {
         buffer.clear();
         let is_compressed = is_compressed && self.chunk.codec != Compression::UNCOMPRESSED;
         if !is_compressed {
-            buffer.extend_from_slice(page);
+            let shown = if page.len() == size { wanted } else { page.len() };
+            buffer.extend_from_slice(&page[..shown]);
         } else if size > 0 {
             // Writers store an empty page without a compressed form of nothing.
-            workbench::decompress(self.chunk.codec, page, size, buffer)
-                .map_err(|source| Error::Parquet { place: self.chunk.place.to_string(), source })?;
+            let decompressed = match wanted < size {
+                true => workbench::decompress_beginning(self.chunk.codec, page, size, wanted, buffer),
+                false => workbench::decompress(self.chunk.codec, page, size, buffer),
+            };
+            decompressed.map_err(|source| Error::Parquet { place: self.chunk.place.to_string(), source })?;
         }
-        if buffer.len() != size {
+        if buffer.len() != size && (buffer.len() > size || buffer.len() < wanted) {
             return Err(self.malformed(offset, "a page is not as long as its header says"));
         }
-        self.effort.bytes_decompressed += size as u64;
+        self.effort.bytes_decompressed += buffer.len() as u64;
         self.effort.pages_decoded += 1;
         Ok(buffer)
+    }
+
+    fn bad_levels(&self, offset: u64) -> Error {
+        bad_levels(&self.chunk.place, offset)
     }
 
     fn malformed(&self, offset: u64, what: &str) -> Error {
@@ -495,4 +555,17 @@ impl Pages {
             Unreadable::Library(source) => Error::Parquet { place: self.chunk.place.to_string(), source },
         }
     }
+}
+
+fn bad_levels(place: &str, offset: u64) -> Error {
+    Error::malformed(offset, format!("{place}: a page's levels cannot be read"))
+}
+
+/// How many of a page's `size` bytes are enough, as far as can be reckoned, for the first `reach` of its `count` values: so much of it, and
+/// what levels may take, and a little more. `None` where that is almost all.
+fn enough(size: usize, reach: usize, count: usize) -> Option<usize> {
+    const MORE: usize = 1 << 10;
+    let share = (size as u128 * reach as u128 / count.max(1) as u128) as usize;
+    let wanted = share + share / 16 + count / 8 + MORE;
+    (wanted < size - size / 8).then_some(wanted)
 }

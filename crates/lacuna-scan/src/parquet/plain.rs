@@ -13,15 +13,14 @@ use parquet::schema::types::ColumnDescriptor;
 use super::page::encoding;
 use super::taken::TakenColumn;
 use super::values::{Column, Unreadable, narrow};
-use super::workbench;
 
 fn short() -> Unreadable {
     Unreadable::Malformed("a page ends within a value")
 }
 
-/// The values of a dictionary.
-pub(super) struct Plain {
-    bytes: Vec<u8>,
+/// The first values of a dictionary.
+pub(super) struct Plain<'a> {
+    bytes: &'a [u8],
     shape: Shape,
 }
 
@@ -32,8 +31,9 @@ enum Shape {
     Prefixed(Vec<u32>),
 }
 
-impl Plain {
-    pub(super) fn new(descriptor: &ColumnDescriptor, bytes: &[u8], count: usize) -> Result<Self, Unreadable> {
+impl<'a> Plain<'a> {
+    /// The first `count` values in `bytes`.
+    pub(super) fn new(descriptor: &ColumnDescriptor, bytes: &'a [u8], count: usize) -> Result<Self, Unreadable> {
         let shape = match width(descriptor) {
             Some(width) => Shape::Fixed(width),
             None if descriptor.physical_type() == Physical::BOOLEAN => Shape::Bits,
@@ -48,16 +48,14 @@ impl Plain {
                 Shape::Prefixed(starts)
             }
         };
-        let mut own = workbench::take_spare();
-        own.extend_from_slice(bytes);
-        Ok(Self { bytes: own, shape })
+        Ok(Self { bytes, shape })
     }
 
     /// Appends value `index` to a taken column.
     pub(super) fn push(&self, index: usize, taken: &mut TakenColumn) -> Result<(), Unreadable> {
         const OUTSIDE: Unreadable = Unreadable::Malformed("a page points behind its dictionary");
         match &self.shape {
-            Shape::Bits => taken.bits.push(bit(&self.bytes, index)?),
+            Shape::Bits => taken.bits.push(bit(self.bytes, index)?),
             Shape::Fixed(width) => {
                 let value = self.bytes.get(index * width..(index + 1) * width).ok_or(OUTSIDE)?;
                 taken.values.extend_from_slice(value);
@@ -70,12 +68,6 @@ impl Plain {
             }
         }
         Ok(())
-    }
-}
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        workbench::put_spare(std::mem::take(&mut self.bytes));
     }
 }
 

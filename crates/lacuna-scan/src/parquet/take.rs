@@ -99,10 +99,7 @@ impl RowGroupTake {
         let Way::Pages(take) = &mut self.columns[column] else { return Ok(()) };
         let ColumnTake { pages, taking } = &mut **take;
         pages.feed(piece, taking)?;
-        if pages.is_done() {
-            taking.dictionary = None;
-        }
-        Ok(())
+        if pages.is_done() { taking.look_up(pages) } else { Ok(()) }
     }
 
     /// The rows, and what it took to take them. Call when [`needs`](Self::needs) is empty.
@@ -128,11 +125,10 @@ impl ColumnTake {
     fn new(chunk: Chunk, rows: Arc<[u64]>, limits: Limits) -> Result<Self> {
         let taking = Taking {
             rows,
-            dictionary: None,
             taken: TakenColumn::default(),
+            entries: Vec::new(),
             slots: Vec::new(),
             ordinals: Vec::new(),
-            indices: Vec::new(),
         };
         Ok(Self { pages: Pages::new(chunk, limits)?, taking })
     }
@@ -145,12 +141,14 @@ impl ColumnTake {
 
 struct Taking {
     rows: Arc<[u64]>,
-    dictionary: Option<Plain>,
+    /// Without the dictionary's entries.
     taken: TakenColumn,
-    /// Used again for every page: the slots that are taken, which values of the page these hold, and their indices.
+    /// The dictionary's entries that are taken, each with its place among what is taken: how much stands before it. Only when all are known
+    /// is the dictionary looked into, as far as the last of them: for few rows half of a page or less is decompressed.
+    entries: Vec<(usize, u32)>,
+    /// Used again for every page: the slots that are taken, and which values of the page these hold.
     slots: Vec<usize>,
     ordinals: Vec<usize>,
-    indices: Vec<u32>,
 }
 
 impl Visitor for Taking {
@@ -162,12 +160,35 @@ impl Visitor for Taking {
         true
     }
 
-    fn dictionary(&mut self, column: &Column, values: &[u8], count: usize, _: i32) -> Result<(), Unreadable> {
-        self.dictionary = Some(Plain::new(&column.descriptor, values, count)?);
+    fn reach(&self, page: Facts, slots: usize) -> usize {
+        let end = self.rows.partition_point(|&row| row < page.first_row + slots as u64);
+        let last = end.checked_sub(1).and_then(|last| self.rows[last].checked_sub(page.first_row));
+        last.and_then(|last| usize::try_from(last).ok()).map_or(0, |last| last + 1)
+    }
+
+    fn dictionary(&mut self, _: &Column, _: &[u8], _: usize, _: i32) -> Result<(), Unreadable> {
         Ok(())
     }
 
     fn data(&mut self, column: &Column, page: &DataPage<'_>) -> Result<(), Unreadable> {
+        let TakenColumn { slots, def, rep, values, bits } = &self.taken;
+        let before = (*slots, def.len(), rep.len(), values.len(), bits.len(), self.entries.len());
+        let taken = self.take(column, page);
+        if taken.is_err() {
+            let TakenColumn { slots, def, rep, values, bits } = &mut self.taken;
+            *slots = before.0;
+            def.truncate(before.1);
+            rep.truncate(before.2);
+            values.truncate(before.3);
+            bits.truncate(before.4);
+            self.entries.truncate(before.5);
+        }
+        taken
+    }
+}
+
+impl Taking {
+    fn take(&mut self, column: &Column, page: &DataPage<'_>) -> Result<(), Unreadable> {
         self.find_slots(page);
         self.take_levels(page)?;
         if self.ordinals.is_empty() {
@@ -178,9 +199,7 @@ impl Visitor for Taking {
         }
         column.take(page.encoding, page.values, page.present, &self.ordinals, &mut self.taken)
     }
-}
 
-impl Taking {
     /// The page's slots that belong to a row that is taken.
     fn find_slots(&mut self, page: &DataPage<'_>) {
         self.slots.clear();
@@ -225,13 +244,20 @@ impl Taking {
 
     fn take_indices(&mut self, page: &DataPage<'_>) -> Result<(), Unreadable> {
         let bad = || Unreadable::Malformed("a page's dictionary indices cannot be read");
-        let Some(dictionary) = &self.dictionary else {
-            return Err(Unreadable::Malformed("a page needs a dictionary, and there is none"));
-        };
         let (&bit_width, data) = page.values.split_first().ok_or_else(bad)?;
-        let (indices, taken) = (&mut self.indices, &mut self.taken);
-        indices.clear();
-        pick_from_hybrid(data, bit_width.into(), &self.ordinals, |index| indices.push(index)).ok_or_else(bad)?;
-        indices.iter().try_for_each(|&index| dictionary.push(index as usize, taken))
+        let (place, entries) = (self.taken.values.len() + self.taken.bits.len(), &mut self.entries);
+        let picked = pick_from_hybrid(data, bit_width.into(), &self.ordinals, |index| entries.push((place, index)));
+        picked.ok_or_else(bad)
+    }
+
+    /// Puts the dictionary's entries where they belong.
+    fn look_up(&mut self, pages: &mut Pages) -> Result<()> {
+        let Some(last) = self.entries.iter().map(|&(_, index)| index as usize).max() else { return Ok(()) };
+        let (entries, before) = (std::mem::take(&mut self.entries), std::mem::take(&mut self.taken));
+        pages.deferred(last + 1, |column, values| {
+            let dictionary = Plain::new(&column.descriptor, values, last + 1)?;
+            self.taken = before.with(&entries, &dictionary)?;
+            Ok(())
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Taken rows as a small Parquet file in memory, of one row group with one plain page a column: the library reads it, with all
 //! that it knows of types and nesting.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,6 +9,8 @@ use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::{ColumnChunkMetaData, FileMetaData, ParquetMetaData, RowGroupMetaData};
 
 use super::levels::bits;
+use super::plain::Plain;
+use super::values::Unreadable;
 use crate::{Error, Result};
 
 /// Rows of a file, as they are stored.
@@ -96,6 +99,29 @@ impl TakenRows {
 }
 
 impl TakenColumn {
+    /// The same with `entries` of a dictionary between the other values, each where so much stands before it.
+    pub(super) fn with(
+        &self,
+        entries: &[(usize, u32)],
+        dictionary: &Plain<'_>,
+    ) -> std::result::Result<Self, Unreadable> {
+        let mut all = Self { slots: self.slots, def: self.def.clone(), rep: self.rep.clone(), ..Self::default() };
+        let mut from = 0;
+        for &(place, index) in entries {
+            all.extend_from(self, from..place);
+            dictionary.push(index as usize, &mut all)?;
+            from = place;
+        }
+        all.extend_from(self, from..self.values.len() + self.bits.len());
+        Ok(all)
+    }
+
+    /// Appends some of another column's values: of each kind of column, one of both is empty.
+    fn extend_from(&mut self, other: &Self, range: Range<usize>) {
+        self.values.extend_from_slice(other.values.get(range.clone()).unwrap_or_default());
+        self.bits.extend_from_slice(other.bits.get(range).unwrap_or_default());
+    }
+
     /// Writes the slots as a data page of version 1, with its header.
     fn write_page(&self, max_rep: i16, max_def: i16, out: &mut Vec<u8>) {
         let mut page = Vec::with_capacity(self.values.len() + self.slots);

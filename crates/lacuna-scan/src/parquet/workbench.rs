@@ -9,7 +9,10 @@ use flate2::read::MultiGzDecoder;
 use lz4_flex::frame::FrameDecoder;
 use parquet::basic::Compression;
 use parquet::compression::{Codec, CodecOptions, CodecOptionsBuilder, create_codec};
-use parquet::errors::Result;
+use parquet::errors::{ParquetError, Result};
+use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation as _, OutBuffer};
+
+use super::snappy;
 
 thread_local! {
     static WORKBENCH: RefCell<Workbench> = RefCell::default();
@@ -18,6 +21,8 @@ thread_local! {
 #[derive(Default)]
 struct Workbench {
     codecs: Vec<(Compression, Box<dyn Codec>)>,
+    /// For the beginnings of pages.
+    zstd: Option<Decoder<'static>>,
     buffers: Option<Buffers>,
     /// For what outlives a page.
     spare: Vec<Vec<u8>>,
@@ -91,6 +96,54 @@ pub fn decompress(compression: Compression, page: &[u8], size: usize, into: &mut
                 .or_else(|_| lz4(create_codec(Compression::LZ4_RAW, &CodecOptions::default())?, into))
         }
         _ => with_codec(compression, page, size, into),
+    }
+}
+
+/// What the decoder of beginnings holds of a page is 2^this at most. Pages that ask for more are decompressed whole.
+const WINDOW_LOG_MAX: u32 = 23;
+
+/// Appends what `page`, which expands to `size` bytes, begins with: `wanted` bytes at least, where the codec need not go on to the end for
+/// them.
+///
+/// # Errors
+/// As [`decompress`].
+pub(super) fn decompress_beginning(
+    compression: Compression,
+    page: &[u8],
+    size: usize,
+    wanted: usize,
+    into: &mut Vec<u8>,
+) -> Result<()> {
+    match compression {
+        Compression::ZSTD(_) => WORKBENCH.with_borrow_mut(|bench| {
+            let decoder = match &mut bench.zstd {
+                Some(decoder) => decoder,
+                none => {
+                    let mut decoder = Decoder::new()?;
+                    decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))?;
+                    none.insert(decoder)
+                }
+            };
+            decoder.reinit()?;
+            let start = into.len();
+            into.resize(start + wanted, 0);
+            let (mut page, mut out) = (InBuffer::around(page), OutBuffer::around(&mut into[start..]));
+            while out.pos() < wanted {
+                let before = (page.pos(), out.pos());
+                decoder.run(&mut page, &mut out)?;
+                if before == (page.pos(), out.pos()) {
+                    return Err(ParquetError::EOF("a page ends before its last byte".to_owned()));
+                }
+            }
+            Ok(())
+        }),
+        Compression::SNAPPY => {
+            let refused = || ParquetError::General("a page is not what Snappy makes".to_owned());
+            snappy::beginning(page, size, wanted, into).ok_or_else(refused)
+        }
+        Compression::GZIP(_) => read_bounded(MultiGzDecoder::new(page), wanted, into),
+        Compression::BROTLI(_) => read_bounded(brotli::Decompressor::new(page, BROTLI_BUFFER_BYTES), wanted, into),
+        _ => decompress(compression, page, size, into),
     }
 }
 

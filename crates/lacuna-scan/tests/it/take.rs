@@ -13,12 +13,12 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use lacuna_scan::parquet::{Footer, KnownColumn, ParquetSearch, RowGroupTake, footer};
 use lacuna_scan::{
-    Epochs, Field as IdField, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantRule,
+    Effort, Epochs, Field as IdField, Identifier, IdentifierRule, Kind, Limits, Mapping, Matcher, Selector, TenantRule,
 };
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, Encoding};
+use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use proptest::prelude::*;
@@ -114,7 +114,18 @@ fn taken(
     known: &[Vec<KnownColumn>],
     window: u64,
 ) -> RecordBatch {
-    let mut all = None;
+    taken_with(file, metadata, rows, known, window).0
+}
+
+/// The same, and what it took.
+fn taken_with(
+    file: &Bytes,
+    metadata: &ParquetMetaData,
+    rows: &[u64],
+    known: &[Vec<KnownColumn>],
+    window: u64,
+) -> (RecordBatch, Effort) {
+    let (mut all, mut took) = (None, Effort::default());
     let mut first = 0;
     for (group, sizes) in metadata.row_groups().iter().enumerate() {
         let end = first + sizes.num_rows() as u64;
@@ -140,13 +151,14 @@ fn taken(
         }
         let (rows, effort) = take.finish().unwrap();
         assert_eq!(effort.rows_decoded, rows.len() as u64);
+        took += effort;
         match &mut all {
             None => all = Some(rows),
             Some(all) => all.append(rows),
         }
     }
     let (bytes, metadata) = all.unwrap().file(metadata).unwrap();
-    read(bytes, metadata)
+    (read(bytes, metadata), took)
 }
 
 proptest! {
@@ -204,6 +216,79 @@ proptest! {
                 prop_assert_eq!(taken(&file, &metadata, &rows, &known, window), expected);
             }
         }
+    }
+}
+
+fn codecs() -> Vec<Compression> {
+    vec![
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(GzipLevel::default()),
+        Compression::BROTLI(BrotliLevel::default()),
+        Compression::ZSTD(ZstdLevel::default()),
+        Compression::LZ4_RAW,
+    ]
+}
+
+/// Large pages of `rows` rows: numbers and texts, all different or some again and again; one text has this length at a row.
+fn large(rows: usize, codec: Compression, v2: bool, dictionary: bool, length: impl Fn(usize) -> usize) -> Bytes {
+    let text = |row: usize| format!("{row:05}{}", "abcdefghijklmnopqrstuvwxyz".repeat(40)[..length(row)].to_owned());
+    let columns: [(&str, ArrayRef); 4] = [
+        ("number", Arc::new(Int64Array::from_iter_values((0..rows as i64).map(|row| row * row)))),
+        ("text", Arc::new(StringArray::from_iter_values((0..rows).map(text)))),
+        ("often", Arc::new(StringArray::from_iter((0..rows).map(|row| (row % 3 > 0).then(|| text(row % 700)))))),
+        ("flag", Arc::new(BooleanArray::from_iter((0..rows).map(|row| (row % 7 > 0).then_some(row % 2 == 0))))),
+    ];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap();
+    let properties = WriterProperties::builder()
+        .set_writer_version(if v2 { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 })
+        .set_dictionary_enabled(dictionary)
+        .set_encoding(Encoding::PLAIN)
+        .set_compression(codec)
+        .build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap().into()
+}
+
+fn metadata_of(file: &Bytes) -> ParquetMetaData {
+    let mut reader = ParquetMetaDataReader::new();
+    reader.try_parse(file).unwrap();
+    reader.finish().unwrap()
+}
+
+#[test]
+fn of_a_page_no_more_is_decompressed_than_its_rows_need() {
+    for (codec, dictionary) in codecs().into_iter().flat_map(|codec| [(codec, false), (codec, true)]) {
+        let file = large(4000, codec, false, dictionary, |_| 20);
+        let metadata = metadata_of(&file);
+        let took = |row| taken_with(&file, &metadata, &[row], &[], u64::MAX).1.bytes_decompressed;
+        let (first, middle, last) = (took(3), took(2000), took(3999));
+        match codec {
+            // The library has no way to stop.
+            Compression::LZ4_RAW => assert_eq!(first, last),
+            _ => assert!(10 * first < last && 4 * middle < 3 * last, "{codec}: {first}, {middle}, {last}"),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Also where values get longer or shorter within a page, so that it is not foretold how far a row is.
+    #[test]
+    fn rows_of_large_pages_are_as_the_library_reads_them(
+        codec in prop::sample::select(codecs()),
+        (v2, dictionary) in any::<(bool, bool)>(),
+        lengths in prop::collection::vec(0_usize..1000, 1..8),
+        rows in prop::collection::btree_set(0_u64..3000, 1..6),
+        window in 100_u64..1_000_000,
+    ) {
+        let file = large(3000, codec, v2, dictionary, |row| lengths[row * lengths.len() / 3000]);
+        let metadata = metadata_of(&file);
+        let rows: Vec<u64> = rows.into_iter().collect();
+        let expected = take_record_batch(&read(file.clone(), metadata.clone()), &UInt64Array::from(rows.clone())).unwrap();
+        prop_assert_eq!(taken(&file, &metadata, &rows, &[], window), expected);
     }
 }
 
