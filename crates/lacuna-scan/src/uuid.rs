@@ -45,9 +45,28 @@ fn bare(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).unwrap_or(text)
 }
 
-/// What all forms of the UUID that `text` is have in common, but for the case: its first digits.
+/// What all forms of the UUID that `text` is have in common, but for the case: its first digits or its last. Those in which other UUIDs
+/// differ: where neither is a time or a place, the ones with more figures in a row, which have no case.
 pub(crate) fn stem(text: &[u8]) -> Option<&[u8]> {
-    parse(text).and_then(|_| bare(text).get(..HYPHENS[0]))
+    let (uuid, text) = (parse(text)?, bare(text));
+    let (first, last) = (text.get(..HYPHENS[0])?, text.get(text.len() - LAST_DIGITS..)?);
+    let is_first = match uuid[6] >> 4 {
+        // The last digits say where it was made.
+        1 | 2 | 6 => true,
+        // The first ones say when.
+        7 => false,
+        _ => figures(first) >= figures(last),
+    };
+    Some(if is_first { first } else { last })
+}
+
+/// How many digits stand behind the last hyphen.
+const LAST_DIGITS: usize = 12;
+
+/// The most decimal figures in a row.
+fn figures(digits: &[u8]) -> usize {
+    let runs = digits.chunk_by(|one, next| one.is_ascii_digit() && next.is_ascii_digit());
+    runs.filter(|run| run[0].is_ascii_digit()).map(<[u8]>::len).max().unwrap_or_default()
 }
 
 /// Shows `f` the text in each usual form: hyphenated, in braces, and without hyphens; in lower case, and where that is asked for
@@ -132,6 +151,17 @@ mod tests {
         );
         assert!(forms.iter().all(|form| parse(form.as_bytes()) == Some(ID)));
         assert!(forms.iter().all(|form| stem(form.as_bytes()).unwrap().eq_ignore_ascii_case(b"6f9619ff")));
+        let stems = [
+            ("6f9619ff-8b86-4011-b42d-00cf4fc964ff", "6f9619ff"),
+            ("6f9619ff-8b86-4011-b42d-00c04fc96412", "00c04fc96412"),
+            ("6f96199f-8b86-1011-b42d-00c04fc96412", "6f96199f"),
+            ("6f961999-8b86-7011-b42d-a0cf4fc964ff", "a0cf4fc964ff"),
+        ];
+        for (uuid, expected) in stems {
+            for_each_form(&parse(uuid.as_bytes()).unwrap(), true, &mut |form| {
+                assert!(stem(form).unwrap().eq_ignore_ascii_case(expected.as_bytes()), "{uuid}");
+            });
+        }
         for_each_form(&ID, false, &mut |form| assert_eq!(form, form.to_ascii_lowercase()));
         assert!(forms.iter().all(|form| is_usual(form.as_bytes(), true)));
         assert_eq!(forms.iter().filter(|form| is_usual(form.as_bytes(), false)).count(), 3);

@@ -179,6 +179,32 @@ fn every_form_of_a_uuid_is_read() {
 }
 
 #[test]
+fn what_looks_like_a_needle_is_none() {
+    // Forms with figures in common, with hardly any, and texts; each among what has a part of it, again and again.
+    let wanted =
+        ["6f9619ff-8b86-4011-b42d-00c04fc96412", "abcdefab-8b86-4011-b42d-facadeabcdef", "a777b", "kim@x.example"];
+    for value in wanted {
+        let middle = &value[2..];
+        let like = [
+            &value[1..],
+            &value[..value.len() - 1],
+            &middle.repeat(9),
+            "00c04fc96411",
+            "96412",
+            "000000000000",
+            "b",
+            value,
+        ];
+        let mut many: Vec<String> =
+            like.iter().cycle().take(4000).map(|id| format!(r#"{{"x":"{id}","id":"{}"}}"#, &id[1..])).collect();
+        many[1234] = format!(r#"{{"x":"é","id":"{value}"}}"#);
+        many[3210] = format!(r#"{{"x":"{}","id":"{value}"}}"#, middle.repeat(20_000));
+        let [(exact, _), (filtered, _)] = both(&matcher(&[("id", value)]), &many);
+        assert_eq!((exact.found.len(), &filtered), (2, &exact), "{value}");
+    }
+}
+
+#[test]
 fn pseudonyms_are_few_enough_to_tell_lines_by() {
     let field = Field { pseudonym: Some(PseudonymForm::default()), ..Field::new(path("id"), Kind::new("id")) };
     let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
