@@ -17,9 +17,9 @@ pub(super) fn beginning(page: &[u8], size: usize, wanted: usize, into: &mut Vec<
     }
     let start = into.len();
     into.resize(start + wanted + SLACK, 0);
-    let expanded = expand(input, wanted, &mut into[start..]);
+    let expanded = expand(input, wanted, &mut into[start..]).and_then(|(at, rest)| skim(rest, at));
     into.truncate(start + wanted);
-    expanded
+    expanded.filter(|&expanded| expanded == size).map(|_| ())
 }
 
 /// How many bytes the page expands to, and what comes behind that number.
@@ -34,8 +34,8 @@ fn header(page: &[u8]) -> Option<(usize, &[u8])> {
     None
 }
 
-/// Fills `out` as far as `wanted`, behind which it has [`SLACK`] bytes more.
-fn expand(mut input: &[u8], wanted: usize, out: &mut [u8]) -> Option<()> {
+/// Fills `out` as far as `wanted`, behind which it has [`SLACK`] bytes more; how far the last element goes, and what comes behind it.
+fn expand<'p>(mut input: &'p [u8], wanted: usize, out: &mut [u8]) -> Option<(usize, &'p [u8])> {
     let mut at = 0;
     while at < wanted {
         let (&tag, rest) = input.split_first()?;
@@ -54,21 +54,10 @@ fn expand(mut input: &[u8], wanted: usize, out: &mut [u8]) -> Option<()> {
                 let fitting = length.min(out.len() - at);
                 out[at..at + fitting].copy_from_slice(&literal[..fitting]);
                 input = rest;
-                at += fitting;
+                at += length;
                 continue;
             }
-            1 => {
-                let (&low, rest) = rest.split_first()?;
-                (4 + (high & 7), usize::from(tag >> 5) << 8 | usize::from(low), rest)
-            }
-            2 => {
-                let (offset, rest) = rest.split_first_chunk()?;
-                (high + 1, usize::from(u16::from_le_bytes(*offset)), rest)
-            }
-            _ => {
-                let (offset, rest) = rest.split_first_chunk()?;
-                (high + 1, u32::from_le_bytes(*offset) as usize, rest)
-            }
+            _ => copy(tag, rest)?,
         };
         let from = at.checked_sub(offset).filter(|_| offset > 0)?;
         if offset >= length.min(CHUNK) {
@@ -84,10 +73,49 @@ fn expand(mut input: &[u8], wanted: usize, out: &mut [u8]) -> Option<()> {
         }
         at += length;
     }
-    Some(())
+    Some((at, input))
+}
+
+/// How far the elements of `input` go, of which the first begins at `at`.
+fn skim(mut input: &[u8], mut at: usize) -> Option<usize> {
+    while let Some((&tag, rest)) = input.split_first() {
+        let length;
+        if tag & 3 == 0 {
+            let literal;
+            (length, literal) = literal_length(usize::from(tag >> 2), rest)?;
+            input = literal.get(length..)?;
+        } else {
+            let offset;
+            (length, offset, input) = copy(tag, rest)?;
+            at.checked_sub(offset).filter(|_| offset > 0)?;
+        }
+        at += length;
+    }
+    Some(at)
+}
+
+/// A copy's length, how far before it its bytes stand, and what comes behind it.
+#[inline]
+fn copy(tag: u8, rest: &[u8]) -> Option<(usize, usize, &[u8])> {
+    let high = usize::from(tag >> 2);
+    Some(match tag & 3 {
+        1 => {
+            let (&low, rest) = rest.split_first()?;
+            (4 + (high & 7), usize::from(tag >> 5) << 8 | usize::from(low), rest)
+        }
+        2 => {
+            let (offset, rest) = rest.split_first_chunk()?;
+            (high + 1, usize::from(u16::from_le_bytes(*offset)), rest)
+        }
+        _ => {
+            let (offset, rest) = rest.split_first_chunk()?;
+            (high + 1, u32::from_le_bytes(*offset) as usize, rest)
+        }
+    })
 }
 
 /// A literal's length, of which the tag says `high`, and what comes behind it.
+#[inline]
 fn literal_length(high: usize, rest: &[u8]) -> Option<(usize, &[u8])> {
     let (more, rest) = rest.split_at_checked(high.saturating_sub(59))?;
     let length =
@@ -176,7 +204,7 @@ mod tests {
             prop_assert_eq!(first(&pack(text.as_bytes()), text.len(), wanted).unwrap(), &text.as_bytes()[..wanted]);
         }
 
-        /// Damaged pages are refused, or begin as the library reads them.
+        /// What the library refuses is refused, and what it reads is read.
         #[test]
         fn agrees_with_the_library(elements in prop::collection::vec((any::<u8>(), 0..70_u8, 0..9_u8), 0..40), size in 0..600_usize) {
             let mut page = vec![(size & 0x7f) as u8 | 0x80, (size >> 7) as u8];
@@ -184,13 +212,28 @@ mod tests {
                 page.push(tag);
                 page.extend((0..offset).map(|n| if n == 0 { byte % 40 } else { 0 }));
             }
-            let whole = unpack(&page, size);
-            for wanted in [0, 1, size / 2, size] {
-                if let (Some(whole), Some(begun)) = (&whole, first(&page, size, wanted)) {
-                    prop_assert_eq!(&begun, &whole[..wanted]);
-                }
-                prop_assert!(whole.is_none() || first(&page, size, wanted).is_some());
-            }
+            agrees(&page, size)?;
         }
+
+        /// Damage is noticed where the library notices it, also in the part that is not expanded.
+        #[test]
+        fn damage_is_noticed(
+            words in prop::collection::vec(("[ab]{1,12}|[a-z0-9]{30,40}", 1..6_usize), 1..60),
+            (at, bit) in (any::<prop::sample::Index>(), 0..8_u8),
+        ) {
+            let text: String = words.iter().map(|(word, times)| word.repeat(*times)).collect();
+            let mut page = pack(text.as_bytes());
+            let at = at.index(page.len());
+            page[at] ^= 1 << bit;
+            agrees(&page, text.len())?;
+        }
+    }
+
+    fn agrees(page: &[u8], size: usize) -> Result<(), TestCaseError> {
+        let whole = unpack(page, size);
+        for wanted in [0, 1, size / 3, size] {
+            prop_assert_eq!(first(page, size, wanted), whole.as_ref().map(|whole| whole[..wanted].to_vec()));
+        }
+        Ok(())
     }
 }

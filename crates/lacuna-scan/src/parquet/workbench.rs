@@ -103,7 +103,8 @@ pub fn decompress(compression: Compression, page: &[u8], size: usize, into: &mut
 const WINDOW_LOG_MAX: u32 = 23;
 
 /// Appends what `page`, which expands to `size` bytes, begins with: `wanted` bytes at least, where the codec need not go on to the end for
-/// them.
+/// them. What is damaged in that part is noticed as it is when all is decompressed: zstd's blocks are each whole or not, and of the rest of
+/// a Snappy page the lengths are added up.
 ///
 /// # Errors
 /// As [`decompress`].
@@ -115,7 +116,7 @@ pub(super) fn decompress_beginning(
     into: &mut Vec<u8>,
 ) -> Result<()> {
     match compression {
-        Compression::ZSTD(_) => WORKBENCH.with_borrow_mut(|bench| {
+        Compression::ZSTD(_) if !has_checksum(page) => WORKBENCH.with_borrow_mut(|bench| {
             let decoder = match &mut bench.zstd {
                 Some(decoder) => decoder,
                 none => {
@@ -141,10 +142,14 @@ pub(super) fn decompress_beginning(
             let refused = || ParquetError::General("a page is not what Snappy makes".to_owned());
             snappy::beginning(page, size, wanted, into).ok_or_else(refused)
         }
-        Compression::GZIP(_) => read_bounded(MultiGzDecoder::new(page), wanted, into),
-        Compression::BROTLI(_) => read_bounded(brotli::Decompressor::new(page, BROTLI_BUFFER_BYTES), wanted, into),
+        // Their ends say whether what was before them is whole.
         _ => decompress(compression, page, size, into),
     }
+}
+
+/// Whether a zstd frame ends with a checksum of what it holds: the third bit of the byte behind the magic number (RFC 8878, 3.1.1.1.1).
+fn has_checksum(frame: &[u8]) -> bool {
+    frame.get(4).is_none_or(|descriptor| descriptor >> 2 & 1 == 1)
 }
 
 /// As much as the library uses where a page does not say its size.
