@@ -28,6 +28,9 @@ struct Container {
     is_object: bool,
     /// How many steps of the path lead to it; `None` off the path.
     steps: Option<usize>,
+    /// Of an object on the path: whether it has the key that the path goes on with, and whether another key's value is a list of objects.
+    has_next: bool,
+    has_others: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +173,11 @@ impl Document {
     }
 
     fn close(&mut self, at: usize) -> std::result::Result<usize, Failure> {
-        self.open.pop();
+        // Records, most likely, under another name.
+        if self.open.pop().is_some_and(|closed| closed.has_others && !closed.has_next) && !self.open.is_empty() {
+            let what = "an object lacks the next key of the path of the records, and has another list of objects";
+            return Err(Stop::At(at, what).into());
+        }
         self.value_ended(at)?;
         Ok(at + 1)
     }
@@ -199,6 +206,9 @@ impl Document {
             Step::Values => Some(steps + 1),
             Step::Elements => None,
         });
+        if let Some(object) = self.open.last_mut() {
+            object.has_next |= self.next.is_some();
+        }
         self.expect = Expect::Colon;
         Ok(string.end)
     }
@@ -234,7 +244,14 @@ impl Document {
                 let (value, limit) = (self.open.len() as u64 + 1, self.nesting_max as u64);
                 return Err(Failure::Error(Error::Limit { what: "the nesting", value, limit, setting: "nesting_max" }));
             }
-            self.open.push(Container { is_object: byte == b'{', steps });
+            if let [.., object, list] = self.open.as_mut_slice()
+                && byte == b'{'
+                && !list.is_object
+                && list.steps.is_none()
+            {
+                object.has_others |= object.is_object && object.steps.is_some();
+            }
+            self.open.push(Container { is_object: byte == b'{', steps, has_next: false, has_others: false });
             self.expect = if byte == b'{' { Expect::KeyOrEnd } else { Expect::ValueOrEnd };
         }
         // Null stands for an absent array.

@@ -76,6 +76,30 @@ fn documents_follow_each_other() {
 }
 
 #[test]
+fn records_under_another_name_within_are_noticed() {
+    const RIGHT: &str = r#"{"logs":[{"scopes":[{"records":[{"id":"a"}]}]}]}"#;
+    let run = |text: &str| Query::document("logs[].scopes[].records[]", "id", &["a"]).run(text.as_bytes());
+    for other in [
+        r#"{"logs":[{"libraries":[{"records":[{"id":"a"}]}]}]}"#,
+        r#"{"logs":[{"scopes":[{"name":"x","logs":[{"id":"a"}]}]}]}"#,
+        r#"{"logs":[{"scopes":[]},{"libraries":[{"records":[{"id":"a"}]}]}]}"#,
+    ] {
+        for text in [other.to_owned(), format!("{RIGHT}\n{other}"), format!("{other}{RIGHT}")] {
+            let error = run(&text).unwrap_err().to_string();
+            assert!(error.contains("another list of objects"), "{text}: {error}");
+        }
+    }
+    for empty in [
+        r#"{"logs":[]}"#,
+        r#"{"logs":[{"resource":{"attributes":[{"key":"k"}]}}]}"#,
+        r#"{"logs":[{"scopes":null,"libraries":[{"x":1}]}]}"#,
+        r#"{"logs":[{"scopes":[{"tags":["x"],"spare":[[{}]]}]}],"others":[{}]}"#,
+    ] {
+        assert_eq!(run(&format!("{RIGHT}\n{empty}")).unwrap().found_rows(), [0], "{empty}");
+    }
+}
+
+#[test]
 fn a_later_document_without_the_array_or_its_end_is_refused() {
     let run = |second: &str| {
         let text = format!(r#"{{"Records":[{{"id":"a"}}]}} {second}"#);
