@@ -65,6 +65,8 @@ pub struct Field {
     pub optional: bool,
     /// `Some` when the column holds the identifier's HMAC in place of the identifier.
     pub pseudonym: Option<PseudonymForm>,
+    /// `Some` when the column holds JSON as text: where in it the value lies.
+    pub json: Option<ColumnPath>,
 }
 
 impl Field {
@@ -78,6 +80,7 @@ impl Field {
             json_type: JsonType::Any,
             optional: false,
             pseudonym: None,
+            json: None,
         }
     }
 }

@@ -15,6 +15,7 @@ mod export;
 mod find;
 mod forged;
 mod gaps;
+mod json_text;
 mod leftovers;
 #[path = "../../../lacuna-scan/tests/it/lists.rs"]
 mod lists;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::AsArray as _;
 use bytes::Bytes;
 use lacuna_engine::{FormatChoice, TextOptions};
-use lacuna_scan::{Mapping, TenantRule};
+use lacuna_scan::{Field, IdentifierRule, Kind, Mapping, TenantRule};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::world::{World, erase, field, find, source};
@@ -85,6 +85,37 @@ async fn cloudtrail_is_counted_and_erased_as_an_independent_reader_sees_it() {
     for (name, expected) in survivors {
         assert_eq!(records(&world.get(name).await), expected, "{name}");
     }
+}
+
+#[tokio::test]
+async fn who_made_an_audit_event_is_told_by_json_within_text() {
+    let Some(folder) = real("entra-m365-windows") else { return };
+    let bytes = std::fs::read(folder.join("AADAuditEvents.json")).unwrap();
+    let path = |record: &serde_json::Value| -> Option<String> {
+        let by: serde_json::Value = serde_json::from_str(record["InitiatedBy"].as_str()?).unwrap();
+        Some(by["user"]["userPrincipalName"].as_str()?.to_owned())
+    };
+    let records: Vec<serde_json::Value> =
+        serde_json::Deserializer::from_slice(&bytes).into_iter().map(Result::unwrap).collect();
+    let who = records.iter().find_map(path).unwrap();
+    let expected = records.iter().filter(|record| path(record).as_ref() == Some(&who)).count() as u64;
+    let field = Field {
+        json: Some("user.userPrincipalName".parse().unwrap()),
+        ..Field::new("InitiatedBy".parse().unwrap(), Kind::new("id"))
+    };
+    let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
+    let audit = || vec![lacuna_engine::Source { mapping: mapping.clone(), ..source("audit", "*.json") }];
+    let world = World::new();
+    world.put("AADAuditEvents.json", bytes).await;
+    let erased = world.run(audit(), vec![erase("e1", &who)]).await.unwrap();
+    assert!(erased.is_complete(), "{:?}", erased.sources[0].problems);
+    assert_eq!((erased.matched, erased.sources[0].erased), (expected, expected));
+    let left = serde_json::Deserializer::from_slice(&world.get("AADAuditEvents.json").await)
+        .into_iter()
+        .collect::<Result<Vec<serde_json::Value>, _>>()
+        .unwrap();
+    let others = records.into_iter().filter(|record| path(record).as_ref() != Some(&who)).collect::<Vec<_>>();
+    assert_eq!(left, others);
 }
 
 #[tokio::test]

@@ -347,7 +347,7 @@ impl<'a> Columns<'a> {
             let mut are_told = true;
             values::for_each_at(column, &path.steps, Spots::These(&spots), &mut |number, value| {
                 are_told &= !test.doubts(value);
-                let tenants = test.owners(value);
+                let tenants = test.owners_of(value);
                 seen[number] = match seen[number] {
                     Seen::Nothing => Seen::Of(tenants),
                     Seen::Of(before) if before == tenants => Seen::Of(before),
@@ -417,7 +417,7 @@ impl Place {
             let mut are_told = true;
             values::for_each(column, &self.path.steps, &mut |row, value| {
                 are_told &= !field.doubts(value);
-                hit(row, field.owners(value));
+                hit(row, &field.owners(value));
             });
             return told(are_told, field);
         }

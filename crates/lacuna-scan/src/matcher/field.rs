@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use foldhash::fast::FixedState;
@@ -15,7 +16,11 @@ use crate::mapping::{Case, Field, JsonType};
 use crate::needles::Needles;
 use crate::number::Number;
 use crate::pseudonym::Epochs;
+use crate::text::json::{Paths, Visitor, Walker};
 use crate::{ColumnPath, Error, Result, SelectorIndex, pseudonym, uuid};
+
+/// Deeper JSON within text is not looked into.
+const JSON_NESTING_MAX: usize = 128;
 
 /// Values up to this length are lowered on the stack: no email address is longer.
 const SHORT_BYTES: usize = 254;
@@ -28,6 +33,8 @@ pub struct FieldTest {
     trim: bool,
     json_type: JsonType,
     is_optional: bool,
+    /// Where the values lie in the JSON that the column holds as text, if it does.
+    within: Option<Paths>,
     /// Whether the column holds pseudonyms.
     is_pseudonym: bool,
     wanted: Wanted,
@@ -51,6 +58,7 @@ impl FieldTest {
             trim: field.trim,
             json_type: field.json_type,
             is_optional: field.optional,
+            within: field.json.as_ref().map(|path| Paths::new([(0, path)])),
             is_pseudonym: field.pseudonym.is_some(),
             wanted: Wanted::default(),
             texts: OnceLock::new(),
@@ -95,6 +103,7 @@ impl FieldTest {
         let mut test = Self {
             case: Case::Sensitive,
             trim: false,
+            within: None,
             is_pseudonym: false,
             doubts: OnceLock::from(Doubts::default()),
             ..Self::nothing(field)
@@ -177,7 +186,17 @@ impl FieldTest {
 
     /// Whether values are compared byte for byte, so that a page may be searched without making each value normal first.
     pub fn is_exact(&self) -> bool {
+        self.is_bare() && self.within.is_none()
+    }
+
+    /// Whether nothing but the identifier itself is the identifier.
+    fn is_bare(&self) -> bool {
         self.case == Case::Sensitive && !self.trim
+    }
+
+    /// Whether the column must be text, as it holds JSON.
+    pub(crate) fn needs_text(&self) -> bool {
+        self.within.is_some()
     }
 
     /// Which JSON values are compared.
@@ -257,8 +276,30 @@ impl FieldTest {
         }
     }
 
-    /// Whose row a `value` makes its row: no selector's, mostly.
-    pub fn owners(&self, value: Value<'_>) -> &[SelectorIndex] {
+    /// Whose row a `value` of the column makes its row: no selector's, mostly.
+    pub fn owners(&self, value: Value<'_>) -> Cow<'_, [SelectorIndex]> {
+        match &self.within {
+            None => Cow::Borrowed(self.owners_of(value)),
+            Some(paths) => Cow::Owned(self.owners_within(paths, value)),
+        }
+    }
+
+    /// Whose row the values make it that lie in a text of JSON. Of one that breaks off, or goes wrong, what stands before that counts.
+    fn owners_within(&self, paths: &Paths, value: Value<'_>) -> Vec<SelectorIndex> {
+        let (Value::Text(text) | Value::Cell(text) | Value::Bytes(text) | Value::JsonString(text)) = value else {
+            return Vec::new();
+        };
+        let mut within = Within { test: self, owners: Vec::new() };
+        if let Ok(text) = str::from_utf8(text) {
+            let _ = Walker::new(paths, JSON_NESTING_MAX).walk_text(text, &mut within);
+        }
+        within.owners.sort_unstable();
+        within.owners.dedup();
+        within.owners
+    }
+
+    /// Whose row an identifier's own `value` makes its row.
+    pub(crate) fn owners_of(&self, value: Value<'_>) -> &[SelectorIndex] {
         match value {
             Value::Text(text) => self.text_owners(text),
             Value::Cell(cell) => match self.written_float_owners(cell) {
@@ -303,7 +344,7 @@ impl FieldTest {
     /// The owners of the needle that `value` is, once it is written as needles are. Bytes that are not UTF-8 stay as they are: they equal no
     /// identifier's text.
     fn find(&self, needles: &Needles, value: &[u8]) -> Option<u32> {
-        if self.is_exact() {
+        if self.is_bare() {
             return needles.find(value);
         }
         let Ok(text) = std::str::from_utf8(value) else { return needles.find(value) };
@@ -329,6 +370,18 @@ impl FieldTest {
             }
             Case::Insensitive => Cow::Owned(folded(text)),
         }
+    }
+}
+
+/// Gathers whose the values in a text of JSON are.
+struct Within<'t> {
+    test: &'t FieldTest,
+    owners: Vec<SelectorIndex>,
+}
+
+impl Visitor for Within<'_> {
+    fn value(&mut self, _: &[usize], _: Range<usize>, value: Option<Value<'_>>) {
+        self.owners.extend(value.iter().flat_map(|&value| self.test.owners_of(value)));
     }
 }
 

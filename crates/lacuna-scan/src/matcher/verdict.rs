@@ -79,14 +79,14 @@ impl<'m> Verdict<'m> {
     pub fn field(&mut self, field: usize, value: Value<'_>) {
         let owners = self.matcher.fields[field].owners(value);
         if !owners.is_empty() {
-            self.hits[field].extend_from_slice(owners);
+            self.hits[field].extend_from_slice(&owners);
             self.has_hits = true;
         }
     }
 
     /// Notes a value at the tenant's path. A record that names two different tenants is nobody's.
     pub fn tenant(&mut self, value: Value<'_>) {
-        let tenants = self.matcher.tenant.as_ref().map_or(&[][..], |tenant| tenant.owners(value));
+        let tenants = self.matcher.tenant.as_ref().map_or(&[][..], |tenant| tenant.owners_of(value));
         self.tenant = match self.tenant {
             SeenTenant::None => SeenTenant::Of(tenants),
             SeenTenant::Of(before) if before == tenants => SeenTenant::Of(tenants),

@@ -10,7 +10,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use super::chunk::{ChunkSearch, Searched};
 use super::index::{IndexRanges, gaps};
 use super::known::KnownColumn;
-use super::leaf::{Leaf, resolve, resolve_one};
+use super::leaf::{Leaf, LeafType, resolve, resolve_one};
 use super::pages::{Chunk, chunk_range};
 use super::prune::{self, Bounds};
 use crate::{Effort, Error, FieldTest, Hit, Limits, Matcher, Matches, Result, SelectorIndex};
@@ -59,7 +59,13 @@ impl ParquetSearch {
         let schema = metadata.file_metadata().schema_descr();
         let mut leaves = Vec::new();
         for (index, field) in matcher.fields().iter().enumerate().filter(|(_, field)| field.is_wanted()) {
-            leaves.extend(field.places(resolve(schema, field.column()))?.into_iter().map(|leaf| (index, leaf)));
+            for leaf in field.places(resolve(schema, field.column()))? {
+                if field.needs_text() && !matches!(leaf.values, LeafType::Text | LeafType::Bytes) {
+                    let column = field.column().to_string();
+                    return Err(Error::ColumnType { column, found: "no text, so it holds no JSON".into() });
+                }
+                leaves.push((index, leaf));
+            }
         }
         let tenant = match matcher.tenant() {
             Some(tenant) if !leaves.is_empty() => Some(resolve_one(schema, tenant.column())?),

@@ -279,6 +279,7 @@ fn field(table: &mut Table<'_>, has_keys: bool, problems: &mut Problems<'_>) -> 
     let json_type = table.get("json_type").and_then(|entry| entry.choice(&json_type, problems)).unwrap_or_default();
 
     let optional = table.get("optional").and_then(|entry| entry.flag(problems)).unwrap_or_default();
+    let json = table.get("json").and_then(|entry| entry.parsed::<ColumnPath>(problems));
 
     let flag = table.get("pseudonym");
     let pseudonym = flag.as_ref().and_then(|entry| entry.flag(problems)).unwrap_or_default();
@@ -311,7 +312,8 @@ fn field(table: &mut Table<'_>, has_keys: bool, problems: &mut Problems<'_>) -> 
         Some(length)
     });
     let form = PseudonymForm { encoding, length: length.unwrap_or_default() };
-    Some(Field { column: column?, kind: kind?, case, trim, json_type, optional, pseudonym: pseudonym.then_some(form) })
+    let pseudonym = pseudonym.then_some(form);
+    Some(Field { column: column?, kind: kind?, case, trim, json_type, optional, pseudonym, json })
 }
 
 fn tenant(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<TenantRule> {

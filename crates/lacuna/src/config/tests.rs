@@ -50,6 +50,8 @@ fn everything_can_be_said() {
     assert_eq!((activity.poison, activity.on_erase.clone()), (Poison::Keep, OnErase::Anonymize));
     assert_eq!(trail.format.text.records.as_ref().map(lacuna_scan::ColumnPath::as_str), Some("Records[]"));
     assert!(trail.mapping.identifiers[0].fields()[0].optional);
+    let within = trail.mapping.identifiers[1].fields()[0].json.as_ref();
+    assert_eq!(within.map(lacuna_scan::ColumnPath::as_str), Some("callers[].name"));
     assert!(matches!(&trail.mapping.tenant, TenantRule::Fixed(tenant) if tenant.as_str() == "contoso"));
     assert_eq!((audit.format.text.delimiter, audit.format.text.quote), (Some(b';'), Some(false)));
     assert_eq!(audit.on_erase, OnErase::Keep { reason: "Needed to prove who did what.".into() });
@@ -196,6 +198,7 @@ fn identifiers_are_checked() {
     insta::assert_snapshot!(with(r#"[{ column = "a", kind = "x", encoding = "hex", bytes = 16 }]"#));
     insta::assert_snapshot!(with(r#"[{ column = "a", kind = "x", pseudonym = true, bytes = 24, encoding = "HEX" }]"#));
     insta::assert_snapshot!(with(r#"[{ all_of = [{ column = "a", kind = "x" }] }]"#));
+    insta::assert_snapshot!(with(r#"[{ column = "a", kind = "x", json = "b[0]" }]"#), @"6:51: `source[0].identifiers[0].json` is wrong: column path `b[0]`: brackets are `[]` (list elements) or `{}` (map values)");
 }
 
 #[test]

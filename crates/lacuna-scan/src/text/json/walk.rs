@@ -78,6 +78,17 @@ impl<'p> Walker<'p> {
         }
     }
 
+    /// Walks a JSON text of any kind, with white space around it or not. What was visited before a fault counts.
+    pub fn walk_text<V: Visitor>(&mut self, text: &str, visitor: &mut V) -> Result<(), Fault> {
+        let start = skip_blanks(text.as_bytes(), 0);
+        match self.value(text.as_bytes(), start, 0, self.paths.node(Paths::ROOT), visitor) {
+            Ok(_) => Ok(()),
+            Err(End::Stop(Stop::At(at, what))) => Err(Fault::Syntax { at, what }),
+            Err(End::Stop(Stop::End)) => Err(Fault::Syntax { at: text.len(), what: CUT_OFF }),
+            Err(End::Nesting) => Err(Fault::Nesting { limit: self.nesting_max }),
+        }
+    }
+
     /// Only validates one record.
     pub fn check(&mut self, record: &str) -> Result<(), Fault> {
         self.walk(record, &mut ())

@@ -24,6 +24,7 @@ fn matcher(wanted: &[(&str, &str)]) -> Arc<Matcher> {
             IdentifierRule::One(mail("who.mails[]")),
             IdentifierRule::One(field("map{}", "id")),
             IdentifierRule::One(Field { json_type: JsonType::String, ..field("text", "digits") }),
+            IdentifierRule::One(Field { json: Some(path("x.id")), ..field("note", "id") }),
         ],
         tenant: TenantRule::Single,
     };
@@ -103,7 +104,7 @@ fn scalar() -> impl Strategy<Value = String> {
 }
 
 fn line() -> impl Strategy<Value = String> {
-    (0..7_u8, prop::collection::vec(scalar(), 4)).prop_map(|(shape, v)| {
+    (0..9_u8, prop::collection::vec(scalar(), 4), any::<u32>(), any::<bool>()).prop_map(|(shape, v, how, short)| {
         let [a, b, c, d] = [&v[0], &v[1], &v[2], &v[3]];
         match shape {
             0 => format!(r#"{{"time":{a},"id":{b},"x":{c},"text":{d}}}"#),
@@ -111,6 +112,9 @@ fn line() -> impl Strategy<Value = String> {
             2 => format!(r#"{{"who":{{"mails":[{a},{b}],"id":{c}}},"text":{d}}}"#),
             3 => format!(r#"{{"who":{{"mails":[{a}]}}}}"#) + "\r",
             4 => format!(r#"{{"id":{a}}}"#),
+            // JSON within text, some of its characters escaped twice.
+            7 => format!(r#"{{"note":{},"id":{b}}}"#, literal(&format!(r#"{{"x":{{"id":{a}}},"n":{c}}}"#), how, short)),
+            8 => format!(r#"{{"note":{}}}"#, literal(&format!(r#"{{"n":{a},"x":{{"id":{b}}}}}"#), 0, short)),
             5 => format!(r#"{{"id":[{a},{{"x":{b}}}],"who":{{"mails":{c}}},"map":[{d}]}}"#),
             _ => r#"{"id":"somebody","who":{"mails":[]}}"#.to_owned(),
         }
