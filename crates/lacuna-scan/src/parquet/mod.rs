@@ -22,7 +22,6 @@ mod plain;
 mod prune;
 mod rle;
 mod row_group;
-mod snappy;
 mod take;
 mod taken;
 mod thrift;

@@ -12,8 +12,6 @@ use parquet::compression::{Codec, CodecOptions, CodecOptionsBuilder, create_code
 use parquet::errors::{ParquetError, Result};
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation as _, OutBuffer};
 
-use super::snappy;
-
 thread_local! {
     static WORKBENCH: RefCell<Workbench> = RefCell::default();
 }
@@ -103,8 +101,7 @@ pub fn decompress(compression: Compression, page: &[u8], size: usize, into: &mut
 const WINDOW_LOG_MAX: u32 = 23;
 
 /// Appends what `page`, which expands to `size` bytes, begins with: `wanted` bytes at least, where the codec need not go on to the end for
-/// them. What is damaged in that part is noticed as it is when all is decompressed: zstd's blocks are each whole or not, and of the rest of
-/// a Snappy page the lengths are added up.
+/// them. That is zstd, without a checksum: what is damaged in a block shows within it, or not at all.
 ///
 /// # Errors
 /// As [`decompress`].
@@ -138,11 +135,8 @@ pub(super) fn decompress_beginning(
             }
             Ok(())
         }),
-        Compression::SNAPPY => {
-            let refused = || ParquetError::General("a page is not what Snappy makes".to_owned());
-            snappy::beginning(page, size, wanted, into).ok_or_else(refused)
-        }
-        // Their ends say whether what was before them is whole.
+        // Only their ends say whether what stands before them is whole: gzip has its checksum there, and Snappy comes to the length that it
+        // names. To add up the rest of a Snappy page would take as long as to expand it.
         _ => decompress(compression, page, size, into),
     }
 }
@@ -228,6 +222,33 @@ mod tests {
             let mut into = Vec::new();
             let failed = decompress(codec, &page, expanded.len() + 1, &mut into).is_err();
             assert!(failed || into.len() == expanded.len(), "{codec} makes up what a page lacks");
+        }
+    }
+
+    #[test]
+    fn a_frame_with_a_checksum_is_checked_whole() {
+        // Random bytes are stored as they are: nothing but the checksum shows what was changed.
+        let mut state = 1_u32;
+        let bytes: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .take(300_000)
+        .collect();
+        for has_sum in [false, true] {
+            let mut encoder = zstd::bulk::Compressor::new(1).unwrap();
+            encoder.include_checksum(has_sum).unwrap();
+            let mut page = encoder.compress(&bytes).unwrap();
+            assert_eq!(has_checksum(&page), has_sum);
+            let begin = |page: &[u8]| {
+                let mut into = Vec::new();
+                decompress_beginning(Compression::ZSTD(ZstdLevel::default()), page, bytes.len(), 1000, &mut into)
+                    .map(|()| into)
+            };
+            let begun = begin(&page).unwrap();
+            assert_eq!((begun.len(), &begun[..1000]), (if has_sum { bytes.len() } else { 1000 }, &bytes[..1000]));
+            page[500] ^= 1;
+            assert_eq!(begin(&page).is_err(), has_sum);
         }
     }
 }
