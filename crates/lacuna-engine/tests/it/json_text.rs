@@ -134,3 +134,18 @@ async fn a_column_of_numbers_holds_no_json() {
     assert!(!outcome.is_complete());
     assert!(outcome.sources[0].problems[0].reason.contains("holds no JSON"), "{:?}", outcome.sources[0].problems);
 }
+
+#[tokio::test]
+async fn a_check_tells_of_a_path_that_no_text_has() {
+    let texts = texts();
+    for (name, bytes) in shards(&texts) {
+        let world = World::new();
+        world.put(name, bytes).await;
+        for (path, is_there) in [("user.id", true), ("user.Id", false)] {
+            let check = &world.engine().check(&[within("*", path)], &[]).await[0];
+            assert!(check.problems.is_empty(), "{name}: {:?}", check.problems);
+            let warning = format!("no text of `By` in the shards that were looked into has `{path}`");
+            assert_eq!(check.warnings.contains(&warning), !is_there, "{name}: {:?}", check.warnings);
+        }
+    }
+}

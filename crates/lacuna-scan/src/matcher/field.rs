@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use foldhash::fast::FixedState;
 
@@ -34,7 +35,7 @@ pub struct FieldTest {
     json_type: JsonType,
     is_optional: bool,
     /// Where the values lie in the JSON that the column holds as text, if it does.
-    within: Option<Paths>,
+    within: Option<Within>,
     /// Whether the column holds pseudonyms.
     is_pseudonym: bool,
     wanted: Wanted,
@@ -58,7 +59,7 @@ impl FieldTest {
             trim: field.trim,
             json_type: field.json_type,
             is_optional: field.optional,
-            within: field.json.as_ref().map(|path| Paths::new([(0, path)])),
+            within: field.json.as_ref().map(Within::new),
             is_pseudonym: field.pseudonym.is_some(),
             wanted: Wanted::default(),
             texts: OnceLock::new(),
@@ -199,6 +200,11 @@ impl FieldTest {
         self.within.is_some()
     }
 
+    /// The path within texts of JSON, if none of those that were looked into had anything there.
+    pub fn path_to_nothing(&self) -> Option<&ColumnPath> {
+        self.within.as_ref().filter(|within| !within.is_met.load(Relaxed)).map(|within| &within.path)
+    }
+
     /// Which JSON values are compared.
     pub(crate) fn json_type(&self) -> JsonType {
         self.json_type
@@ -280,22 +286,25 @@ impl FieldTest {
     pub fn owners(&self, value: Value<'_>) -> Cow<'_, [SelectorIndex]> {
         match &self.within {
             None => Cow::Borrowed(self.owners_of(value)),
-            Some(paths) => Cow::Owned(self.owners_within(paths, value)),
+            Some(within) => Cow::Owned(self.owners_within(within, value)),
         }
     }
 
     /// Whose row the values make it that lie in a text of JSON. Of one that breaks off, or goes wrong, what stands before that counts.
-    fn owners_within(&self, paths: &Paths, value: Value<'_>) -> Vec<SelectorIndex> {
+    fn owners_within(&self, within: &Within, value: Value<'_>) -> Vec<SelectorIndex> {
         let (Value::Text(text) | Value::Cell(text) | Value::Bytes(text) | Value::JsonString(text)) = value else {
             return Vec::new();
         };
-        let mut within = Within { test: self, owners: Vec::new() };
+        let mut look = Look { test: self, is_met: false, owners: Vec::new() };
         if let Ok(text) = str::from_utf8(text) {
-            let _ = Walker::new(paths, JSON_NESTING_MAX).walk_text(text, &mut within);
+            let _ = Walker::new(&within.paths, JSON_NESTING_MAX).walk_text(text, &mut look);
         }
-        within.owners.sort_unstable();
-        within.owners.dedup();
-        within.owners
+        if look.is_met && !within.is_met.load(Relaxed) {
+            within.is_met.store(true, Relaxed);
+        }
+        look.owners.sort_unstable();
+        look.owners.dedup();
+        look.owners
     }
 
     /// Whose row an identifier's own `value` makes its row.
@@ -373,14 +382,31 @@ impl FieldTest {
     }
 }
 
-/// Gathers whose the values in a text of JSON are.
-struct Within<'t> {
+/// Where values lie in texts of JSON.
+#[derive(Debug)]
+struct Within {
+    path: ColumnPath,
+    paths: Paths,
+    /// Whether any text had anything there.
+    is_met: AtomicBool,
+}
+
+impl Within {
+    fn new(path: &ColumnPath) -> Self {
+        Self { path: path.clone(), paths: Paths::new([(0, path)]), is_met: AtomicBool::new(false) }
+    }
+}
+
+/// A look into one such text: gathers whose its values are.
+struct Look<'t> {
     test: &'t FieldTest,
+    is_met: bool,
     owners: Vec<SelectorIndex>,
 }
 
-impl Visitor for Within<'_> {
+impl Visitor for Look<'_> {
     fn value(&mut self, _: &[usize], _: Range<usize>, value: Option<Value<'_>>) {
+        self.is_met = true;
         self.owners.extend(value.iter().flat_map(|&value| self.test.owners_of(value)));
     }
 }
