@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, DictionaryArray, StringArray};
-use arrow::datatypes::Int32Type;
+use arrow::array::{ArrayRef, DictionaryArray, Int64Array, StringArray, new_null_array};
+use arrow::datatypes::{DataType, Int32Type};
 use arrow::ipc::writer::FileWriter;
 use arrow::record_batch::RecordBatch;
 use lacuna_engine::{OnErase, Source};
 use lacuna_scan::{Field, IdentifierRule, Kind, Mapping, TenantRule};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
+use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
 
 use crate::world::{World, erase, find, source};
 
@@ -124,15 +126,68 @@ async fn anonymized_the_whole_text_goes() {
     }
 }
 
+/// A table of this one column, in both formats of tables.
+fn tables(column: ArrayRef) -> [(&'static str, Vec<u8>); 2] {
+    let batch = RecordBatch::try_from_iter_with_nullable([("By", column, true)]).unwrap();
+    let mut parquet = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    parquet.write(&batch).unwrap();
+    let mut arrow = FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    arrow.write(&batch).unwrap();
+    [("a.parquet", parquet.into_inner().unwrap()), ("a.arrow", arrow.into_inner().unwrap())]
+}
+
 #[tokio::test]
-async fn a_column_of_numbers_holds_no_json() {
+async fn only_text_holds_json() {
+    let none: ArrayRef = new_null_array(&DataType::Null, 2);
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![7, 8]));
+    for (column, is_text) in [(none, true), (numbers, false)] {
+        for (name, bytes) in tables(column) {
+            let world = World::new();
+            world.put(name, bytes).await;
+            let outcome = world.run(vec![within("*", "id")], vec![find("7")]).await.unwrap();
+            let problems = &outcome.sources[0].problems;
+            assert_eq!(outcome.is_complete(), is_text, "{name}: {problems:?}");
+            assert!(is_text || problems[0].reason.contains("holds no JSON"), "{name}: {problems:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_column_that_calls_itself_json_needs_a_path() {
+    let message = "message m { optional binary By (JSON); }";
+    let schema = Arc::new(parquet::schema::parser::parse_message_type(message).unwrap());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let values = [r#"{"user":{"id":"u7"}}"#, r#"{"user":{"id":"u8"}}"#].map(ByteArray::from);
+    column.typed::<ByteArrayType>().write_batch(&values, Some(&[1, 1]), None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
     let world = World::new();
-    world.put("a.parquet", crate::world::parquet(&crate::world::mixed())).await;
-    let field = Field { json: Some("id".parse().unwrap()), ..Field::new("Number".parse().unwrap(), Kind::new("id")) };
-    let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
-    let outcome = world.run(vec![Source { mapping, ..source("a", "*") }], vec![find("7")]).await.unwrap();
-    assert!(!outcome.is_complete());
-    assert!(outcome.sources[0].problems[0].reason.contains("holds no JSON"), "{:?}", outcome.sources[0].problems);
+    world.put("a.parquet", writer.into_inner().unwrap()).await;
+    let found = world.run(vec![within("*", "user.id")], vec![find("u7")]).await.unwrap();
+    assert!(found.is_complete() && found.matched == 1, "{:?}", found.sources[0].problems);
+    let mapping = Mapping { identifiers: vec![crate::world::field("By", "id")], tenant: TenantRule::Single };
+    let tenant = TenantRule::Column("By".parse().unwrap());
+    for mapping in [mapping, Mapping { tenant, ..within("*", "user.id").mapping }] {
+        let plain = world.run(vec![Source { mapping, ..source("audit", "*") }], vec![find("u7")]).await.unwrap();
+        assert!(plain.sources[0].problems[0].reason.contains("with `json`"), "{:?}", plain.sources[0].problems);
+    }
+}
+
+#[tokio::test]
+async fn an_object_in_place_of_the_text_is_told() {
+    let world = World::new();
+    let lines = "{\"By\":\"{\\\"user\\\":{\\\"id\\\":\\\"u8\\\"}}\"}\n{\"By\":{\"user\":{\"id\":\"u7\"}}}\n";
+    world.put("a.ndjson", lines).await;
+    let outcome = world.run(vec![within("*", "user.id")], vec![find("u7")]).await.unwrap();
+    assert!(!outcome.is_complete() && outcome.matched == 0);
+    let other = world.run(vec![within("*", "user.id")], vec![find("u8")]).await.unwrap();
+    assert!(other.is_complete() && other.matched == 1, "{:?}", other.sources[0].problems);
+    let mut both = within("*", "user.id");
+    both.mapping.identifiers.push(crate::world::field("By.user.id", "id"));
+    let outcome = world.run(vec![both], vec![find("u7")]).await.unwrap();
+    assert!(outcome.is_complete() && outcome.matched == 1, "{:?}", outcome.sources[0].problems);
 }
 
 #[tokio::test]

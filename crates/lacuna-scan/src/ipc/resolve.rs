@@ -48,6 +48,36 @@ pub fn resolve_present(path: &ColumnPath, table: &Table) -> Result<Vec<Path>> {
     }
 }
 
+/// Whether what lies there is text, or nothing.
+pub fn holds_text(path: &Path, table: &Table) -> bool {
+    let mut column = table.columns.get(path.column);
+    for step in &path.steps {
+        column = match step {
+            Enter::Field(at) => column.and_then(|column| column.children.get(*at)),
+            Enter::Elements => column.and_then(|column| column.children.first()),
+            Enter::Values => column.and_then(|column| column.children.first()?.children.get(1)),
+        };
+    }
+    let runs = |column: &&Column| matches!(column.field.data_type(), DataType::RunEndEncoded(..));
+    while let Some(values) = column.filter(runs).and_then(|column| column.children.get(1)) {
+        column = Some(values);
+    }
+    let field = column.map(|column| column.dictionary.as_ref().map_or(&column.field, |of| &of.values.field));
+    field.is_some_and(|field| {
+        matches!(
+            field.data_type(),
+            DataType::Null
+                | DataType::Utf8
+                | DataType::LargeUtf8
+                | DataType::Utf8View
+                | DataType::Binary
+                | DataType::LargeBinary
+                | DataType::BinaryView
+                | DataType::FixedSizeBinary(_)
+        )
+    })
+}
+
 fn named<'a>(columns: &'a [Column], name: &str) -> impl Iterator<Item = (usize, &'a Column)> {
     columns.iter().enumerate().filter(move |(_, column)| column.field.name() == name)
 }

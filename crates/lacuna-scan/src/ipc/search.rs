@@ -12,10 +12,11 @@ use rayon::prelude::*;
 
 use super::ahead::Ahead;
 use super::reader::{DictionaryValues, Event, Reader, Rows};
-use super::resolve::{Path, resolve};
+use super::resolve::{Path, holds_text, resolve};
 use super::schema::Table;
 use super::unused::{Unused, Version};
 use super::values::{self, Spots};
+use crate::matcher::NO_TEXT;
 use crate::{
     Effort, Error, FieldTest, Found, Hit, Limits, Matcher, Matches, Noted, Record, Result, SelectorIndex, Sink,
     StreamSearch, Summary, TenantIndex,
@@ -209,6 +210,9 @@ impl Plan {
         let mut fields = Vec::new();
         for field in matcher.fields() {
             let paths = if field.is_wanted() { field.places(resolve(field.column(), table))? } else { Vec::new() };
+            if field.needs_text() && !paths.iter().all(|path| holds_text(path, table)) {
+                return Err(Error::ColumnType { column: field.column().to_string(), found: NO_TEXT.into() });
+            }
             fields.push(paths.into_iter().map(place).collect());
         }
         let tenant = matcher.tenant().map(|tenant| resolve(tenant.column(), table)).transpose()?.unwrap_or_default();

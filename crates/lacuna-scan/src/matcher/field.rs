@@ -20,8 +20,8 @@ use crate::pseudonym::Epochs;
 use crate::text::json::{Paths, Visitor, Walker};
 use crate::{ColumnPath, Error, Result, SelectorIndex, pseudonym, uuid};
 
-/// Deeper JSON within text is not looked into.
-const JSON_NESTING_MAX: usize = 128;
+/// What a column is where a path leads into its texts, and it has none.
+pub(crate) const NO_TEXT: &str = "no text, so it holds no JSON";
 
 /// Values up to this length are lowered on the stack: no email address is longer.
 const SHORT_BYTES: usize = 254;
@@ -295,16 +295,23 @@ impl FieldTest {
         let (Value::Text(text) | Value::Cell(text) | Value::Bytes(text) | Value::JsonString(text)) = value else {
             return Vec::new();
         };
-        let mut look = Look { test: self, is_met: false, owners: Vec::new() };
-        if let Ok(text) = str::from_utf8(text) {
-            let _ = Walker::new(&within.paths, JSON_NESTING_MAX).walk_text(text, &mut look);
-        }
+        let mut look = Look { test: self, text, is_met: false, owners: Vec::new() };
+        // It goes down a call for each step of the path, and no further for what is nested elsewhere.
+        let _ = Walker::new(&within.paths, usize::MAX).walk_text(text, &mut look);
         if look.is_met && !within.is_met.load(Relaxed) {
             within.is_met.store(true, Relaxed);
         }
         look.owners.sort_unstable();
         look.owners.dedup();
         look.owners
+    }
+
+    /// Whose row a `value` would make its row in any form: also as what lies in a text of JSON.
+    pub(crate) fn owners_in_any_form(&self, value: Value<'_>) -> Cow<'_, [SelectorIndex]> {
+        match self.owners_of(value) {
+            [] => self.owners(value),
+            owners => Cow::Borrowed(owners),
+        }
     }
 
     /// Whose row an identifier's own `value` makes its row.
@@ -400,13 +407,20 @@ impl Within {
 /// A look into one such text: gathers whose its values are.
 struct Look<'t> {
     test: &'t FieldTest,
+    text: &'t [u8],
     is_met: bool,
     owners: Vec<SelectorIndex>,
 }
 
 impl Visitor for Look<'_> {
-    fn value(&mut self, _: &[usize], _: Range<usize>, value: Option<Value<'_>>) {
+    fn value(&mut self, _: &[usize], span: Range<usize>, value: Option<Value<'_>>) {
         self.is_met = true;
+        // Of a number that the text breaks off behind, more digits may have followed.
+        let goes_on =
+            |end: usize| !matches!(self.text.get(end), Some(b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n'));
+        if matches!(value, Some(Value::JsonNumber(_))) && goes_on(span.end) {
+            return;
+        }
         self.owners.extend(value.iter().flat_map(|&value| self.test.owners_of(value)));
     }
 }

@@ -16,6 +16,7 @@ mod wanted;
 use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+pub(crate) use self::field::NO_TEXT;
 pub use self::field::{FieldTest, folded};
 pub use self::value::Value;
 pub use self::verdict::Verdict;

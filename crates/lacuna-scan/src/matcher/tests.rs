@@ -351,6 +351,13 @@ fn json_within_text_is_looked_into() {
         assert!(!is_of("user.x", "ann", other), "{other}");
         assert!(other == text || !is_of("user.id", "ann", other), "{other}");
     }
+    let deep = format!(r#"{{"x":{}{},"user":{{"id":"ann"}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    assert!(is_of("user.id", "ann", &deep), "however deep anything else is");
+    for (text, is_whole) in [("7", false), ("7…", false), ("7 ", true), ("7}", true), ("7,", true), ("\"7\"", true)] {
+        assert_eq!(is_of("user.id", "7", &format!(r#"{{"user":{{"id":{text}"#)), is_whole, "{text}");
+    }
+    let cut = b"{\"user\":{\"id\":\"ann\"},\"name\":\"Zo\xc3";
+    assert!(matches(within("user.id"), "ann", Value::Bytes(cut)), "a cut within a character hides nobody");
     assert!(!matches(within("user.id"), "7", Value::Int(7)));
     let folded = Field { case: Case::Insensitive, ..within("user.id") };
     assert!(matches(folded, "ANN", Value::Text(br#"{"user":{"id":"Ann"}}"#)));

@@ -64,7 +64,7 @@ impl<'m> Verdict<'m> {
     pub fn astray(&mut self, field: usize, value: Value<'_>) {
         let fields = &self.matcher.fields;
         let of_field = fields.get(field);
-        if of_field.or(self.matcher.tenant.as_ref()).is_some_and(|test| !test.owners(value).is_empty()) {
+        if of_field.or(self.matcher.tenant.as_ref()).is_some_and(|test| !test.owners_in_any_form(value).is_empty()) {
             self.has_hits |= of_field.is_some();
             self.astray.get_or_insert(field);
         }
@@ -82,6 +82,13 @@ impl<'m> Verdict<'m> {
             self.hits[field].extend_from_slice(&owners);
             self.has_hits = true;
         }
+    }
+
+    /// The same for a value that is astray, as if it were not.
+    pub fn field_astray(&mut self, field: usize, value: Value<'_>) {
+        let owners = self.matcher.fields[field].owners_in_any_form(value);
+        self.has_hits |= !owners.is_empty();
+        self.hits[field].extend_from_slice(&owners);
     }
 
     /// Notes a value at the tenant's path. A record that names two different tenants is nobody's.

@@ -6,7 +6,8 @@
 use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as Physical};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 
-use crate::{ColumnPath, Error, Result, Step};
+use crate::matcher::NO_TEXT;
+use crate::{ColumnPath, Error, FieldTest, Result, Step};
 
 /// A leaf column that holds identifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,19 @@ impl Resolver<'_> {
         }
         let values = leaf_type(&self.schema.column(place.leaf)).map_err(wrong)?;
         Ok(Leaf { column: place.leaf, values })
+    }
+}
+
+/// Whether a field with or without a path [within JSON](FieldTest::needs_text) can be looked for in a leaf.
+pub(super) fn check_json(field: &FieldTest, column: &ColumnDescriptor, values: LeafType) -> Result<()> {
+    let (logical, converted) = (column.logical_type_ref(), column.converted_type());
+    let is_json = matches!((logical, converted), (Some(LogicalType::Json), _) | (None, ConvertedType::JSON));
+    // Where no row has a value, some writers leave the type out.
+    let is_text = matches!(values, LeafType::Text | LeafType::Bytes) || logical == Some(&LogicalType::Unknown);
+    match field.needs_text() {
+        true if !is_text => Err(wrong_type(field.column(), NO_TEXT)),
+        false if is_json => Err(wrong_type(field.column(), "a JSON document: say where in it with `json`")),
+        _ => Ok(()),
     }
 }
 
@@ -195,15 +209,14 @@ fn leaf_type(column: &ColumnDescriptor) -> Result<LeafType, &'static str> {
         return Ok(LeafType::Decimal { scale: column.type_scale() });
     }
     match column.physical_type() {
-        Physical::BYTE_ARRAY => {
-            match (logical, converted) {
-                (Some(LogicalType::Json | LogicalType::Bson), _)
-                | (None, ConvertedType::JSON | ConvertedType::BSON) => Err("a JSON document, which is not looked into"),
-                (Some(LogicalType::String | LogicalType::Enum), _)
-                | (None, ConvertedType::UTF8 | ConvertedType::ENUM) => Ok(LeafType::Text),
-                _ => Ok(LeafType::Bytes),
+        Physical::BYTE_ARRAY => match (logical, converted) {
+            (Some(LogicalType::Bson), _) | (None, ConvertedType::BSON) => {
+                Err("a document of BSON, which is not looked into")
             }
-        }
+            (Some(LogicalType::String | LogicalType::Enum | LogicalType::Json), _)
+            | (None, ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON) => Ok(LeafType::Text),
+            _ => Ok(LeafType::Bytes),
+        },
         Physical::FIXED_LEN_BYTE_ARRAY => match (logical, converted) {
             (Some(LogicalType::Float16), _) => Err("a floating-point number of 16 bits, too few for an identifier"),
             (_, ConvertedType::INTERVAL) => Err(TIME),
@@ -241,8 +254,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn documents_in_a_column_are_no_identifiers() {
-        for (of, is_text) in [("UTF8", true), ("ENUM", true), ("STRING", true), ("JSON", false), ("BSON", false)] {
+    fn documents_of_bson_are_no_text() {
+        for (of, is_text) in [("UTF8", true), ("ENUM", true), ("STRING", true), ("JSON", true), ("BSON", false)] {
             let schema = parse_message_type(&format!("message m {{ optional binary u ({of}); }}")).unwrap();
             let column = SchemaDescriptor::new(Arc::new(schema)).column(0);
             assert_eq!(leaf_type(&column) == Ok(LeafType::Text), is_text, "{of}");

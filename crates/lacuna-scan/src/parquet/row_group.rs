@@ -10,7 +10,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use super::chunk::{ChunkSearch, Searched};
 use super::index::{IndexRanges, gaps};
 use super::known::KnownColumn;
-use super::leaf::{Leaf, LeafType, resolve, resolve_one};
+use super::leaf::{Leaf, check_json, resolve, resolve_one};
 use super::pages::{Chunk, chunk_range};
 use super::prune::{self, Bounds};
 use crate::{Effort, Error, FieldTest, Hit, Limits, Matcher, Matches, Result, SelectorIndex};
@@ -60,15 +60,16 @@ impl ParquetSearch {
         let mut leaves = Vec::new();
         for (index, field) in matcher.fields().iter().enumerate().filter(|(_, field)| field.is_wanted()) {
             for leaf in field.places(resolve(schema, field.column()))? {
-                if field.needs_text() && !matches!(leaf.values, LeafType::Text | LeafType::Bytes) {
-                    let column = field.column().to_string();
-                    return Err(Error::ColumnType { column, found: "no text, so it holds no JSON".into() });
-                }
+                check_json(field, &schema.column(leaf.column), leaf.values)?;
                 leaves.push((index, leaf));
             }
         }
         let tenant = match matcher.tenant() {
-            Some(tenant) if !leaves.is_empty() => Some(resolve_one(schema, tenant.column())?),
+            Some(tenant) if !leaves.is_empty() => {
+                let leaf = resolve_one(schema, tenant.column())?;
+                check_json(tenant, &schema.column(leaf.column), leaf.values)?;
+                Some(leaf)
+            }
             _ => None,
         };
         let mut first_rows = vec![0];

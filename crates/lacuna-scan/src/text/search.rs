@@ -474,7 +474,9 @@ impl Judge<'_, '_> {
 
     #[cold]
     fn take_astray(&mut self, target: usize, value: Value<'_>) {
-        if self.is_lenient {
+        if self.is_lenient && target < self.tenant {
+            self.verdict.field_astray(target, value);
+        } else if self.is_lenient {
             self.take(target, value);
         } else {
             self.verdict.astray(target, value);
