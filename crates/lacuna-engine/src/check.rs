@@ -114,14 +114,12 @@ impl Engine {
                 Err(error) => check.problems.push(Problem::unlisted(&source.shards, error)),
             }
         }
-        let missed =
-            question.matcher.fields().iter().filter_map(|field| Some((field.column(), field.path_to_nothing()?)));
         if check.shards_seen > 0 {
-            let tell =
-                |(column, path)| format!("no text of `{column}` in the shards that were looked into has `{path}`");
-            check.warnings.extend(missed.map(tell));
-        }
-        if check.shards_seen == 0 && check.problems.is_empty() {
+            check.warnings.extend(question.matcher.fields().iter().filter_map(|field| {
+                let (column, path) = (field.column(), field.path_to_nothing()?);
+                Some(format!("no text of `{column}` in the shards that were looked into has `{path}`"))
+            }));
+        } else if check.problems.is_empty() {
             check.problems.push(self.wrong(source, format!("no blob in {} matches it", store.url())));
         }
         check

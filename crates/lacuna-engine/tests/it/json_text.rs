@@ -77,14 +77,23 @@ fn shards(texts: &[Option<String>]) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// A world of its own for each shard.
+async fn worlds(shards: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Vec<(&'static str, World)> {
+    let mut worlds = Vec::new();
+    for (name, bytes) in shards {
+        let world = World::new();
+        world.put(name, bytes).await;
+        worlds.push((name, world));
+    }
+    worlds
+}
+
 #[tokio::test]
 async fn they_are_found_and_erased_in_every_format() {
     let texts = texts();
     let expected = texts.iter().filter(|text| is_of(text, "u7")).count() as u64;
     assert!(is_of(&texts[40], "u7") && expected > 10);
-    for (name, bytes) in shards(&texts) {
-        let world = World::new();
-        world.put(name, bytes).await;
+    for (name, world) in worlds(shards(&texts)).await {
         let audit = || vec![within("*", "user.id")];
         let found = world.run(audit(), vec![find("u7"), find("u8")]).await.unwrap();
         assert!(found.is_complete(), "{name}: {:?}", found.sources[0].problems);
@@ -102,9 +111,7 @@ async fn they_are_found_and_erased_in_every_format() {
 #[tokio::test]
 async fn lists_in_the_text_are_everybodys_in_them() {
     let texts = texts();
-    for (name, bytes) in shards(&texts) {
-        let world = World::new();
-        world.put(name, bytes).await;
+    for (name, world) in worlds(shards(&texts)).await {
         let mails = || vec![within("*", "user.mails[]")];
         let found = world.run(mails(), vec![find("all@x.org"), find("100@x.org")]).await.unwrap();
         let all = texts.iter().flatten().filter(|text| text.contains("all@x.org")).count() as u64;
@@ -115,9 +122,7 @@ async fn lists_in_the_text_are_everybodys_in_them() {
 #[tokio::test]
 async fn anonymized_the_whole_text_goes() {
     let texts = texts();
-    for (name, bytes) in shards(&texts) {
-        let world = World::new();
-        world.put(name, bytes).await;
+    for (name, world) in worlds(shards(&texts)).await {
         let audit = || vec![Source { on_erase: OnErase::Anonymize, ..within("*", "user.id") }];
         let erased = world.run(audit(), vec![erase("e1", "u7")]).await.unwrap();
         assert!(erased.is_complete(), "{name}: {:?}", erased.sources[0].problems);
@@ -141,9 +146,7 @@ async fn only_text_holds_json() {
     let none: ArrayRef = new_null_array(&DataType::Null, 2);
     let numbers: ArrayRef = Arc::new(Int64Array::from(vec![7, 8]));
     for (column, is_text) in [(none, true), (numbers, false)] {
-        for (name, bytes) in tables(column) {
-            let world = World::new();
-            world.put(name, bytes).await;
+        for (name, world) in worlds(tables(column)).await {
             let outcome = world.run(vec![within("*", "id")], vec![find("7")]).await.unwrap();
             let problems = &outcome.sources[0].problems;
             assert_eq!(outcome.is_complete(), is_text, "{name}: {problems:?}");
@@ -193,9 +196,7 @@ async fn an_object_in_place_of_the_text_is_told() {
 #[tokio::test]
 async fn a_check_tells_of_a_path_that_no_text_has() {
     let texts = texts();
-    for (name, bytes) in shards(&texts) {
-        let world = World::new();
-        world.put(name, bytes).await;
+    for (name, world) in worlds(shards(&texts)).await {
         for (path, is_there) in [("user.id", true), ("user.Id", false)] {
             let check = &world.engine().check(&[within("*", path)], &[]).await[0];
             assert!(check.problems.is_empty(), "{name}: {:?}", check.problems);

@@ -297,7 +297,7 @@ impl FieldTest {
         };
         let mut look = Look { test: self, text, is_met: false, owners: Vec::new() };
         // It goes down a call for each step of the path, and no further for what is nested elsewhere.
-        let _ = Walker::new(&within.paths, usize::MAX).walk_text(text, &mut look);
+        Walker::new(&within.paths, usize::MAX).walk_text(text, &mut look);
         if look.is_met && !within.is_met.load(Relaxed) {
             within.is_met.store(true, Relaxed);
         }
@@ -308,9 +308,9 @@ impl FieldTest {
 
     /// Whose row a `value` would make its row in any form: also as what lies in a text of JSON.
     pub(crate) fn owners_in_any_form(&self, value: Value<'_>) -> Cow<'_, [SelectorIndex]> {
-        match self.owners_of(value) {
-            [] => self.owners(value),
-            owners => Cow::Borrowed(owners),
+        match (&self.within, self.owners_of(value)) {
+            (Some(within), []) => Cow::Owned(self.owners_within(within, value)),
+            (_, owners) => Cow::Borrowed(owners),
         }
     }
 
@@ -416,9 +416,8 @@ impl Visitor for Look<'_> {
     fn value(&mut self, _: &[usize], span: Range<usize>, value: Option<Value<'_>>) {
         self.is_met = true;
         // Of a number that the text breaks off behind, more digits may have followed.
-        let goes_on =
-            |end: usize| !matches!(self.text.get(end), Some(b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n'));
-        if matches!(value, Some(Value::JsonNumber(_))) && goes_on(span.end) {
+        let is_ended = matches!(self.text.get(span.end), Some(b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n'));
+        if matches!(value, Some(Value::JsonNumber(_))) && !is_ended {
             return;
         }
         self.owners.extend(value.iter().flat_map(|&value| self.test.owners_of(value)));

@@ -389,10 +389,8 @@ impl Pages {
             let plain = this.decompress(&mut buffers.page, &page, size, wanted, true, offset)?;
             show(&this.chunk.column, plain).map_err(|why| this.unreadable(why, offset))
         };
-        let shown = match enough(size, entries, count) {
-            Some(wanted) => attempt(self, wanted).or_else(|_| attempt(self, size)),
-            None => attempt(self, size),
-        };
+        let begun = enough(size, entries, count).and_then(|wanted| attempt(self, wanted).ok());
+        let shown = begun.map_or_else(|| attempt(self, size), Ok);
         buffers.put_back();
         workbench::put_spare(page);
         shown
@@ -418,7 +416,7 @@ impl Pages {
             // of values there.
             PageKind::DataV2 { rep_bytes, .. } => {
                 let count = |rep| count_in_hybrid(rep, bits(max_rep), slots, 0);
-                Some(page.get(..rep_bytes).and_then(count).ok_or_else(|| self.bad_levels(offset))? as u64)
+                Some(page.get(..rep_bytes).and_then(count).ok_or_else(|| bad_levels(&self.chunk.place, offset))? as u64)
             }
             _ => None,
         };
@@ -433,12 +431,12 @@ impl Pages {
         let is_in_order = max_rep == 0 && (encoding == encoding::PLAIN || facts.is_indices);
         let size = header.uncompressed_bytes;
         let wanted = is_in_order.then(|| enough(size, visitor.reach(facts, slots), slots)).flatten();
-        let rows = match wanted.map(|wanted| self.show(buffers, header, page, offset, wanted, visitor)) {
-            Some(Ok(rows)) => rows,
-            // They reach further than reckoned, or something is wrong: the whole page tells.
-            Some(Err(_)) | None => self.show(buffers, header, page, offset, size, visitor)?,
+        let begun = wanted.and_then(|wanted| self.show(buffers, header, page, offset, wanted, visitor).ok());
+        self.rows += match begun {
+            Some(rows) => rows,
+            // Most are shown whole. Or they reach further than reckoned, or something is wrong: the whole page tells.
+            None => self.show(buffers, header, page, offset, size, visitor)?,
         };
-        self.rows += rows;
         Ok(())
     }
 
@@ -535,10 +533,6 @@ impl Pages {
         self.effort.bytes_decompressed += buffer.len() as u64;
         self.effort.pages_decoded += 1;
         Ok(buffer)
-    }
-
-    fn bad_levels(&self, offset: u64) -> Error {
-        bad_levels(&self.chunk.place, offset)
     }
 
     fn malformed(&self, offset: u64, what: &str) -> Error {

@@ -251,4 +251,22 @@ mod tests {
             assert_eq!(begin(&page).is_err(), has_sum);
         }
     }
+
+    #[test]
+    fn a_frame_that_asks_for_too_much_is_decompressed_whole() {
+        for (log, is_begun) in [(WINDOW_LOG_MAX + 1, false), (WINDOW_LOG_MAX, true)] {
+            // That the first part goes out before the second comes keeps the frame from naming its size in place of a window.
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(log).unwrap();
+            encoder.write_all(b"first").unwrap();
+            encoder.flush().unwrap();
+            encoder.write_all(b", second").unwrap();
+            let page = encoder.finish().unwrap();
+            let (codec, mut into) = (Compression::ZSTD(ZstdLevel::default()), Vec::new());
+            assert_eq!(decompress_beginning(codec, &page, 13, 5, &mut into).is_ok(), is_begun, "{log}");
+            into.clear();
+            decompress(codec, &page, 13, &mut into).unwrap();
+            assert_eq!(into, b"first, second", "{log}");
+        }
+    }
 }

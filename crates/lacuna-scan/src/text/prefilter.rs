@@ -137,9 +137,7 @@ impl Prefilter {
             suspects.push(at + found);
             at = next_line(text, at + found);
         }
-        if !suspects.is_sorted() {
-            suspects.sort_unstable();
-        }
+        suspects.sort_unstable();
     }
 }
 

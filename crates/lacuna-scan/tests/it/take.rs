@@ -340,9 +340,7 @@ fn numbers_of_32_bits_are_found_and_taken_whatever_their_differences_were_reckon
     let numbers: Vec<u32> = [3_000_000_000, 7, u32::MAX, 0, 1 << 31].into_iter().cycle().take(1500).collect();
     for with_64 in [true, false] {
         let file = differences(&numbers, with_64);
-        let mut reader = ParquetMetaDataReader::new();
-        reader.try_parse(&file).unwrap();
-        let metadata = reader.finish().unwrap();
+        let metadata = metadata_of(&file);
         for number in [3_000_000_000, 7, u32::MAX] {
             let (rows, known) = found_value(&file, "number", &number.cast_signed().to_string(), 100);
             let wanted: Vec<u64> = (0..1500).filter(|&row| numbers[row as usize] == number).collect();
@@ -416,9 +414,7 @@ fn lists_with_wrong_counts() -> Bytes {
 #[test]
 fn rows_of_lists_are_counted_where_headers_count_values() {
     let file = lists_with_wrong_counts();
-    let mut reader = ParquetMetaDataReader::new();
-    reader.try_parse(&file).unwrap();
-    let metadata = reader.finish().unwrap();
+    let metadata = metadata_of(&file);
     let whole = read(file.clone(), metadata.clone());
     for (user, rows) in [("a", &[0, 2][..]), ("g", &[5]), ("nobody", &[])] {
         assert_eq!(found_value(&file, "v[]", user, 50).0, rows, "{user}");

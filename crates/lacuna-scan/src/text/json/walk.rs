@@ -78,15 +78,10 @@ impl<'p> Walker<'p> {
         }
     }
 
-    /// Walks a JSON text of any kind, with white space around it or not, be it UTF-8 or not. What was visited before a fault counts.
-    pub fn walk_text<V: Visitor>(&mut self, text: &[u8], visitor: &mut V) -> Result<(), Fault> {
-        let start = skip_blanks(text, 0);
-        match self.value(text, start, 0, self.paths.node(Paths::ROOT), visitor) {
-            Ok(_) => Ok(()),
-            Err(End::Stop(Stop::At(at, what))) => Err(Fault::Syntax { at, what }),
-            Err(End::Stop(Stop::End)) => Err(Fault::Syntax { at: text.len(), what: CUT_OFF }),
-            Err(End::Nesting) => Err(Fault::Nesting { limit: self.nesting_max }),
-        }
+    /// Walks a JSON text of any kind, be it UTF-8 or not, as far as it can be read: what was visited before it goes wrong counts.
+    pub fn walk_text<V: Visitor>(&mut self, text: &[u8], visitor: &mut V) {
+        // Whoever wants to know whether it is whole walks it as a record.
+        let _ = self.value(text, skip_blanks(text, 0), 0, self.paths.node(Paths::ROOT), visitor);
     }
 
     /// Only validates one record.
