@@ -318,10 +318,12 @@ impl Needles {
         self.slots.first(hash)
     }
 
-    /// Reads the beginning of what a look found, so that it is near when it is compared; some of its bits.
+    /// Reads the ends of what a look found, if it is as long as is expected, so that it is near when it is compared; some of its bits.
     #[inline]
-    pub(crate) fn touch(&self, look: Look) -> u8 {
-        self.records.bytes.get(look.slot.record as usize * UNIT).copied().unwrap_or_default()
+    pub(crate) fn touch(&self, look: Look, length: usize) -> u8 {
+        let first = look.slot.record as usize * UNIT;
+        let byte = |at: usize| self.records.bytes.get(at).copied().unwrap_or_default();
+        byte(first) ^ byte(first + HEAD + length.saturating_sub(1))
     }
 
     /// [`find`](Self::find) for a value that is not [excluded](Self::excludes), from its [first look](Self::first_look) on.

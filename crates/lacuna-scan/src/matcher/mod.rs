@@ -179,7 +179,8 @@ impl Matcher {
 
     /// The rows whose identifiers match, from each field's hits (in any order); sorted, each once. The tenant is not looked at.
     pub fn candidates(&self, mut hits: Vec<Vec<Hit>>) -> Vec<Hit> {
-        for hits in &mut hits {
+        // Those of one column mostly are in order already.
+        for hits in hits.iter_mut().filter(|hits| !hits.is_sorted_by(|one, next| one < next)) {
             hits.sort_unstable();
             hits.dedup();
         }
@@ -217,14 +218,15 @@ impl Matcher {
         values: Option<&[(u64, usize)]>,
     ) -> (Vec<Hit>, Vec<u64>) {
         tenants.sort_unstable();
+        let Some(values) = values else { return (self.of_own_tenant(candidates, &tenants), Vec::new()) };
         let mut tenants = &tenants[..];
         let (mut own, mut torn) = (Vec::new(), Vec::new());
         for hits in candidates.chunk_by(|a, b| a.row == b.row) {
             let Some(row) = hits.first().map(|hit| hit.row) else { continue };
             tenants = &tenants[tenants.iter().take_while(|tenant| tenant.row < row).count()..];
             let named = &tenants[..tenants.iter().take_while(|tenant| tenant.row == row).count()];
-            let count = values.map(|values| values.binary_search_by_key(&row, |&(row, _)| row).map(|at| values[at].1));
-            let is_whole = |one: &[Hit]| count.is_none_or(|count| count == Ok(one.len()));
+            let count = values.binary_search_by_key(&row, |&(row, _)| row).map(|at| values[at].1);
+            let is_whole = |one: &[Hit]| count == Ok(one.len());
             let is_one = named.chunk_by(|a, b| a.selector == b.selector).all(is_whole);
             let acts = |hit: &&Hit| named.iter().any(|tenant| self.acts_for(hit.selector, &[tenant.selector]));
             let mut mine = hits.iter().filter(acts).peekable();
@@ -234,6 +236,19 @@ impl Matcher {
             }
         }
         (own, torn)
+    }
+
+    /// The same where a row has one tenant at most.
+    fn of_own_tenant(&self, candidates: &[Hit], tenants: &[Hit]) -> Vec<Hit> {
+        let mut from = 0;
+        let is_own = |hit: &&Hit| {
+            from += tenants[from..].iter().take_while(|tenant| tenant.row < hit.row).count();
+            let mut named = tenants[from..].iter().take_while(|tenant| tenant.row == hit.row);
+            named.any(|tenant| self.acts_for(hit.selector, &[tenant.selector]))
+        };
+        let mut own = Vec::with_capacity(candidates.len().min(tenants.len()));
+        own.extend(candidates.iter().filter(is_own));
+        own
     }
 
     /// Whether `selector` acts for one of `tenants`.

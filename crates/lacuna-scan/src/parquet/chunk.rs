@@ -38,6 +38,7 @@ struct State {
     /// Used again for every page.
     indices: Vec<u32>,
     def: Vec<u32>,
+    present: Vec<u32>,
     found: Found,
     wanted: WantedSlots,
     hits: Vec<Hit>,
@@ -265,35 +266,79 @@ impl State {
         self.knows_indices = true;
         let first = only.partition_point(|hit| hit.row < page.first_row);
         let end = page.first_row + page.slots as u64;
-        let WantedSlots { slots, ordinals, rows } = &mut self.wanted;
-        slots.clear();
-        ordinals.clear();
-        rows.clear();
         let inside = only[first..].iter().take_while(|hit| hit.row < end);
-        slots.extend(inside.filter_map(|hit| usize::try_from(hit.row - page.first_row).ok()));
-        slots.dedup();
-        let mut slot = slots.iter();
-        let picked = page.def.pick(slots, |level, before| {
-            if let Some(&slot) = slot.next()
-                && level == page.def.max
-            {
-                rows.push(page.first_row + slot as u64);
-                ordinals.push(before);
-            }
-        });
-        picked.ok_or_else(bad)?;
+        self.wanted.find(page, inside, &mut self.present).ok_or_else(bad)?;
+        let WantedSlots { ordinals, rows, .. } = &self.wanted;
         if ordinals.is_empty() {
             return Ok(());
         }
         let (&bit_width, data) = page.values.split_first().ok_or_else(bad)?;
         let (mut rows, hits, mut highest) = (rows.iter(), &mut self.hits, 0);
-        let picked = pick_from_hybrid(data, bit_width.into(), ordinals, |index| {
+        let mut see = |index: u32| {
             highest = highest.max(index);
             let row = rows.next().copied().unwrap_or_default();
-            hits.extend(dictionary.owners(index).map(|selector| Hit { row, selector }));
-        });
-        picked.filter(|()| (highest as usize) < dictionary.entries).ok_or_else(bad)
+            match dictionary.owners.as_slice() {
+                [(entry, _)] if index != *entry => {}
+                [(_, selector)] => hits.push(Hit { row, selector: *selector }),
+                _ => hits.extend(dictionary.owners(index).map(|selector| Hit { row, selector })),
+            }
+        };
+        let seen = if is_dense(ordinals.len(), page) {
+            decode_hybrid(data, bit_width.into(), page.present, &mut self.indices)
+                .map(|()| ordinals.iter().for_each(|&ordinal| see(self.indices[ordinal])))
+        } else {
+            pick_from_hybrid(data, bit_width.into(), ordinals, see)
+        };
+        seen.filter(|()| (highest as usize) < dictionary.entries).ok_or_else(bad)
     }
+}
+
+impl WantedSlots {
+    /// Those of the rows of `hits`, sorted and all in the page; `present` is room to work in. `None` when the levels cannot be read.
+    fn find<'h>(
+        &mut self,
+        page: &DataPage<'_>,
+        hits: impl Iterator<Item = &'h Hit>,
+        present: &mut Vec<u32>,
+    ) -> Option<()> {
+        let Self { slots, ordinals, rows } = self;
+        slots.clear();
+        ordinals.clear();
+        rows.clear();
+        slots.extend(hits.filter_map(|hit| usize::try_from(hit.row - page.first_row).ok()));
+        slots.dedup();
+        let mut note = |slot: usize, ordinal| {
+            rows.push(page.first_row + slot as u64);
+            ordinals.push(ordinal);
+        };
+        if page.present == page.slots {
+            slots.iter().for_each(|&slot| note(slot, slot));
+        } else if is_dense(slots.len(), page) {
+            page.def.find_max(present)?;
+            let mut present = present.iter().map(|&slot| slot as usize).enumerate().peekable();
+            for &slot in &*slots {
+                while present.next_if(|&(_, at)| at < slot).is_some() {}
+                if let Some((ordinal, _)) = present.next_if(|&(_, at)| at == slot) {
+                    note(slot, ordinal);
+                }
+            }
+        } else {
+            let mut slot = slots.iter();
+            page.def.pick(slots, |level, before| {
+                if let Some(&slot) = slot.next()
+                    && level == page.def.max
+                {
+                    note(slot, before);
+                }
+            })?;
+        }
+        Some(())
+    }
+}
+
+/// Whether so many of a page's slots are looked at that to decode all of them takes less than to go to one after the other.
+fn is_dense(wanted: usize, page: &DataPage<'_>) -> bool {
+    wanted > page.slots / 8
 }
 
 /// Sorted hits whose rows are asked for in order: a step ahead now and then, where each took a binary search.
@@ -358,9 +403,9 @@ impl Dictionary {
 impl Search<'_> {
     /// Turns the page's found values into hits on rows.
     fn note_rows(&mut self, page: &DataPage<'_>) -> Result<(), Unreadable> {
-        let State { found, hits, def, .. } = &mut *self.state;
-        let mut found = found.iter().peekable();
-        if found.peek().is_none() {
+        const LEVELS: Unreadable = Unreadable::Malformed("a page's levels cannot be read");
+        let State { found, hits, def, present, .. } = &mut *self.state;
+        if found.is_empty() {
             return Ok(());
         }
         let mut among = self.only.map(|hits| Among { hits });
@@ -370,14 +415,22 @@ impl Search<'_> {
             }
         };
         if page.rep.is_empty() && page.present == page.slots {
-            found.for_each(|&(ordinal, selector)| keep(page.first_row + u64::from(ordinal), selector));
+            found.iter().for_each(|&(ordinal, selector)| keep(page.first_row + u64::from(ordinal), selector));
             return Ok(());
         }
-        page.def.decode(def).ok_or(Unreadable::Malformed("a page's levels cannot be read"))?;
+        if page.rep.is_empty() {
+            page.def.find_max(present).ok_or(LEVELS)?;
+            for &(ordinal, selector) in &*found {
+                keep(page.first_row + u64::from(*present.get(ordinal as usize).ok_or(LEVELS)?), selector);
+            }
+            return Ok(());
+        }
+        let mut found = found.iter().peekable();
+        page.def.decode(def).ok_or(LEVELS)?;
         // Walk the page's levels once: `ordinal` counts values that are there, `begun` counts rows.
         let (mut ordinal, mut begun) = (0_u32, page.first_row);
         for slot in 0..page.slots {
-            if page.rep.is_empty() || page.rep[slot] == 0 {
+            if page.rep[slot] == 0 {
                 begun += 1;
             }
             if def.is_empty() || def[slot] == page.def.max {

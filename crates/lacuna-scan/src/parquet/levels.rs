@@ -1,7 +1,7 @@
 //! The levels of a data page: which slots hold a value, and which begin a row.
 
 use super::page::encoding;
-use super::rle::{count_in_hybrid, decode_bit_packed, decode_hybrid, rank_in_hybrid};
+use super::rle::{count_in_hybrid, decode_bit_packed, decode_hybrid, find_in_hybrid, rank_in_hybrid};
 
 /// One level for each slot of a page.
 pub(super) struct Levels<'a> {
@@ -85,6 +85,19 @@ impl<'a> Levels<'a> {
                     from = slot;
                     show(levels[slot], before);
                 }
+            }
+        }
+        Some(())
+    }
+
+    /// The slots with the highest level, which are those that hold a value, into `out`. `None` when the levels cannot be read.
+    pub(super) fn find_max(&self, out: &mut Vec<u32>) -> Option<()> {
+        out.clear();
+        match &self.stored {
+            Stored::Nowhere => out.extend(0..u32::try_from(self.slots).ok()?),
+            Stored::Hybrid(bytes) => find_in_hybrid(bytes, self.bit_width(), self.slots, self.max, out)?,
+            Stored::Decoded(levels) => {
+                out.extend((0..).zip(levels).filter(|&(_, &level)| level == self.max).map(|(slot, _)| slot));
             }
         }
         Some(())

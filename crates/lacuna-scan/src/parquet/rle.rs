@@ -110,6 +110,49 @@ pub(super) fn count_in_hybrid(bytes: &[u8], bit_width: u32, count: usize, wanted
     Some(found)
 }
 
+/// The positions of those of the first `count` numbers that are `wanted`, into `out`.
+pub(super) fn find_in_hybrid(
+    bytes: &[u8],
+    bit_width: u32,
+    count: usize,
+    wanted: u32,
+    out: &mut Vec<u32>,
+) -> Option<()> {
+    let mut start = 0;
+    for_each_run(bytes, bit_width, count, |run| {
+        let end = start + run.count() as u32;
+        match run {
+            Run::Same { value, .. } if value == wanted => out.extend(start..end),
+            Run::Same { .. } => {}
+            Run::Packed { bytes, count } if bit_width == 1 => find_bits(bytes, count, wanted == 1, start, out),
+            Run::Packed { .. } => {
+                out.extend((start..end).filter(|&at| run.get((at - start) as usize, bit_width) == wanted))
+            }
+        }
+        start = end;
+    })
+}
+
+/// The positions, counted from `first` on, of those of the first `count` bits that are set, or of those that are not.
+fn find_bits(bytes: &[u8], count: usize, set: bool, first: u32, out: &mut Vec<u32>) {
+    for (word, at) in bytes[..count.div_ceil(8)].chunks(8).zip((0..count).step_by(64)) {
+        let mut padded = [0; 8];
+        padded[..word.len()].copy_from_slice(word);
+        let inside = mask((count - at).min(64) as u32);
+        let bits = u64::from_le_bytes(padded);
+        let mut left = if set { bits } else { !bits } & inside;
+        let first = first + at as u32;
+        if left == u64::MAX {
+            out.extend(first..first + 64);
+            continue;
+        }
+        while left != 0 {
+            out.push(first + left.trailing_zeros());
+            left &= left - 1;
+        }
+    }
+}
+
 /// Shows the numbers at `positions` (ascending). Runs without a position are not decoded.
 pub(super) fn pick_from_hybrid(
     bytes: &[u8],
@@ -183,38 +226,20 @@ fn unpack(packed: &[u8], bit_width: u32, count: usize, out: &mut Vec<u32>) {
     let mask = mask(bit_width);
     let start = out.len();
     out.resize(start + count, 0);
-    // One unaligned 8-byte load holds any number of up to 32 bits at any bit offset; the tail is padded to allow it.
+    // One unaligned 8-byte load holds any number of up to 32 bits at any bit offset; the last ones are padded to allow it.
     let mut bit = 0;
-    let whole = packed.len().saturating_sub(8) * 8;
-    let mut values = out[start..].iter_mut();
-    for value in values.by_ref() {
-        if bit >= whole {
-            *value = load(packed, bit, mask);
-            bit += bit_width as usize;
-            break;
-        }
-        let at = bit / 8;
-        let word = u64::from_le_bytes([
-            packed[at],
-            packed[at + 1],
-            packed[at + 2],
-            packed[at + 3],
-            packed[at + 4],
-            packed[at + 5],
-            packed[at + 6],
-            packed[at + 7],
-        ]);
-        *value = (word >> (bit % 8) & mask) as u32;
-        bit += bit_width as usize;
-    }
-    for value in values {
-        *value = load(packed, bit, mask);
+    for value in &mut out[start..] {
+        let word = packed.get(bit / 8..).and_then(<[u8]>::first_chunk);
+        *value = match word {
+            Some(word) => (u64::from_le_bytes(*word) >> (bit % 8) & mask) as u32,
+            None => load(packed, bit, mask),
+        };
         bit += bit_width as usize;
     }
 }
 
 fn mask(bit_width: u32) -> u64 {
-    (1 << bit_width) - 1
+    u64::MAX.checked_shr(u64::BITS - bit_width).unwrap_or(0)
 }
 
 fn load(packed: &[u8], bit: usize, mask: u64) -> u32 {
@@ -259,6 +284,10 @@ mod tests {
             let wanted = values[values.len() / 2];
             let expected = values.iter().filter(|&&value| value == wanted).count();
             prop_assert_eq!(count_in_hybrid(&bytes, bit_width.into(), values.len(), wanted), Some(expected));
+            let mut at = Vec::new();
+            find_in_hybrid(&bytes, bit_width.into(), values.len(), wanted, &mut at).unwrap();
+            let expected: Vec<u32> = (0..).zip(&values).filter(|&(_, &value)| value == wanted).map(|(at, _)| at).collect();
+            prop_assert_eq!(at, expected);
             let positions: Vec<usize> = (0..values.len()).filter(|at| at % 7 == 3 || values[*at] == wanted).collect();
             let before = |at: usize| values[..at].iter().filter(|&&value| value == wanted).count();
             let expected: Vec<_> = positions.iter().map(|&at| (values[at], before(at))).collect();
@@ -278,6 +307,7 @@ mod tests {
             }
             let _ = decode_bit_packed(&bytes, bit_width, count, &mut out);
             let _ = count_in_hybrid(&bytes, bit_width, count, 1);
+            let _ = find_in_hybrid(&bytes, bit_width, count, 1, &mut out);
             let positions = [count / 3, count / 2 + 1, count + 2];
             let _ = rank_in_hybrid(&bytes, bit_width, &positions, 1, |_, _| {});
             let _ = pick_from_hybrid(&bytes, bit_width, &positions, |_| {});

@@ -39,14 +39,23 @@ fn properties() -> WriterPropertiesBuilder {
 }
 
 fn matcher(column: &str, values: &[&str], tenant: Option<&str>) -> Arc<Matcher> {
+    let people: Vec<_> = values.iter().map(|value| (*value, "T")).collect();
+    matcher_of(column, &people, tenant)
+}
+
+/// Of people by their values, each in a tenant.
+fn matcher_of(column: &str, people: &[(&str, &str)], tenant: Option<&str>) -> Arc<Matcher> {
     let field = Field::new(column.parse().unwrap(), Kind::new("id"));
     let mapping = Mapping {
         identifiers: vec![IdentifierRule::One(field)],
         tenant: tenant.map_or(TenantRule::Single, |column| TenantRule::Column(column.parse().unwrap())),
     };
-    let selectors: Vec<Selector> = values
+    let selectors: Vec<Selector> = people
         .iter()
-        .map(|value| Selector { tenant: Some(TenantId::new("T")), identifiers: vec![Identifier::new("id", *value)] })
+        .map(|(value, tenant)| Selector {
+            tenant: Some(TenantId::new(*tenant)),
+            identifiers: vec![Identifier::new("id", *value)],
+        })
         .collect();
     Arc::new(Matcher::new(&mapping, &selectors, &Epochs::default()).unwrap())
 }
@@ -308,6 +317,29 @@ fn tenants_bound_the_matches() {
     let file = write(vec![("u", Arc::new(users) as ArrayRef), ("t", Arc::new(tenants))], properties());
     let (_, found) = search(&file, matcher("u", &["a"], Some("t")), 10).unwrap();
     assert_eq!(rows(&found, 0), [0]);
+}
+
+#[test]
+fn one_identifier_in_two_tenants_is_two_people() {
+    // Few rows of a page, and so many that all of it is decoded.
+    for every in [2, 50] {
+        let user = |row: usize| (row % 13 != 5).then_some(if row.is_multiple_of(every) { "a" } else { "b" });
+        let tenant = |row: usize| (row % 7 != 3).then_some(["T", "X", "Y"][row % 3]);
+        let columns = || {
+            let users: StringArray = (0..1000).map(user).collect();
+            let tenants: StringArray = (0..1000).map(tenant).collect();
+            vec![("u", Arc::new(users) as ArrayRef), ("t", Arc::new(tenants))]
+        };
+        let small = properties().set_data_page_row_count_limit(100).set_write_batch_size(100);
+        for how in [properties(), properties().set_dictionary_enabled(false), small] {
+            let file = write(columns(), how);
+            let (_, found) = search(&file, matcher_of("u", &[("a", "T"), ("a", "X")], Some("t")), 100).unwrap();
+            for (selector, own) in [(0, "T"), (1, "X")] {
+                let is_own = |row: &u64| (user(*row as usize), tenant(*row as usize)) == (Some("a"), Some(own));
+                assert_eq!(rows(&found, selector), (0..1000).filter(is_own).collect::<Vec<_>>(), "{every} {own}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -316,10 +316,14 @@ fn search_prefixed(mut bytes: &[u8], count: usize, needles: &Needles, found: &mu
         for (look, hash) in looks.iter_mut().zip(&hashes[..kept]) {
             *look = needles.first_look(*hash);
         }
-        std::hint::black_box(looks[..kept].iter().fold(0, |all, look| all ^ needles.touch(*look)));
+        let touched = looks[..kept].iter().zip(&passed).map(|(look, (_, value))| needles.touch(*look, value.len()));
+        std::hint::black_box(touched.fold(0, |all, bits| all ^ bits));
         for (&(ordinal, value), look) in passed[..kept].iter().zip(looks) {
             if let Some(owners) = needles.find_from(look, value) {
-                found.extend(needles.owners(owners).iter().map(|&selector| (ordinal, selector)));
+                match needles.owners(owners) {
+                    [selector] => found.push((ordinal, *selector)),
+                    many => found.extend(many.iter().map(|&selector| (ordinal, selector))),
+                }
             }
         }
     }
