@@ -3,7 +3,8 @@
 //! Written one by one, a small file waits twice: for its bytes, and for its entry in the directory. 1,000 export packages are 6,000
 //! of them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::place::{self, Root};
@@ -21,7 +22,7 @@ pub(super) fn write(root: &Root, blobs: Vec<NewBlob>, condition: &Condition) -> 
     // No name may lead to bytes that a crash would lose.
     let files = staged.iter().flatten().count();
     let is_settled = settle_whole(root, files);
-    let mut places = Places { root, ready: HashSet::new(), changed: BTreeSet::new() };
+    let mut places = Places { root, ready: HashSet::new(), changed: HashSet::new() };
     let placed = paths.iter().zip(staged).map(|(path, staged)| {
         let staged = staged?;
         if !is_settled {
@@ -33,7 +34,7 @@ pub(super) fn write(root: &Root, blobs: Vec<NewBlob>, condition: &Condition) -> 
     // No one may be told of a name that a crash would lose.
     let settled = match settle_whole(root, files) {
         true => Ok(()),
-        false => places.changed.iter().try_for_each(|directory| place::sync_directory(directory)),
+        false => places.changed.iter().try_for_each(|directory| place::sync_directory(Path::new(directory))),
     };
     let answers = paths.iter().zip(placed).map(|(path, placed)| {
         let settled = settled.as_ref().map_err(|error| Error::new(error.kind).because(error.to_string()));
@@ -48,8 +49,8 @@ struct Places<'r> {
     root: &'r Root,
     /// Paths of directories that are there.
     ready: HashSet<String>,
-    /// Directories that have another entry now.
-    changed: BTreeSet<PathBuf>,
+    /// Directories that have another entry now, by their names: as paths, they would be compared part by part.
+    changed: HashSet<OsString>,
 }
 
 impl Places<'_> {
@@ -75,19 +76,23 @@ impl Places<'_> {
         }
         let root = self.root;
         let target = root.locate(path)?;
-        root.make_parent_and(path, |made| {
-            self.note(made);
-            Ok(())
-        })?;
-        self.ready.insert(parent.to_owned());
+        for directory in place::above(path.as_str()) {
+            if self.ready.contains(directory) {
+                continue;
+            }
+            if root.make(directory)? {
+                self.note(&root.path().join(directory));
+            }
+            self.ready.insert(directory.to_owned());
+        }
         Ok(target)
     }
 
     /// Notes that an entry is new in its directory.
     fn note(&mut self, entry: &Path) {
         let Some(directory) = entry.parent() else { return };
-        if !self.changed.contains(directory) {
-            self.changed.insert(directory.to_owned());
+        if !self.changed.contains(directory.as_os_str()) {
+            self.changed.insert(directory.into());
         }
     }
 }

@@ -77,23 +77,27 @@ impl Root {
 
     /// Makes the directories above the blob, durably.
     pub(super) fn make_parent(&self, path: &BlobPath) -> Result<()> {
-        self.make_parent_and(path, sync_parent)
-    }
-
-    /// Makes the directories above the blob, and shows each that was not there to `made`.
-    pub(super) fn make_parent_and(&self, path: &BlobPath, mut made: impl FnMut(&Path) -> Result<()>) -> Result<()> {
-        let mut directory = self.path.clone();
-        let Some((parents, _)) = path.as_str().rsplit_once('/') else { return Ok(()) };
-        for segment in parents.split('/') {
-            directory.push(segment);
-            match std::fs::create_dir(&directory) {
-                Ok(()) => made(&directory)?,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(failure(error)),
+        for directory in above(path.as_str()) {
+            if self.make(directory)? {
+                sync_parent(&self.path.join(directory))?;
             }
         }
         Ok(())
     }
+
+    /// Makes a directory in one that is there; false when it was there.
+    pub(super) fn make(&self, directory: &str) -> Result<bool> {
+        match std::fs::create_dir(self.path.join(directory)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(failure(error)),
+        }
+    }
+}
+
+/// The directories above a blob, from the root on.
+pub(super) fn above(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(end, _)| &path[..end])
 }
 
 /// Opens a [located](Root::locate) file for reading. What is no regular file is no blob.
