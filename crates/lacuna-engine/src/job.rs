@@ -1,6 +1,7 @@
 //! What is to be done: sources, requests, and what each request wants.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lacuna_scan::{ColumnPath, IdentifierRule, Kind, Mapping, Selector};
 
@@ -104,7 +105,7 @@ pub struct Request {
     /// The request's id; a package's folder and a receipt's name.
     pub id: RequestId,
     /// Whom it is about, within which tenant.
-    pub selector: Selector,
+    pub selector: Arc<Selector>,
     /// What it wants.
     pub action: Action,
     /// The sources that it is about; all of the job's, when it names none.
@@ -177,7 +178,8 @@ pub struct RequestId(String);
 
 impl Request {
     /// A request without limits, holds or a ledger.
-    pub fn new(id: RequestId, selector: Selector, action: Action) -> Self {
+    pub fn new(id: RequestId, selector: impl Into<Arc<Selector>>, action: Action) -> Self {
+        let selector = selector.into();
         let (sources, withheld, limits) = (Vec::new(), BTreeMap::new(), EraseLimits::default());
         Self { id, selector, action, sources, withheld, limits, held: None, chain_head: None }
     }

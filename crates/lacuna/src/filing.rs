@@ -1,5 +1,6 @@
 //! A request on its way into the ledger, and its way until it ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lacuna_engine::Source;
@@ -37,7 +38,7 @@ pub(crate) struct Wish {
 
 impl Wish {
     /// Records the wish for each of `selectors`; in their order, what became of it.
-    pub(crate) async fn file(&self, desk: &Desk, filing: &Filing, selectors: &[Selector]) -> Result<Vec<Filed>> {
+    pub(crate) async fn file(&self, desk: &Desk, filing: &Filing, selectors: &[Arc<Selector>]) -> Result<Vec<Filed>> {
         // Only an approver may skip the time in which others can still say stop.
         let roles: &[Role] =
             if filing.force { &[Role::Approver] } else { &[Role::Requester, Role::Operator, Role::Approver] };
@@ -60,7 +61,7 @@ impl Wish {
         &self,
         config: &Config,
         following: &Following,
-        selectors: &[Selector],
+        selectors: &[Arc<Selector>],
         is_json: bool,
         cancel: &CancellationToken,
     ) -> Result<ExitCode> {

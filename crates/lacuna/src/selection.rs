@@ -1,6 +1,7 @@
 //! Which sources a request goes to, and whether it can be asked of them at all.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use lacuna_engine::Source;
 use lacuna_scan::{Identifier, Selector, TenantId, TenantRule};
@@ -56,15 +57,15 @@ fn selector(sources: &[Source], tenant: Option<&str>, identifiers: Vec<Identifie
 }
 
 /// Whom the arguments name, person by person. Standard input may be read for it.
-pub(crate) fn selectors(sources: &[Source], who: &Who) -> Result<Vec<Selector>> {
+pub(crate) fn selectors(sources: &[Source], who: &Who) -> Result<Vec<Arc<Selector>>> {
     let together = selector(sources, who.tenant.as_deref(), subjects::read(who)?)?;
-    Ok(if who.apart { apart(together) } else { vec![together] })
+    Ok(if who.apart { apart(together) } else { vec![together.into()] })
 }
 
 /// Each identifier as a person of its own.
-fn apart(together: Selector) -> Vec<Selector> {
+fn apart(together: Selector) -> Vec<Arc<Selector>> {
     let Selector { tenant, identifiers } = together;
-    identifiers.into_iter().map(|one| Selector { tenant: tenant.clone(), identifiers: vec![one] }).collect()
+    identifiers.into_iter().map(|one| Selector { tenant: tenant.clone(), identifiers: vec![one] }.into()).collect()
 }
 
 fn check_tenant(sources: &[Source], tenant: Option<&TenantId>) -> Result<()> {

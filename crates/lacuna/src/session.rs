@@ -33,7 +33,7 @@ pub(crate) struct Session {
     /// Those that were not.
     others: Vec<Source>,
     /// Whom it is about, request by request.
-    pub selectors: Vec<Selector>,
+    pub selectors: Vec<Arc<Selector>>,
     /// How far an erasure may reach.
     limits: EraseLimits,
     shows_progress: bool,
@@ -120,7 +120,7 @@ impl Session {
     pub(crate) async fn run(&self, id: Option<&RequestId>, action: Action, cancel: &CancellationToken) -> Result<Ran> {
         let ids = request_ids(id, self.selectors.len())?;
         let requests = ids.into_iter().zip(&self.selectors);
-        let new = |(id, selector): (RequestId, &Selector)| Request {
+        let new = |(id, selector): (RequestId, &Arc<Selector>)| Request {
             limits: self.limits.clone(),
             ..Request::new(id, selector.clone(), action.clone())
         };

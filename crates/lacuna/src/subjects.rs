@@ -35,7 +35,7 @@ pub(crate) fn read(who: &Who) -> Result<Vec<Identifier>> {
             read_lines(std::io::BufReader::new(file), &name, &mut identifiers)?;
         }
     }
-    let mut seen = HashSet::default();
+    let mut seen = HashSet::with_capacity_and_hasher(identifiers.len(), foldhash::fast::RandomState::default());
     let mut first = Vec::with_capacity(identifiers.len());
     for identifier in &identifiers {
         first.push(seen.insert((identifier.kind.as_str(), identifier.value.expose().as_str())));

@@ -64,7 +64,7 @@ fn matcher<'j>(
     wanted: impl Fn(usize) -> bool,
 ) -> Result<Arc<Matcher>, Error> {
     let selector = |(index, request): (usize, &'j Request)| match wanted(index) && request.is_about(source) {
-        true => Cow::Borrowed(&request.selector),
+        true => Cow::Borrowed(&*request.selector),
         false => Cow::Owned(Selector { tenant: request.selector.tenant.clone(), identifiers: Vec::new() }),
     };
     let selectors: Vec<Cow<'_, Selector>> = job.requests.iter().enumerate().map(selector).collect();

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use lacuna_engine::Error;
 use lacuna_scan::MatcherError;
 
@@ -30,7 +32,7 @@ async fn nothing_listed_is_not_nothing_there() {
 async fn a_request_without_a_tenant_reads_nothing() {
     let world = World::new();
     let mut anybody = find("u3");
-    anybody.selector.tenant = None;
+    Arc::make_mut(&mut anybody.selector).tenant = None;
     let error = world.run(vec![source("all", "**/*")], vec![anybody]).await.unwrap_err();
     assert!(matches!(error, Error::Source { source: MatcherError::TenantNeeded, .. }));
 }
@@ -39,7 +41,7 @@ async fn a_request_without_a_tenant_reads_nothing() {
 async fn an_identifier_that_no_source_maps_is_refused() {
     let world = World::new();
     let mut phone = find("u3");
-    phone.selector.identifiers[0] = lacuna_scan::Identifier::new("phone", "1");
+    Arc::make_mut(&mut phone.selector).identifiers[0] = lacuna_scan::Identifier::new("phone", "1");
     assert!(matches!(world.run(vec![source("all", "**/*")], vec![phone]).await, Err(Error::Configuration(_))));
 }
 

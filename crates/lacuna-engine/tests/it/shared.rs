@@ -1,5 +1,7 @@
 //! Shards that two sources name: nothing is erased in them for one that the other would not erase in the same way.
 
+use std::sync::Arc;
+
 use lacuna_engine::{
     Action, EraseMode, Job, OnErase, Outcome, PurgeOptions, PurgeOutcome, Receipt, ReceiptSource, Reporter, ShardState,
     Source,
@@ -89,7 +91,7 @@ async fn sources_that_erase_alike_may_share_a_shard() {
     let mut of_number = source("a", "a/*.ndjson");
     of_number.mapping.identifiers.push(field("Number", "number"));
     let mut hide = request("e1", "u3", Action::Erase(EraseMode::Hide));
-    hide.selector.identifiers.push(Identifier::new("number", "4"));
+    Arc::make_mut(&mut hide.selector).identifiers.push(Identifier::new("number", "4"));
     let sources = [all(), of_number];
     assert!(world.run(sources.to_vec(), vec![hide]).await.unwrap().is_complete());
     let outcome = purge(&world, &sources, vec![]).await;
@@ -107,7 +109,7 @@ async fn what_one_of_two_sources_has_found_beside_the_other_goes_too() {
     let mut of_number = source("a", "a/*.ndjson");
     of_number.mapping.identifiers.push(field("Number", "number"));
     let mut erase = erase("e1", "u3");
-    erase.selector.identifiers.push(Identifier::new("number", "4"));
+    Arc::make_mut(&mut erase.selector).identifiers.push(Identifier::new("number", "4"));
     let outcome = world.run(vec![all(), of_number], vec![erase]).await.unwrap();
     assert!(outcome.is_complete(), "{:?}", problems(&outcome));
     assert_eq!(outcome.sources.iter().map(|source| source.erased).collect::<Vec<_>>(), [6, 4]);

@@ -168,7 +168,7 @@ async fn look_again(
 }
 
 /// Refuses identifiers that are not the receipt's: what is found by them says nothing of its person. Says whether that could be told.
-fn check_subject(receipt: &Receipt, selectors: &[Selector], key: &VerifyingKey, config: &Config) -> Result<bool> {
+fn check_subject(receipt: &Receipt, selectors: &[Arc<Selector>], key: &VerifyingKey, config: &Config) -> Result<bool> {
     let wrong =
         |what: &str| Failure::usage(format!("the receipt is of {what}")).advice("Give what its erasure began with.");
     if selectors.iter().any(|selector| selector.tenant != receipt.tenant) {

@@ -24,7 +24,7 @@ pub(crate) fn holds_without_ledger(store: &Arc<dyn Store>, key: &SigningKey) -> 
 }
 
 /// The holds that an erasure of each of these persons would meet, as the ledger says now: where there is none yet, there are none.
-pub(crate) async fn holds_about(config: &Config, persons: &[Selector]) -> Result<Vec<Vec<Hold>>> {
+pub(crate) async fn holds_about(config: &Config, persons: &[Arc<Selector>]) -> Result<Vec<Vec<Hold>>> {
     let Some(ledger) = super::find(config).await? else { return Ok(vec![Vec::new(); persons.len()]) };
     let mut holds = Vec::with_capacity(persons.len());
     for person in persons {
