@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use roaring::RoaringTreemap;
+use roaring::{RoaringBitmap, RoaringTreemap};
 
 use crate::Hit;
 
@@ -31,10 +31,12 @@ impl Matches {
     pub(crate) fn extend(&mut self, hits: &[Hit], first_row: u64) {
         for same in hits.chunk_by(|a, b| a.selector == b.selector) {
             let rows = self.by_selector.entry(same[0].selector).or_default();
-            // One after the other at the end costs less than a search for the place of each.
-            let mut left = same.iter().map(|hit| first_row + hit.row);
-            if rows.append(left.by_ref()).is_err() {
-                rows.extend(same.iter().map(|hit| first_row + hit.row));
+            let all = same.iter().map(|hit| first_row + hit.row);
+            if let Some(many) = bitmap(all.clone()) {
+                *rows |= many;
+            } else if rows.append(all.clone()).is_err() {
+                // One after the other at the end costs less than a search for the place of each.
+                rows.extend(all);
             }
         }
     }
@@ -83,5 +85,44 @@ impl Matches {
     /// Whether no row matched.
     pub fn is_empty(&self) -> bool {
         self.by_selector.is_empty()
+    }
+}
+
+/// The set of many ascending rows, made without a look at the treemap for each. `None` where they are few, or lie so far apart that their upper
+/// halves differ.
+fn bitmap(mut rows: impl ExactSizeIterator<Item = u64> + DoubleEndedIterator + Clone) -> Option<RoaringTreemap> {
+    const MANY: usize = 64;
+    let (all, count) = (rows.clone(), rows.len());
+    let (first, last) = (rows.next()?, rows.next_back()?);
+    if count < MANY || first >> 32 != last >> 32 {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "the halves")]
+    let (upper, lower) = ((first >> 32) as u32, all.map(|row| row as u32));
+    Some(RoaringTreemap::from_bitmaps([(upper, RoaringBitmap::from_sorted_iter(lower).ok()?)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_rows_at_once_are_the_rows_one_by_one() {
+        let far = (1_u64 << 32) - 500;
+        let hit = |row, selector| Hit { row, selector };
+        let ascending: Vec<Hit> = (0..1000).map(|row| hit(3 * row, 0)).collect();
+        let mixed = (0..1000).map(|row| hit(row, (row % 2) as SelectorIndex)).collect();
+        let descending = ascending.iter().rev().copied().collect();
+        let twice = ascending.iter().flat_map(|&hit| [hit, hit]).collect();
+        for hits in [ascending, mixed, descending, twice] {
+            for first_row in [0, 7, far, 5 << 32] {
+                let (mut together, mut single) = (Matches::default(), Matches::default());
+                together.insert(9, 0);
+                single.insert(9, 0);
+                together.extend(&hits, first_row);
+                hits.iter().for_each(|hit| single.insert(first_row + hit.row, hit.selector));
+                assert_eq!(together, single, "from {first_row} on");
+            }
+        }
     }
 }

@@ -221,20 +221,29 @@ impl Run<'_> {
         let (requests, problems) = settlement.settle(&purged, &blocked, |_| true).await;
         outcome.requests = requests;
         outcome.problems.extend(problems);
-        let (left, problems) = self.left_begun().await?;
+        let (begun, problems) = self.begun_in_vain().await?;
         outcome.problems.extend(problems);
+        let (left, young): (Vec<_>, Vec<_>) =
+            begun.into_iter().partition(|begun| statement::is_due(&begun.started, LEFT_DAYS, Duration::ZERO));
+        let left: Vec<String> = left.into_iter().map(|begun| begun.request).collect();
         let (requests, problems) = settlement.settle_begun(&left).await;
         outcome.requests.extend(requests);
         outcome.problems.extend(problems);
+        // They may be at work: it is told of them, and nothing is settled. Those of a ledger its worker goes on with.
+        for begun in young.into_iter().filter(|begun| begun.chain_head.is_none()) {
+            if outcome.requests.iter().all(|told| told.request != begun.request) {
+                outcome.requests.push(PurgedRequest::unfinished(begun.request));
+            }
+        }
         Ok(outcome)
     }
 
-    /// Requests that were begun so long ago that they were left, and of which nothing is hidden: a run that was killed before its first
-    /// shard leaves its record. Also what could not be read.
-    async fn left_begun(&self) -> Result<(Vec<String>, Vec<Problem>), Error> {
-        let (mut left, mut problems) = (Vec::new(), Vec::new());
+    /// Requests that were begun, and of which nothing is hidden: a run that was killed before its first shard leaves its record. Also what
+    /// could not be read.
+    async fn begun_in_vain(&self) -> Result<(Vec<Receipt>, Vec<Problem>), Error> {
+        let (mut vain, mut problems) = (Vec::new(), Vec::new());
         if self.cancel.is_cancelled() {
-            return Ok((left, problems));
+            return Ok((vain, problems));
         }
         let store = self.store().as_ref();
         let records: Vec<BlobInfo> =
@@ -244,21 +253,19 @@ impl Run<'_> {
             .buffered(self.engine.shop.requests);
         while let Some((read, info)) = reads.next().await {
             match read {
-                Ok(Some(begun)) if statement::is_due(&begun.record.started, LEFT_DAYS, Duration::ZERO) => {
-                    left.push(begun.record.request);
-                }
-                Ok(_) => {}
+                Ok(Some(begun)) => vain.push(begun.record),
+                Ok(None) => {}
                 Err(error) => problems.push(error.into_problem(info.path.as_str())),
             }
         }
-        if !left.is_empty() {
+        if !vain.is_empty() {
             match self.engine.hiding().await {
-                Ok(hiding) => left.retain(|request| !hiding.contains(request)),
+                Ok(hiding) => vain.retain(|begun| !hiding.contains(&begun.request)),
                 // Of what cannot be read it was told which.
-                Err(_) => left.clear(),
+                Err(_) => vain.clear(),
             }
         }
-        Ok((left, problems))
+        Ok((vain, problems))
     }
 
     fn store(&self) -> &Arc<dyn Store> {

@@ -73,3 +73,10 @@ pub struct PurgedRequest {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
 }
+
+impl PurgedRequest {
+    /// One that was begun, and of which nothing is hidden.
+    pub(super) fn unfinished(request: String) -> Self {
+        Self { request, rows: 0, receipt: None, receipt_jws: None, unfinished: true }
+    }
+}

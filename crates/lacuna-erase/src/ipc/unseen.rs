@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use arrow::array::{Array as _, ArrayData};
 use arrow::datatypes::DataType;
 use bytes::Bytes;
@@ -24,6 +24,10 @@ const BYTES_MIN: usize = 4;
 /// Up to so many values, an automaton finds all of them in one pass. For a crowd it would take more memory than a run may, and most of the
 /// time of a purge; for hundreds of people it is the faster way.
 const AUTOMATON_MAX: usize = 50_000;
+
+/// A longer value gets an automaton of another kind, which answers more slowly: to make the usual one of a value that repeats itself takes
+/// time that grows with the square of its length.
+const QUICK_BYTES_MAX: usize = 256;
 
 /// So many places are looked at before more bytes come near.
 const PIECE: usize = 64 << 10;
@@ -64,6 +68,9 @@ impl<'m> Unseen<'m> {
         // Of a column in which case makes no difference, any spelling is one too many.
         let ignores_case = fields().any(|field| field.case() == Case::Insensitive);
         let mut builder = AhoCorasick::builder();
+        if values.iter().any(|value| value.len() > QUICK_BYTES_MAX) {
+            builder.kind(Some(AhoCorasickKind::ContiguousNFA));
+        }
         let built = builder.match_kind(MatchKind::Standard).ascii_case_insensitive(ignores_case).build(values);
         Ok(Self::Few(Box::new(built.map_err(|_| Error::Unfaithful("too many values leave it at once".into()))?)))
     }
@@ -174,6 +181,17 @@ mod tests {
     use lacuna_scan::{Epochs, Field, Identifier, IdentifierRule, Kind, Mapping, Selector, TenantRule};
 
     use super::*;
+
+    #[test]
+    fn a_long_value_that_repeats_itself_is_found_in_time() {
+        let value = "q".repeat(300_000);
+        let field = Field::new("u".parse().unwrap(), Kind::new("user"));
+        let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
+        let one = Selector { tenant: None, identifiers: vec![Identifier::new("user", value.clone())] };
+        let matcher = Matcher::new(&mapping, &[one], &Epochs::default()).unwrap();
+        // As text and as bytes.
+        assert_eq!(Unseen::new(&matcher).unwrap().count(format!("-{value}-{}", &value[1..]).as_bytes()), 2);
+    }
 
     #[test]
     fn a_crowd_is_found_as_a_few_are() {

@@ -55,6 +55,9 @@ struct WantedSlots {
     /// Of those that hold a value, its ordinal in the page, and the row.
     ordinals: Vec<usize>,
     rows: Vec<u64>,
+    /// Where all of the page is decoded, the slots that hold a value, and the index of every slot.
+    present: Vec<u32>,
+    by_slot: Vec<u32>,
 }
 
 /// The dictionary's wanted entries.
@@ -76,6 +79,9 @@ enum Wanted {
 
 /// No place among the owners.
 const NOBODY: u32 = u32::MAX;
+
+/// The index of a slot without a value: no dictionary has so many entries.
+const NOTHING: u32 = u32::MAX;
 
 impl Wanted {
     /// So many pairs of entry and owner are few.
@@ -250,7 +256,7 @@ impl State {
         self.knows_indices = true;
         let (&bit_width, data) = page.values.split_first().ok_or_else(bad)?;
         decode_hybrid(data, bit_width.into(), page.present, &mut self.indices).ok_or_else(bad)?;
-        if self.indices.iter().fold(0, |max, &index| max.max(index)) as usize >= dictionary.entries {
+        if !dictionary.holds_all(&self.indices) {
             return Err(bad());
         }
         dictionary.find(&self.indices, &mut self.found);
@@ -259,86 +265,24 @@ impl State {
 
     /// Looks at the rows of `only` and no others. Of a flat column.
     fn look_up(&mut self, page: &DataPage<'_>, only: &[Hit]) -> Result<(), Unreadable> {
-        let bad = || Unreadable::Malformed("a page's dictionary indices cannot be read");
         let Some(dictionary) = &self.dictionary else {
             return Err(Unreadable::Malformed("a page needs a dictionary, and there is none"));
         };
         self.knows_indices = true;
         let first = only.partition_point(|hit| hit.row < page.first_row);
-        let end = page.first_row + page.slots as u64;
-        let inside = only[first..].iter().take_while(|hit| hit.row < end);
-        self.wanted.find(page, inside, &mut self.present).ok_or_else(bad)?;
-        let WantedSlots { ordinals, rows, .. } = &self.wanted;
-        if ordinals.is_empty() {
-            return Ok(());
-        }
-        let (&bit_width, data) = page.values.split_first().ok_or_else(bad)?;
-        let (mut rows, hits, mut highest) = (rows.iter(), &mut self.hits, 0);
-        let mut see = |index: u32| {
-            highest = highest.max(index);
-            let row = rows.next().copied().unwrap_or_default();
-            match dictionary.owners.as_slice() {
-                [(entry, _)] if index != *entry => {}
-                [(_, selector)] => hits.push(Hit { row, selector: *selector }),
-                _ => hits.extend(dictionary.owners(index).map(|selector| Hit { row, selector })),
-            }
-        };
-        let seen = if is_dense(ordinals.len(), page) {
-            decode_hybrid(data, bit_width.into(), page.present, &mut self.indices)
-                .map(|()| ordinals.iter().for_each(|&ordinal| see(self.indices[ordinal])))
+        let after = only.partition_point(|hit| hit.row < page.first_row + page.slots as u64);
+        self.wanted.slots.clear();
+        let slot = |hit: &Hit| usize::try_from(hit.row - page.first_row).unwrap_or(usize::MAX);
+        self.wanted.slots.extend(only[first..after].iter().map(slot));
+        self.wanted.slots.dedup();
+        // To decode all of a page takes less than to go to each eighth of its slots.
+        let looked = if self.wanted.slots.len() > page.slots / 8 {
+            dictionary.look_through(page, &mut self.wanted, &mut self.indices, &mut self.hits)
         } else {
-            pick_from_hybrid(data, bit_width.into(), ordinals, see)
+            dictionary.look_at(page, &mut self.wanted, &mut self.hits)
         };
-        seen.filter(|()| (highest as usize) < dictionary.entries).ok_or_else(bad)
+        looked.ok_or(Unreadable::Malformed("a page's dictionary indices cannot be read"))
     }
-}
-
-impl WantedSlots {
-    /// Those of the rows of `hits`, sorted and all in the page; `present` is room to work in. `None` when the levels cannot be read.
-    fn find<'h>(
-        &mut self,
-        page: &DataPage<'_>,
-        hits: impl Iterator<Item = &'h Hit>,
-        present: &mut Vec<u32>,
-    ) -> Option<()> {
-        let Self { slots, ordinals, rows } = self;
-        slots.clear();
-        ordinals.clear();
-        rows.clear();
-        slots.extend(hits.filter_map(|hit| usize::try_from(hit.row - page.first_row).ok()));
-        slots.dedup();
-        let mut note = |slot: usize, ordinal| {
-            rows.push(page.first_row + slot as u64);
-            ordinals.push(ordinal);
-        };
-        if page.present == page.slots {
-            slots.iter().for_each(|&slot| note(slot, slot));
-        } else if is_dense(slots.len(), page) {
-            page.def.find_max(present)?;
-            let mut present = present.iter().map(|&slot| slot as usize).enumerate().peekable();
-            for &slot in &*slots {
-                while present.next_if(|&(_, at)| at < slot).is_some() {}
-                if let Some((ordinal, _)) = present.next_if(|&(_, at)| at == slot) {
-                    note(slot, ordinal);
-                }
-            }
-        } else {
-            let mut slot = slots.iter();
-            page.def.pick(slots, |level, before| {
-                if let Some(&slot) = slot.next()
-                    && level == page.def.max
-                {
-                    note(slot, before);
-                }
-            })?;
-        }
-        Some(())
-    }
-}
-
-/// Whether so many of a page's slots are looked at that to decode all of them takes less than to go to one after the other.
-fn is_dense(wanted: usize, page: &DataPage<'_>) -> bool {
-    wanted > page.slots / 8
 }
 
 /// Sorted hits whose rows are asked for in order: a step ahead now and then, where each took a binary search.
@@ -386,6 +330,74 @@ impl Dictionary {
             }
             Wanted::Table(table) => block.iter().fold(false, |any, &index| any | (table[index as usize] != NOBODY)),
         }
+    }
+
+    /// Notes the hits among the wanted slots of a flat page, each of which is gone to by itself. `None` when the page cannot be read.
+    fn look_at(&self, page: &DataPage<'_>, wanted: &mut WantedSlots, hits: &mut Vec<Hit>) -> Option<()> {
+        let WantedSlots { slots, ordinals, rows, .. } = wanted;
+        ordinals.clear();
+        rows.clear();
+        let mut slot = slots.iter();
+        page.def.pick(slots, |level, before| {
+            if let Some(&slot) = slot.next()
+                && level == page.def.max
+            {
+                rows.push(page.first_row + slot as u64);
+                ordinals.push(before);
+            }
+        })?;
+        if ordinals.is_empty() {
+            return Some(());
+        }
+        let (&bit_width, data) = page.values.split_first()?;
+        let (mut rows, mut highest) = (rows.iter(), 0);
+        pick_from_hybrid(data, bit_width.into(), ordinals, |index| {
+            highest = highest.max(index);
+            let row = rows.next().copied().unwrap_or_default();
+            hits.extend(self.owners(index).map(|selector| Hit { row, selector }));
+        })?;
+        ((highest as usize) < self.entries).then_some(())
+    }
+
+    /// The same of a page that is decoded first.
+    fn look_through(
+        &self,
+        page: &DataPage<'_>,
+        wanted: &mut WantedSlots,
+        indices: &mut Vec<u32>,
+        hits: &mut Vec<Hit>,
+    ) -> Option<()> {
+        if page.present == 0 {
+            return Some(());
+        }
+        let (&bit_width, data) = page.values.split_first()?;
+        decode_hybrid(data, bit_width.into(), page.present, indices)?;
+        self.holds_all(indices).then_some(())?;
+        let WantedSlots { slots, present, by_slot, .. } = wanted;
+        let by_slot = if page.present == page.slots {
+            indices
+        } else {
+            page.def.find_max(present)?;
+            by_slot.clear();
+            by_slot.resize(page.slots, NOTHING);
+            present.iter().zip(&*indices).for_each(|(&slot, &index)| by_slot[slot as usize] = index);
+            by_slot
+        };
+        let sole = if let [sole] = self.owners.as_slice() { Some(sole) } else { None };
+        for &slot in &*slots {
+            let (row, index) = (page.first_row + slot as u64, by_slot[slot]);
+            match sole {
+                Some(&(entry, selector)) if index == entry => hits.push(Hit { row, selector }),
+                Some(_) => {}
+                None => hits.extend(self.owners(index).map(|selector| Hit { row, selector })),
+            }
+        }
+        Some(())
+    }
+
+    /// Whether there is an entry for each of the indices.
+    fn holds_all(&self, indices: &[u32]) -> bool {
+        (indices.iter().fold(0, |max, &index| max.max(index)) as usize) < self.entries
     }
 
     /// Who wants entry `index`.
