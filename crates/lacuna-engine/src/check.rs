@@ -16,13 +16,17 @@ use crate::plan::glob::Glob;
 use crate::problem::{ShardError, chain};
 use crate::read::origin::Origin;
 use crate::read::search::{Question, Reading, search};
-use crate::{Engine, OnErase, Source, commit, plan};
+use crate::receipt::stored::newest;
+use crate::{Engine, Error, OnErase, Source, commit, plan};
 
 /// How many shards of a source are looked into.
 const SHARDS_MAX: u64 = 3;
 
 /// How many of a source's shards are listed.
 const LISTED_MAX: usize = 100_000;
+
+/// How many requests' receipts are looked at.
+const REQUESTS_MAX: usize = 100;
 
 /// A shard larger than this is looked into only when its format has its schema apart from its rows.
 const WHOLE_BYTES_MAX: u64 = 64 << 20;
@@ -54,6 +58,19 @@ impl SourceCheck {
 }
 
 impl Engine {
+    /// Whether what is hidden can be purged: its tombstones can be read, and the newest receipts of the requests that hid it are of this key.
+    /// Looks at some of the requests. Without a key, at the tombstones alone.
+    pub async fn check_hidden(&self) -> Result<(), Error> {
+        let hiding = self.hiding().await?;
+        let Some(key) = &self.settings.signing_key else { return Ok(()) };
+        for request in hiding.iter().take(REQUESTS_MAX) {
+            newest(self.settings.store.as_ref(), key, request).await.map_err(|error| {
+                Error::Configuration(format!("request {request} has hidden records, and {}", chain(&error)))
+            })?;
+        }
+        Ok(())
+    }
+
     /// Looks into the first shards of each source with an identifier that nobody has. What `others` name should be no shards of these.
     pub async fn check(&self, sources: &[Source], others: &[Source]) -> Vec<SourceCheck> {
         let (mut checks, all) = (Vec::new(), sources.iter().chain(others));

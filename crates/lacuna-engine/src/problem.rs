@@ -28,6 +28,8 @@ pub(crate) enum ShardError {
          report this as a defect of Lacuna"
     )]
     Panicked,
+    #[error("its tombstone is damaged: delete that, and erase again under the ids whose receipts name the shard")]
+    Damaged(#[source] Box<lacuna_erase::Error>),
     #[error("which of its rows are hidden cannot be told")]
     Tombstone(#[source] Box<ShardError>),
     #[error("{0}")]
@@ -94,6 +96,7 @@ impl ShardError {
             Self::Scan(_)
             | Self::Rows(_)
             | Self::Erase(_)
+            | Self::Damaged(_)
             | Self::Export(_)
             | Self::Refused(_)
             | Self::Residue { .. }

@@ -33,13 +33,25 @@ impl KeyFiles {
         Self { private: base.join(PRIVATE), public: base.join(PUBLIC) }
     }
 
+    /// An error where the public key is there, and the private one is not: a new pair would not fit what is signed.
+    pub(crate) fn check_pair(&self) -> Result<()> {
+        if self.private.exists() || !self.public.exists() {
+            return Ok(());
+        }
+        let (public, private) = (self.public.display(), self.private.display());
+        Err(Failure::usage(format!("{public} is there, and its private key, {private}, is not")).advice(
+            "Put the private key back, or name it in `[keys.signing]`: what is hidden can be purged with it alone. Only where it is \
+             lost, and nothing is hidden, move the public key away, keep it to verify what it signed, and make a new pair with \
+             `lacuna check --init-keys`.",
+        ))
+    }
+
     /// Makes a new key. Never overwrites a file.
     pub(crate) fn make(&self) -> Result<SigningKey> {
-        for path in [&self.private, &self.public] {
-            if path.exists() {
-                return Err(Failure::usage(format!("{} exists already, and is left as it is", path.display())));
-            }
+        if self.private.exists() {
+            return Err(Failure::usage(format!("{} exists already, and is left as it is", self.private.display())));
         }
+        self.check_pair()?;
         let seed = random()?;
         let key = SigningKey::from_bytes(seed.expose());
         // Without the public half, which not every reader of the format takes.

@@ -169,10 +169,11 @@ pub(crate) async fn read(store: &dyn Store, info: BlobInfo) -> Result<Held, Shar
             bytes: usize::try_from(info.size).unwrap_or(usize::MAX),
             limit: tombstone::BYTES_MAX,
         };
-        return Err(ShardError::Erase(fault.into()));
+        return Err(ShardError::Damaged(Box::new(fault.into())));
     }
     let bytes = store.read(&info.path, 0..info.size, &info.etag).await.map_err(ShardError::Store)?;
-    Ok(Held { tombstone: Tombstone::decode(&bytes)?, info })
+    let tombstone = Tombstone::decode(&bytes).map_err(|error| ShardError::Damaged(error.into()))?;
+    Ok(Held { tombstone, info })
 }
 
 /// Reads a tombstone that was listed, as it is now: others may have changed it since, or have done with it.

@@ -31,7 +31,7 @@ impl Pass<'_> {
             return Ok(());
         }
         if let Err(error) = self.begin(searched, outcomes).await {
-            let why = format!("what is begun cannot be written down: {error}");
+            let why = format!("what is begun cannot be written down: {}", chain(&error));
             searched.iter_mut().for_each(|searched| searched.block_all(&why));
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! `lacuna check`: configuration, keys, access and sources. Says all that is wrong at once.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -44,11 +45,19 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
     let stores = check_settings(&config, &mut findings);
     check_ledger(&config, &mut findings).await;
     findings.warnings.extend(sources.iter().filter_map(warning));
+    findings.warnings.extend(alike(&config.sources));
     if let (Some(logs), true) = (stores.logs, findings.wrong.is_empty()) {
         let epochs = config.keys.epochs(&environment)?;
         let settings = settings(&config, &args.resources, logs, epochs);
-        let engine = Engine::new(Settings { export: stores.packages, ..settings })?;
+        let signing_key = signing::find(&config, &environment)?;
+        let engine = Engine::new(Settings { export: stores.packages, signing_key, ..settings })?;
         findings.warnings.extend(engine.check_writing().await);
+        if let Err(error) = engine.check_hidden().await {
+            findings.wrong.push(Failure::from(error).advice(
+                "What is hidden is purged with the key that signed its receipts (`[keys.signing]`). Where a tombstone is damaged, delete \
+                 it, and erase again under the ids whose receipts name its shard.",
+            ));
+        }
         findings.sources = Box::pin(engine.check(&sources, &selection::others(&config.sources, &sources))).await;
     }
     if args.json {
@@ -80,9 +89,13 @@ fn check_settings(config: &Config, findings: &mut Findings) -> Stores {
     }
     match signing::find(config, &environment) {
         Ok(Some(_)) => findings.notes.push("the signing key is there".to_owned()),
-        Ok(None) => findings.warnings.push(
-            "there is no signing key; the first export or erasure makes one, or `lacuna check --init-keys`".to_owned(),
-        ),
+        Ok(None) => match KeyFiles::beside(&config.path).check_pair() {
+            Ok(()) => findings.warnings.push(
+                "there is no signing key; the first export or erasure makes one, or `lacuna check --init-keys`"
+                    .to_owned(),
+            ),
+            Err(failure) => findings.wrong.push(failure),
+        },
         Err(failure) => findings.wrong.push(failure),
     }
     let mut open =
@@ -124,6 +137,25 @@ fn warning(source: &Source) -> Option<String> {
             source.name
         )
     })
+}
+
+/// Kinds that look like one with a slip: who is asked for by the one is not looked for where the other is mapped.
+fn alike(sources: &[Source]) -> Vec<String> {
+    const SHORTEST: usize = 4;
+    let kinds: BTreeSet<&str> =
+        sources.iter().flat_map(|source| source.mapping.fields()).map(|field| field.kind.as_str()).collect();
+    let kinds: Vec<&str> = kinds.into_iter().filter(|kind| kind.len() >= SHORTEST).collect();
+    let pairs = kinds.iter().enumerate().flat_map(|(at, one)| kinds[at + 1..].iter().map(move |other| (one, other)));
+    // Numbers at the end are on purpose.
+    let bare = |kind: &str| kind.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+    pairs
+        .filter(|(one, other)| strsim::osa_distance(one, other) == 1 && bare(one) != bare(other))
+        .map(|(one, other)| {
+            format!(
+                "sources map the kinds `{one}` and `{other}`: who is asked for by one is not looked for by the other"
+            )
+        })
+        .collect()
 }
 
 impl Findings {
@@ -180,5 +212,24 @@ impl Findings {
             });
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_with_a_slip_are_told() {
+        let told = |kinds: [&str; 2]| {
+            let identifiers = kinds.map(|kind| format!("{{ column = \"{kind}\", kind = \"{kind}\" }}")).join(", ");
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("lacuna.toml");
+            let source = format!("[[source]]\nname = \"s\"\nshards = \"*\"\nidentifiers = [{identifiers}]\n");
+            std::fs::write(&path, format!("[store]\nurl = \"logs\"\n{source}")).unwrap();
+            alike(&Config::load(&path).unwrap().sources).len()
+        };
+        assert_eq!([["email", "emial"], ["user_id", "userid"]].map(told), [1, 1]);
+        assert_eq!([["email", "object_id"], ["key_1", "key_2"], ["id", "ip"]].map(told), [0; 3]);
     }
 }

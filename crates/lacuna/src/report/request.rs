@@ -40,6 +40,18 @@ pub(crate) fn standing(request: &Request, now: OffsetDateTime) -> String {
     text
 }
 
+/// What was done to the clock of a request that has not ended, if anything was.
+pub(crate) fn clock(request: &Request, now: OffsetDateTime) -> Option<String> {
+    if request.state.has_ended() {
+        return None;
+    }
+    match (request.clock.paused, request.clock.extended) {
+        (Some(_), _) => Some("paused".to_owned()),
+        (None, Some(_)) => Some(format!("due {}", moment(request.clock.due_as_of(now)))),
+        (None, None) => None,
+    }
+}
+
 fn words(state: State) -> String {
     state.as_str().replace('_', " ")
 }

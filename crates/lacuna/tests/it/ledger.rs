@@ -96,6 +96,10 @@ fn the_clock_is_extended_paused_and_resumed() {
     let paused = act(&home, "pause", &id, &["--reason", "which account?"]).ends(0).json();
     assert!(paused["paused"].is_string());
     assert!(act(&home, "resume", &id, &[]).ends(0).json()["paused"].is_null());
+    let text =
+        |what: &str, more: &[&str]| home.run(&[&["request", what, id.as_str()], more].concat()).ends(0).stdout.clone();
+    assert!(text("pause", &["--reason", "who is it?"]).contains("; paused"));
+    assert!(text("resume", &[]).contains("; due 20"));
     // Reasons are kept: they must not name the person.
     let named = act(&home, "pause", &id, &["--reason", "is alice@example.org you?"]);
     assert!(named.ends(4).stderr.contains("names the person"), "{}", named.stderr);

@@ -1,6 +1,6 @@
 //! The signing key: made on demand, and never overwritten.
 
-use crate::home::Home;
+use crate::home::{ALICE, Home};
 
 #[test]
 fn init_keys_makes_one_pair_and_keeps_it() {
@@ -19,4 +19,49 @@ fn init_keys_makes_one_pair_and_keeps_it() {
     let again = home.run(&["check", "--init-keys"]);
     assert!(again.ends(2).stderr.contains("exists already"), "{}", again.stderr);
     assert_eq!(home.read("lacuna-signing.pem"), private);
+}
+
+#[test]
+fn half_a_pair_is_told_of_and_no_other_pair_is_made() {
+    let home = Home::with_logs();
+    home.run(&["check", "--init-keys"]);
+    std::fs::rename(home.path("lacuna-signing.pem"), home.path("elsewhere.pem")).unwrap();
+    for command in [&["check", "--init-keys"][..], &["check"], &["export", "--tenant", "contoso", "--subject", ALICE]] {
+        let ran = home.run(command);
+        let text = format!("{}{}", ran.ends(2).stdout, ran.stderr);
+        assert!(text.contains("private key") && text.contains("Put the private key back"), "{text}");
+    }
+    assert!(!home.path("lacuna-signing.pem").exists());
+}
+
+#[test]
+fn check_tells_of_what_is_hidden_and_cannot_be_purged() {
+    let home = Home::with_logs();
+    home.run(&["erase", "--yes", "--tenant", "contoso", "--subject", ALICE, "--request-id", "R1"]).ends(0);
+    home.run(&["check"]).ends(0);
+    // Another key.
+    for file in ["lacuna-signing.pem", "lacuna-signing.pub.pem"] {
+        std::fs::rename(home.path(file), home.path(&format!("old-{file}"))).unwrap();
+    }
+    home.run(&["check", "--init-keys"]);
+    let ran = home.run(&["check"]);
+    let text = &ran.ends(2).stdout;
+    assert!(text.contains("request R1 has hidden records, and its newest receipt"), "{text}");
+    assert!(text.contains("[keys.signing]"), "{text}");
+    home.write(
+        "lacuna.toml",
+        format!("[keys.signing]\nsecret = {{ file = \"old-lacuna-signing.pem\" }}\n{}", home.read("lacuna.toml")),
+    );
+    home.run(&["check"]).ends(0);
+
+    let tombstone = "logs/_lacuna/tombstones/by-path/activity/1.ndjson.puffin";
+    let mut bytes = std::fs::read(home.path(tombstone)).unwrap();
+    bytes[60] ^= 0xff;
+    home.write(tombstone, bytes);
+    assert!(home.run(&["check"]).ends(2).stdout.contains("its tombstone is damaged: delete that"));
+    std::fs::remove_file(home.path(tombstone)).unwrap();
+    home.run(&["erase", "--yes", "--tenant", "contoso", "--subject", ALICE, "--request-id", "R1"]).ends(0);
+    home.run(&["purge"]).ends(0);
+    let found = home.run(&["find", "--json", "--source", "activity", "--tenant", "contoso", "--subject", ALICE]);
+    assert_eq!(found.ends(0).json()["matched"], 0);
 }

@@ -9,7 +9,8 @@ use crate::desk::Desk;
 use crate::exit::ExitCode;
 use crate::failure::Result;
 use crate::output;
-use crate::report::{request, standing};
+use crate::report::request::{self, clock};
+use crate::report::standing;
 
 /// Who decides.
 pub(super) const APPROVERS: &[Role] = &[Role::Approver];
@@ -49,7 +50,8 @@ async fn run_with(args: &OneArgs, roles: &[Role], act: impl FnOnce(State) -> Act
     if args.acting.json {
         output::print_json(&request::json(&acted, now))?;
     } else {
-        output::print(&format!("Request {id}: {}.\n", standing(&acted, now)))?;
+        let clock = clock(&acted, now).map(|clock| format!("; {clock}")).unwrap_or_default();
+        output::print(&format!("Request {id}: {}{clock}.\n", standing(&acted, now)))?;
     }
     Ok(ExitCode::Done)
 }
