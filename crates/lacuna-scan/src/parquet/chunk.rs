@@ -275,7 +275,8 @@ impl State {
         let slot = |hit: &Hit| usize::try_from(hit.row - page.first_row).unwrap_or(usize::MAX);
         self.wanted.slots.extend(only[first..after].iter().map(slot));
         self.wanted.slots.dedup();
-        // To decode all of a page takes less than to go to each eighth of its slots.
+        // To decode all of a page takes less than to go to each eighth of its slots: before, a fifth of a search for very many went into this
+        // (`cargo xtask bench --cases find-throng`, under `perf`).
         let looked = if self.wanted.slots.len() > page.slots / 8 {
             dictionary.look_through(page, &mut self.wanted, &mut self.indices, &mut self.hits)
         } else {
