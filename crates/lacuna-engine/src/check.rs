@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_scan::{Identifier, Matcher, Noted, Selector, TenantId, TenantRule};
 use lacuna_store::{BlobInfo, BlobPath, Content, ErrorKind, Store};
 use serde::Serialize;
@@ -63,12 +63,17 @@ impl Engine {
     pub async fn check_hidden(&self) -> Result<(), Error> {
         let hiding = self.hiding().await?;
         let Some(key) = &self.settings.signing_key else { return Ok(()) };
-        for request in hiding.iter().take(REQUESTS_MAX) {
-            newest(self.settings.store.as_ref(), key, request).await.map_err(|error| {
-                Error::Configuration(format!("request {request} has hidden records, and {}", chain(&error)))
-            })?;
-        }
-        Ok(())
+        let look = |request: String| async move {
+            let known = newest(self.settings.store.as_ref(), key, &request).await.map(|_| ());
+            let unfit =
+                |error| Error::Configuration(format!("request {request} has hidden records, and {}", chain(&error)));
+            known.map_err(unfit)
+        };
+        futures::stream::iter(hiding.into_iter().take(REQUESTS_MAX))
+            .map(look)
+            .buffered(self.shop.requests)
+            .try_collect()
+            .await
     }
 
     /// Looks into the first shards of each source with an identifier that nobody has. What `others` name should be no shards of these.

@@ -38,7 +38,6 @@ struct State {
     /// Used again for every page.
     indices: Vec<u32>,
     def: Vec<u32>,
-    present: Vec<u32>,
     found: Found,
     wanted: WantedSlots,
     hits: Vec<Hit>,
@@ -55,7 +54,7 @@ struct WantedSlots {
     /// Of those that hold a value, its ordinal in the page, and the row.
     ordinals: Vec<usize>,
     rows: Vec<u64>,
-    /// Where all of the page is decoded, the slots that hold a value, and the index of every slot.
+    /// Where all of the page is looked through, the slots that hold a value, and the index of every slot.
     present: Vec<u32>,
     by_slot: Vec<u32>,
 }
@@ -275,8 +274,7 @@ impl State {
         let slot = |hit: &Hit| usize::try_from(hit.row - page.first_row).unwrap_or(usize::MAX);
         self.wanted.slots.extend(only[first..after].iter().map(slot));
         self.wanted.slots.dedup();
-        // To decode all of a page takes less than to go to each eighth of its slots: before, a fifth of a search for very many went into this
-        // (`cargo xtask bench --cases find-throng`, under `perf`).
+        // To decode all of a page takes less than to go to each eighth of its slots, which `cargo xtask bench --cases find-throng` shows.
         let looked = if self.wanted.slots.len() > page.slots / 8 {
             dictionary.look_through(page, &mut self.wanted, &mut self.indices, &mut self.hits)
         } else {
@@ -417,7 +415,7 @@ impl Search<'_> {
     /// Turns the page's found values into hits on rows.
     fn note_rows(&mut self, page: &DataPage<'_>) -> Result<(), Unreadable> {
         const LEVELS: Unreadable = Unreadable::Malformed("a page's levels cannot be read");
-        let State { found, hits, def, present, .. } = &mut *self.state;
+        let State { found, hits, def, wanted, .. } = &mut *self.state;
         if found.is_empty() {
             return Ok(());
         }
@@ -432,9 +430,9 @@ impl Search<'_> {
             return Ok(());
         }
         if page.rep.is_empty() {
-            page.def.find_max(present).ok_or(LEVELS)?;
+            page.def.find_max(&mut wanted.present).ok_or(LEVELS)?;
             for &(ordinal, selector) in &*found {
-                keep(page.first_row + u64::from(*present.get(ordinal as usize).ok_or(LEVELS)?), selector);
+                keep(page.first_row + u64::from(*wanted.present.get(ordinal as usize).ok_or(LEVELS)?), selector);
             }
             return Ok(());
         }

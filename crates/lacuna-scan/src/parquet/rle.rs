@@ -42,6 +42,21 @@ impl Run<'_> {
             Self::Packed { .. } => (0..count).filter(|&index| self.get(index, bit_width) == wanted).count(),
         }
     }
+
+    /// The positions of the numbers that are `wanted`, counted from `first` on, into `out`.
+    fn find(&self, wanted: u32, bit_width: u32, first: u32, out: &mut Vec<u32>) {
+        match self {
+            Self::Same { value, count } if *value == wanted => out.extend((first..).take(*count)),
+            Self::Same { .. } => {}
+            Self::Packed { bytes, count } if bit_width == 1 => find_bits(bytes, *count, wanted == 1, first, out),
+            Self::Packed { count, .. } => {
+                let positions = (first..).zip(0..*count);
+                out.extend(
+                    positions.filter(|&(_, at)| self.get(at, bit_width) == wanted).map(|(position, _)| position),
+                );
+            }
+        }
+    }
 }
 
 /// How many of the first `count` bits are set.
@@ -51,6 +66,23 @@ fn count_ones(bytes: &[u8], count: usize) -> usize {
         + rest.iter().map(|byte| byte.count_ones()).sum::<u32>();
     let last = if count.is_multiple_of(8) { 0 } else { bytes[count / 8] & ((1 << (count % 8)) - 1) };
     (ones + last.count_ones()) as usize
+}
+
+/// The positions, counted from `first` on, of those of the first `count` bits that are set, or of those that are not.
+fn find_bits(bytes: &[u8], count: usize, set: bool, first: u32, out: &mut Vec<u32>) {
+    for (bytes, at) in bytes[..count.div_ceil(8)].chunks(8).zip((0..count).step_by(64)) {
+        let inside = mask((count - at).min(64) as u32);
+        let mut left = if set { word(bytes) } else { !word(bytes) } & inside;
+        let first = first + at as u32;
+        if left == u64::MAX {
+            out.extend(first..first + 64);
+            continue;
+        }
+        while left != 0 {
+            out.push(first + left.trailing_zeros());
+            left &= left - 1;
+        }
+    }
 }
 
 /// Shows the runs of the first `count` numbers in `bytes`. `None` when the bytes end too early or are absurd.
@@ -120,37 +152,9 @@ pub(super) fn find_in_hybrid(
 ) -> Option<()> {
     let mut start = 0;
     for_each_run(bytes, bit_width, count, |run| {
-        let end = start + run.count() as u32;
-        match run {
-            Run::Same { value, .. } if value == wanted => out.extend(start..end),
-            Run::Same { .. } => {}
-            Run::Packed { bytes, count } if bit_width == 1 => find_bits(bytes, count, wanted == 1, start, out),
-            Run::Packed { .. } => {
-                out.extend((start..end).filter(|&at| run.get((at - start) as usize, bit_width) == wanted))
-            }
-        }
-        start = end;
+        run.find(wanted, bit_width, start, out);
+        start += run.count() as u32;
     })
-}
-
-/// The positions, counted from `first` on, of those of the first `count` bits that are set, or of those that are not.
-fn find_bits(bytes: &[u8], count: usize, set: bool, first: u32, out: &mut Vec<u32>) {
-    for (word, at) in bytes[..count.div_ceil(8)].chunks(8).zip((0..count).step_by(64)) {
-        let mut padded = [0; 8];
-        padded[..word.len()].copy_from_slice(word);
-        let inside = mask((count - at).min(64) as u32);
-        let bits = u64::from_le_bytes(padded);
-        let mut left = if set { bits } else { !bits } & inside;
-        let first = first + at as u32;
-        if left == u64::MAX {
-            out.extend(first..first + 64);
-            continue;
-        }
-        while left != 0 {
-            out.push(first + left.trailing_zeros());
-            left &= left - 1;
-        }
-    }
 }
 
 /// Shows the numbers at `positions` (ascending). Runs without a position are not decoded.
@@ -226,14 +230,9 @@ fn unpack(packed: &[u8], bit_width: u32, count: usize, out: &mut Vec<u32>) {
     let mask = mask(bit_width);
     let start = out.len();
     out.resize(start + count, 0);
-    // One unaligned 8-byte load holds any number of up to 32 bits at any bit offset; the last ones are padded to allow it.
     let mut bit = 0;
     for value in &mut out[start..] {
-        let word = packed.get(bit / 8..).and_then(<[u8]>::first_chunk);
-        *value = match word {
-            Some(word) => (u64::from_le_bytes(*word) >> (bit % 8) & mask) as u32,
-            None => load(packed, bit, mask),
-        };
+        *value = load(packed, bit, mask);
         bit += bit_width as usize;
     }
 }
@@ -242,12 +241,19 @@ fn mask(bit_width: u32) -> u64 {
     u64::MAX.checked_shr(u64::BITS - bit_width).unwrap_or(0)
 }
 
+/// The number at a bit. One unaligned load of 8 bytes holds any of up to 32 bits at any of them.
+#[inline]
 fn load(packed: &[u8], bit: usize, mask: u64) -> u32 {
-    let mut word = [0; 8];
-    let rest = &packed[bit / 8..];
-    let length = rest.len().min(8);
-    word[..length].copy_from_slice(&rest[..length]);
-    (u64::from_le_bytes(word) >> (bit % 8) & mask) as u32
+    (word(&packed[bit / 8..]) >> (bit % 8) & mask) as u32
+}
+
+/// The first eight bytes, with zeros behind the last one where there are fewer.
+#[inline]
+fn word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or_else(
+        || bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+        |word| u64::from_le_bytes(*word),
+    )
 }
 
 fn varint(bytes: &[u8]) -> Option<(u64, usize)> {

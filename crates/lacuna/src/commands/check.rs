@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use lacuna_engine::{Engine, Settings, Source, SourceCheck};
+use ed25519_dalek::SigningKey;
+use lacuna_engine::{Engine, Settings, Source, SourceCheck, chain};
 use lacuna_scan::TenantRule;
 use lacuna_store::Store;
 use serde_json::json;
@@ -42,21 +43,23 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
     let config = Config::load(&args.scope.config)?;
     findings.notes.push(format!("{} is well-formed", config.path.display()));
     let sources = selection::sources(&config.sources, &args.scope.source)?;
-    let stores = check_settings(&config, &mut findings);
+    let found = check_settings(&config, &mut findings);
     check_ledger(&config, &mut findings).await;
     findings.warnings.extend(sources.iter().filter_map(warning));
     findings.warnings.extend(alike(&config.sources));
-    if let (Some(logs), true) = (stores.logs, findings.wrong.is_empty()) {
+    if let (Some(logs), true) = (found.logs, findings.wrong.is_empty()) {
         let epochs = config.keys.epochs(&environment)?;
         let settings = settings(&config, &args.resources, logs, epochs);
-        let signing_key = signing::find(&config, &environment)?;
-        let engine = Engine::new(Settings { export: stores.packages, signing_key, ..settings })?;
+        let engine = Engine::new(Settings { export: found.packages, signing_key: found.signing_key, ..settings })?;
         findings.warnings.extend(engine.check_writing().await);
-        if let Err(error) = engine.check_hidden().await {
-            findings.wrong.push(Failure::from(error).advice(
+        match engine.check_hidden().await {
+            Ok(()) => {}
+            // What cannot be reached is told of the sources, too.
+            Err(error @ lacuna_engine::Error::Store { .. }) => findings.warnings.push(chain(&error)),
+            Err(error) => findings.wrong.push(Failure::from(error).advice(
                 "What is hidden is purged with the key that signed its receipts (`[keys.signing]`). Where a tombstone is damaged, delete \
                  it, and erase again under the ids whose receipts name its shard.",
-            ));
+            )),
         }
         findings.sources = Box::pin(engine.check(&sources, &selection::others(&config.sources, &sources))).await;
     }
@@ -68,14 +71,15 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
     Ok(findings.code())
 }
 
-/// Where shards are and where packages go, as far as these can be opened.
-struct Stores {
+/// What the configuration names, as far as it can be opened.
+struct Opened {
     logs: Option<Arc<dyn Store>>,
     packages: Option<Arc<dyn Store>>,
+    signing_key: Option<SigningKey>,
 }
 
 /// Looks at keys and stores.
-fn check_settings(config: &Config, findings: &mut Findings) -> Stores {
+fn check_settings(config: &Config, findings: &mut Findings) -> Opened {
     findings.wrong.extend(config.export.as_ref().and_then(|export| config.check_apart(export).err()));
     for epoch in &config.keys.epochs {
         match epoch.resolve(&environment) {
@@ -87,23 +91,30 @@ fn check_settings(config: &Config, findings: &mut Findings) -> Stores {
             Err(failure) => findings.wrong.push(failure),
         }
     }
-    match signing::find(config, &environment) {
-        Ok(Some(_)) => findings.notes.push("the signing key is there".to_owned()),
-        Ok(None) => match KeyFiles::beside(&config.path).check_pair() {
-            Ok(()) => findings.warnings.push(
-                "there is no signing key; the first export or erasure makes one, or `lacuna check --init-keys`"
-                    .to_owned(),
-            ),
-            Err(failure) => findings.wrong.push(failure),
-        },
-        Err(failure) => findings.wrong.push(failure),
-    }
+    let signing_key = match signing::find(config, &environment) {
+        Ok(Some(key)) => {
+            findings.notes.push("the signing key is there".to_owned());
+            Some(key)
+        }
+        Ok(None) => {
+            let made = "there is no signing key; the first export or erasure makes one, or `lacuna check --init-keys`";
+            match KeyFiles::beside(&config.path).check_pair() {
+                Ok(()) => findings.warnings.push(made.to_owned()),
+                Err(failure) => findings.wrong.push(failure),
+            }
+            None
+        }
+        Err(failure) => {
+            findings.wrong.push(failure);
+            None
+        }
+    };
     let mut open =
         |store: &StoreConfig| stores::open(store, &environment).map_err(|failure| findings.wrong.push(failure)).ok();
     // A folder that is not there is made by the first export.
     let is_there = |export: &&StoreConfig| !matches!(export, StoreConfig::Local { root } if !root.exists());
     let packages = config.export.as_ref().filter(is_there).and_then(&mut open);
-    Stores { logs: open(&config.store), packages }
+    Opened { logs: open(&config.store), packages, signing_key }
 }
 
 /// Opens the ledger, and reads the keys of those who are told of changes.

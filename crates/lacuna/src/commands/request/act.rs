@@ -9,8 +9,7 @@ use crate::desk::Desk;
 use crate::exit::ExitCode;
 use crate::failure::Result;
 use crate::output;
-use crate::report::request::{self, clock};
-use crate::report::standing;
+use crate::report::{request, standing};
 
 /// Who decides.
 pub(super) const APPROVERS: &[Role] = &[Role::Approver];
@@ -50,7 +49,7 @@ async fn run_with(args: &OneArgs, roles: &[Role], act: impl FnOnce(State) -> Act
     if args.acting.json {
         output::print_json(&request::json(&acted, now))?;
     } else {
-        let clock = clock(&acted, now).map(|clock| format!("; {clock}")).unwrap_or_default();
+        let clock = request::clock(&acted, now).map(|clock| format!("; {clock}")).unwrap_or_default();
         output::print(&format!("Request {id}: {}{clock}.\n", standing(&acted, now)))?;
     }
     Ok(ExitCode::Done)
