@@ -200,6 +200,17 @@ impl Request {
         (self.sources.is_empty() || self.sources.contains(&source.name)) && !self.withheld.contains_key(&source.name)
     }
 
+    /// Why it is not answered from this source, in words for the person.
+    pub(crate) fn passes_over(&self, source: &Source) -> String {
+        match self.withheld.get(&source.name) {
+            Some(reason) => format!("Its records must not be handed out for now: {reason}."),
+            None if self.is_about(source) => {
+                "It does not hold any of the kinds of identifiers that the request gave.".into()
+            }
+            None => "The request is about other sources.".into(),
+        }
+    }
+
     /// Whether it wants a package.
     pub(crate) fn exports(&self) -> bool {
         matches!(self.action, Action::Export(_))

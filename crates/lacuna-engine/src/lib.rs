@@ -50,6 +50,6 @@ pub use receipt::seal::SealError;
 pub use receipt::standing::{ShardStanding, Standing};
 pub use receipt::verify;
 pub use receipt::{
-    OldVersions, ProvedSurvivors, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptShard, ReceiptSource, ShardState,
-    Told,
+    OldVersions, ProvedSurvivors, RECEIPT_VERSION, Receipt, ReceiptExcluded, ReceiptProblem, ReceiptShard,
+    ReceiptSource, ShardState, Told,
 };

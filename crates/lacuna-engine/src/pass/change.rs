@@ -164,7 +164,13 @@ impl Pass<'_> {
             requests.filter(|(index, request)| request.changes() && outcomes[*index].stopped.is_none())
         {
             let path = journal::request_path(request.id.as_str());
-            let mut receipt = self.statement.receipt(request, false, &self.sources_of(index, searched), key);
+            let mut receipt = self.statement.receipt(
+                request,
+                false,
+                &self.sources_of(index, searched),
+                &self.excluded_of(index),
+                key,
+            );
             let there = journal::read::<Receipt>(store, &path).await?;
             if there.as_ref().is_some_and(|there| !there.record.is_of(&request.selector, key)) {
                 return Err(ShardError::Refused(statement::anothers(&request.id)));

@@ -50,7 +50,8 @@ impl Pass<'_> {
                 continue;
             }
             let sources = self.sources_of(index, searched);
-            let receipt = self.statement.receipt(request, outcomes[index].complete, &sources, key);
+            let receipt =
+                self.statement.receipt(request, outcomes[index].complete, &sources, &self.excluded_of(index), key);
             match stored::write(store, key, &receipt, self.is_partial).await {
                 Ok((path, receipt)) => outcomes[index].state(location(store, &path), &receipt),
                 Err(Unwritten { jws, what, error }) => {
@@ -102,5 +103,11 @@ impl Pass<'_> {
     ) -> Vec<(&'s Source, &'s Searched, u64, usize)> {
         let sources = self.sources.iter().zip(searched).filter(|(prepared, _)| prepared.searchable[request]);
         sources.map(|(prepared, searched)| (prepared.source, searched, searched.shards_searched, request)).collect()
+    }
+
+    /// The others.
+    pub(super) fn excluded_of(&self, request: usize) -> Vec<&Source> {
+        let others = self.sources.iter().filter(|prepared| !prepared.searchable[request]);
+        others.map(|prepared| prepared.source).collect()
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::location;
 use crate::outcome::RequestOutcome;
 use crate::package::spool::Spool;
 use crate::package::{Contents, Place, Press, Volume};
-use crate::{Action, Error, Phase, Request, Source};
+use crate::{Action, Error, Phase, Source};
 
 /// Packages made at a time.
 const PACKAGES_AT_ONCE: usize = 8;
@@ -88,7 +88,7 @@ impl Pass<'_> {
                     source: source.name.clone(),
                     product: source.product.clone(),
                     data_type: source.data_type.clone(),
-                    reason: excluded(request, source),
+                    reason: request.passes_over(source),
                 });
             }
         }
@@ -104,17 +104,6 @@ async fn write(
     let mut made = made.into_iter().collect::<Result<Vec<_>, _>>()?;
     press.publish(made.iter_mut().flatten().map(|(volume, _)| volume).collect()).await?;
     Ok(made.into_iter().map(|made| made.map(|(volume, complete)| (volume.root, complete))).collect())
-}
-
-/// Why a source is not in a package, in words for the person.
-fn excluded(request: &Request, source: &Source) -> String {
-    match request.withheld.get(&source.name) {
-        Some(reason) => format!("Its records must not be handed out for now: {reason}."),
-        None if request.is_about(source) => {
-            "It does not hold any of the kinds of identifiers that the request gave.".into()
-        }
-        None => "The request is about other sources.".into(),
-    }
 }
 
 fn manifest_source(source: &Source, searched: &Searched, request: usize) -> lacuna_export::manifest::Source {

@@ -51,8 +51,20 @@ pub struct Receipt {
     pub complete: bool,
     /// Each source that was searched.
     pub sources: Vec<ReceiptSource>,
+    /// Each that was there and was not. Receipts of older versions name none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<ReceiptExcluded>,
     /// The head of the ledger's chain, when there is a ledger.
     pub chain_head: Option<String>,
+}
+
+/// A source that was not searched.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct ReceiptExcluded {
+    /// The source's name.
+    pub source: String,
+    /// Why it was not.
+    pub reason: String,
 }
 
 /// What an erasure did in one source.

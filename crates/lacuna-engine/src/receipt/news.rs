@@ -111,6 +111,7 @@ impl<'a> Places<'a> {
         let known = self.0.entry((share.line.shard.as_str(), share.line.etag_before.as_str())).or_default();
         if known.is_empty() {
             let at = sources.iter().position(|known| known.source == source.name).unwrap_or_else(|| {
+                receipt.excluded.retain(|excluded| excluded.source != source.name);
                 sources.push(ReceiptSource {
                     source: source.name.clone(),
                     on_erase: on_erase(&source.on_erase).into(),
@@ -168,6 +169,7 @@ pub(super) fn unknown(request: &str) -> Receipt {
         tool: TOOL.into(),
         complete: false,
         sources: Vec::new(),
+        excluded: Vec::new(),
         chain_head: None,
     }
 }

@@ -7,7 +7,7 @@ use lacuna_scan::Selector;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptProblem, ReceiptSource, Share, seal};
+use super::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt, ReceiptExcluded, ReceiptProblem, ReceiptSource, Share, seal};
 use crate::engine::TOOL;
 use crate::pass::Searched;
 use crate::{OnErase, Request, RequestId, Source};
@@ -29,12 +29,13 @@ impl Statement {
         self.finished = OffsetDateTime::now_utc();
     }
 
-    /// The receipt of one request: for each source its shards searched and the request's index.
+    /// The receipt of one request: for each source its shards searched and the request's index, and the sources that were not searched.
     pub(crate) fn receipt(
         &self,
         request: &Request,
         complete: bool,
         sources: &[(&Source, &Searched, u64, usize)],
+        excluded: &[&Source],
         key: &SigningKey,
     ) -> Receipt {
         let mut kinds: Vec<String> =
@@ -66,6 +67,10 @@ impl Statement {
                         .map(|problem| ReceiptProblem { shard: problem.shard.clone(), reason: problem.reason.clone() })
                         .collect(),
                 })
+                .collect(),
+            excluded: excluded
+                .iter()
+                .map(|source| ReceiptExcluded { source: source.name.clone(), reason: request.passes_over(source) })
                 .collect(),
         }
     }

@@ -6,7 +6,7 @@ use ed25519_dalek::SigningKey;
 use lacuna_store::{BlobPath, Content, ErrorKind, Store};
 
 use super::statement::sign;
-use super::{Receipt, ReceiptShard, ReceiptSource, ShardState, verify};
+use super::{Receipt, ReceiptExcluded, ReceiptShard, ReceiptSource, ShardState, verify};
 use crate::commit;
 use crate::erase::{hidden, journal};
 use crate::plan::OWN_PREFIX;
@@ -152,6 +152,12 @@ async fn carry(
         false => receipt.complete && others.iter().all(|other| other.problems.is_empty()),
     };
     receipt.sources.extend(others);
+    let is_new = |known: &ReceiptExcluded| !receipt.excluded.iter().any(|excluded| excluded.source == known.source);
+    let others: Vec<_> = earlier.excluded.into_iter().filter(is_new).collect();
+    receipt.excluded.extend(others);
+    // Once searched, a source stays one that was.
+    let Receipt { sources, excluded, .. } = receipt;
+    excluded.retain(|excluded| !sources.iter().any(|source| source.source == excluded.source));
     Ok(number)
 }
 

@@ -11,10 +11,11 @@ use ed25519_dalek::pkcs8::DecodePublicKey as _;
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use futures::TryStreamExt as _;
 use lacuna_engine::{Action, EmptyShards, EraseMode, OnErase, PurgeOptions, Receipt, Reporter, Source, verify};
+use lacuna_scan::Mapping;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{World, erase, get, mixed, ndjson, parquet, request, source};
+use crate::world::{World, erase, field, get, mixed, ndjson, parquet, receipt, request, source};
 use schema::Schema;
 
 fn folder() -> PathBuf {
@@ -123,6 +124,7 @@ async fn receipts_that_are_made_now_keep_to_the_schema() {
         Source { empty_shards: EmptyShards::Delete, ..source("lines", "*.ndjson") },
         Source { on_erase: OnErase::Anonymize, ..source("anonymous", "*.csv") },
         Source { on_erase: kept, ..source("kept", "kept/*.ndjson") },
+        of_devices(source("devices", "devices/*.ndjson")),
     ];
     let world = World::new();
     world.put("a.parquet", parquet(&mixed())).await;
@@ -140,4 +142,32 @@ async fn receipts_that_are_made_now_keep_to_the_schema() {
     for receipt in &receipts {
         assert_eq!(schema.faults(receipt), [""; 0], "{receipt:#}");
     }
+}
+
+/// A source that identifies nobody by what the requests give.
+fn of_devices(source: Source) -> Source {
+    let mapping = Mapping { identifiers: vec![field("DeviceId", "device")], ..source.mapping };
+    Source { mapping, ..source }
+}
+
+#[tokio::test]
+async fn a_receipt_names_what_was_not_searched_until_it_is() {
+    let world = World::new();
+    world.put("a.ndjson", ndjson(&mixed())).await;
+    world.put("devices/b.ndjson", ndjson(&mixed())).await;
+    let (users, devices) = (source("users", "*.ndjson"), source("devices", "devices/*.ndjson"));
+    let unmapped = of_devices(devices.clone());
+    let run = async |sources: Vec<Source>| {
+        let outcome = world.run(sources, vec![erase("e", "u3")]).await.unwrap();
+        let told = receipt(&world, &outcome).await;
+        let searched: Vec<String> = told.sources.iter().map(|source| source.source.clone()).collect();
+        (searched.join(" "), told.excluded)
+    };
+    let (searched, excluded) = run(vec![users.clone(), unmapped]).await;
+    assert_eq!((searched.as_str(), excluded.len()), ("users", 1));
+    assert_eq!(excluded[0].source, "devices");
+    assert!(excluded[0].reason.contains("kinds of identifiers"), "{}", excluded[0].reason);
+    // Whoever asks for the other source alone has not searched this one.
+    assert_eq!(run(vec![users.clone()]).await, ("users".to_owned(), excluded));
+    assert_eq!(run(vec![users, devices]).await, ("users devices".to_owned(), Vec::new()));
 }
