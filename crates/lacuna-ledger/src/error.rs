@@ -71,6 +71,7 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(error) => match kind(error.as_ref()) {
                 Said::Busy => Self::Busy,
                 Said::Unavailable => Self::Unavailable(cause),
+                Said::Unwritten => Self::Unavailable(Cause(format!("{}; its disk may be full", cause.0))),
                 Said::Damaged => Self::Corrupt("the database's file"),
                 Said::ReadOnly => Self::Configuration(
                     "the ledger's file cannot be written: it and its folder must be writable, for reading, too".into(),
@@ -93,6 +94,8 @@ impl From<sqlx::Error> for Error {
 enum Said {
     Busy,
     Unavailable,
+    /// SQLite says the same of a full disk as of a failing one.
+    Unwritten,
     Damaged,
     ReadOnly,
     Other,
@@ -105,7 +108,8 @@ fn kind(error: &dyn sqlx::error::DatabaseError) -> Said {
         return match code.parse::<u32>().map(|code| code & 0xff) {
             Ok(5 | 6) => Said::Busy,
             Ok(8) => Said::ReadOnly,
-            Ok(10 | 13 | 14) => Said::Unavailable,
+            Ok(10 | 13) => Said::Unwritten,
+            Ok(14) => Said::Unavailable,
             Ok(11 | 26) => Said::Damaged,
             _ => Said::Other,
         };

@@ -171,7 +171,7 @@ impl From<lacuna_ledger::Error> for Failure {
 
 impl From<lacuna_ledger::Refusal> for Failure {
     fn from(refusal: lacuna_ledger::Refusal) -> Self {
-        use lacuna_ledger::Refusal;
+        use lacuna_ledger::{Refusal, State};
         let failure = Self::refused(refusal.to_string());
         let advice = match refusal {
             Refusal::Role(_) | Refusal::OthersRequest => "Act as somebody who may, with --as NAME.",
@@ -181,6 +181,12 @@ impl From<lacuna_ledger::Refusal> for Failure {
             Refusal::OtherBody => "Send the same request with the same key, or another request with a key of its own.",
             Refusal::NamesSubject(_) => "Say it without the identifier.",
             Refusal::NoReason => "Give one with --reason TEXT.",
+            Refusal::State(State::Running) => {
+                "A pass is at work on it: wait for its end, which `lacuna request show` tells."
+            }
+            Refusal::State(State::Verifying) => {
+                "Its records are hidden already, and it ends when the next purge has taken them out of the bytes."
+            }
             Refusal::Ended(_)
             | Refusal::State(_)
             | Refusal::Kind(_)
@@ -198,6 +204,15 @@ impl From<lacuna_ledger::Refusal> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_done_now_says_when() {
+        use lacuna_ledger::{Refusal, State};
+        let text = |state| Failure::from(Refusal::State(state)).text();
+        assert!(text(State::Running).contains("wait for its end"));
+        assert!(text(State::Verifying).contains("the next purge"));
+        assert!(!text(State::Scheduled).contains("next"));
+    }
 
     #[test]
     fn a_chain_is_said_once() {

@@ -90,7 +90,12 @@ pub async fn package(store: &Arc<dyn Store>, prefix: &str, key: &VerifyingKey) -
     let mut listed = Vec::new();
     let mut listing = store.list(&root);
     while let Some(info) = listing.next().await {
-        listed.extend(info?.path.as_str().strip_prefix(&root).map(str::to_owned));
+        let info = info?;
+        let Some(path) = info.path.as_str().strip_prefix(&root) else { continue };
+        if path == package::SUCCESS && info.size > 0 {
+            mismatches.push(format!("{path}: is not empty"));
+        }
+        listed.push(path.to_owned());
     }
     drop(listing);
     let finished = listed.iter().any(|path| path == package::SUCCESS);

@@ -145,13 +145,17 @@ async fn what_cannot_be_read_is_named_and_the_package_is_not_called_complete() {
 async fn a_changed_package_is_found_out() {
     let world = world().await;
     world.run(sources(), vec![export("r1", "u3")]).await.unwrap();
-    let path = crate::world::blob("T/r1/Teams/ProductAndServiceUsage.json");
-    let text = String::from_utf8(world.packages().await[path.as_str()].clone()).unwrap().replace("43", "44");
-    let content = lacuna_store::Content::Bytes(text.into());
-    let options = lacuna_store::WriteOptions::default();
-    world.packages.write(&path, content, lacuna_store::Condition::Any, options).await.unwrap();
-    let found = verify::package(&world.packages, "T/r1", &key().verifying_key()).await.unwrap();
-    assert_eq!(found.mismatches.len(), 1, "{:?}", found.mismatches);
+    let data = "T/r1/Teams/ProductAndServiceUsage.json";
+    let changed = String::from_utf8(world.packages().await[data].clone()).unwrap().replace("43", "44");
+    let mut told = 0;
+    for (path, bytes) in [(data, changed), ("T/r1/_SUCCESS", ".".to_owned())] {
+        let (path, content) = (crate::world::blob(path), lacuna_store::Content::Bytes(bytes.into()));
+        let options = lacuna_store::WriteOptions::default();
+        world.packages.write(&path, content, lacuna_store::Condition::Any, options).await.unwrap();
+        told += 1;
+        let found = verify::package(&world.packages, "T/r1", &key().verifying_key()).await.unwrap();
+        assert_eq!(found.mismatches.len(), told, "{:?}", found.mismatches);
+    }
 }
 
 /// `bytes` with `text` made Latin-1 wherever it stands.

@@ -42,6 +42,11 @@ async fn set(args: &HoldSetArgs) -> Result<ExitCode> {
             HoldOn::Subject { tenant: args.who.tenant.clone(), subject: subject(&identifiers) }
         }
     };
+    let now = OffsetDateTime::now_utc();
+    if args.review.is_some_and(|review| review < now.date()) {
+        return Err(Failure::usage("--review names a day that is over")
+            .advice("Name the day on which somebody is to look at the hold again."));
+    }
     let new = NewHold {
         on,
         reason: args.reason.clone(),
@@ -51,7 +56,7 @@ async fn set(args: &HoldSetArgs) -> Result<ExitCode> {
     };
     let desk = Desk::open(&config, args.acting.name.as_deref()).await?;
     let actor = desk.actor(&[Role::Operator, Role::Approver])?;
-    let hold = desk.ledger.set_hold(new, &actor, OffsetDateTime::now_utc()).await;
+    let hold = desk.ledger.set_hold(new, &actor, now).await;
     desk.ledger.close().await;
     write(&hold?, "is set", args.acting.json)
 }

@@ -174,7 +174,7 @@ fn holds_are_set_listed_and_lifted() {
             "--legal-basis",
             "GDPR Art. 17(3)(e)",
             "--review",
-            "2027-01-31",
+            "2999-01-31",
             "--json",
         ],
         &[],
@@ -194,6 +194,8 @@ fn holds_are_set_listed_and_lifted() {
     assert_eq!(act(&home, "show", &id, &[]).json()["holds"].as_array().unwrap().len(), 1);
     let unknown = home.run(&["hold", "set", "--source", "actvity", "--reason", "x", "--legal-basis", "y"]);
     assert!(unknown.ends(2).stderr.contains("did you mean `activity`?"), "{}", unknown.stderr);
+    let over = ["hold", "set", "--source", "activity", "--reason", "x", "--legal-basis", "y", "--review", "2026-01-31"];
+    assert!(home.run(&over).ends(2).stderr.contains("a day that is over"));
     let nobody = home.run(&["hold", "set", "--reason", "x", "--legal-basis", "y"]);
     assert!(nobody.ends(2).stderr.contains("nothing is held"), "{}", nobody.stderr);
 }
