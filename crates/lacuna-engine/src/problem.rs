@@ -39,7 +39,8 @@ pub(crate) enum ShardError {
     #[error("whether it is held cannot be told, so its bytes stay as they are")]
     HoldsUnknown(#[source] crate::HoldsError),
     #[error(
-        "an identifier would stay in {place}; the shard was left as it is: write it anew without that, or delete it"
+        "an identifier of somebody whose rows are to go would stay in {place}; the shard was left as it is, with all rows that are hidden in \
+         it, of others too: write it anew without that, or delete it"
     )]
     Residue { place: String },
     #[error("changed {attempts} times while it was worked on")]

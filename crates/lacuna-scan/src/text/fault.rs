@@ -42,7 +42,10 @@ impl fmt::Display for Fault {
             Self::Syntax { at, what } => write!(f, "{what} (at byte {at} of the record)"),
             Self::NotObject => f.write_str("is not a JSON object"),
             Self::NotUtf8 => f.write_str("is not UTF-8"),
-            Self::Fields { found, expected } => write!(f, "has {found} fields where the header has {expected}"),
+            Self::Fields { found, expected } => {
+                let fields = if *found == 1 { "field" } else { "fields" };
+                write!(f, "has {found} {fields} where the header has {expected}")
+            }
             Self::Nesting { limit } => write!(f, "nests deeper than {limit} (`nesting_max`)"),
         }
     }

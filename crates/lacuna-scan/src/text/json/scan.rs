@@ -175,7 +175,20 @@ pub(in crate::text) fn literal(text: &[u8], at: usize) -> Result<usize, Stop> {
     }
     match rest {
         [b'N', b'a', b'N', ..] | [b'I', b'n', b'f', ..] => Err(Stop::At(at, "`NaN` and `Infinity` are no JSON values")),
-        _ => Err(Stop::At(at, "a value is missing")),
+        _ => Err(Stop::At(at, rest.first().map_or(MISSING, |&byte| no_value(byte)))),
+    }
+}
+
+const MISSING: &str = "a value is missing";
+
+/// What is wrong where a value should begin with this byte, and none does.
+#[cold]
+pub(in crate::text) fn no_value(byte: u8) -> &'static str {
+    match byte {
+        0 => "a null byte is where a value should be, as after a crash of the writer",
+        0x1e => "a record separator (0x1E) is where a value should be: JSON text sequences (RFC 7464) are not read",
+        0x80.. => "a character that is not ASCII is where a value should be",
+        _ => MISSING,
     }
 }
 

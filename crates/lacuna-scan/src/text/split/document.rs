@@ -101,6 +101,7 @@ impl Document {
                     return Ok(at);
                 }
                 Err(Failure::Stop(Stop::At(place, what))) => return Err(Error::malformed(offset + place as u64, what)),
+                Err(Failure::Lacks(place)) => return Err(self.lacks(offset + place as u64)),
                 Err(Failure::Error(error)) => return Err(error),
             }
         }
@@ -108,6 +109,15 @@ impl Document {
             return Err(Error::Truncated { what: "inside the JSON document".into() });
         }
         Ok(text.len())
+    }
+
+    /// A later document, which ends at this byte, is without the records' array.
+    fn lacks(&self, end: u64) -> Error {
+        let number = self.documents;
+        let found = format!(
+            "not there in document {number} of the shard, which ends at byte {end}; one without records is `{{}}`, or has an empty array there"
+        );
+        Error::ColumnType { column: self.records.to_string(), found: found.into() }
     }
 
     /// A document begins.
@@ -173,6 +183,8 @@ impl Document {
     }
 
     fn close(&mut self, at: usize) -> std::result::Result<usize, Failure> {
+        // `{}` has no room for records under another name: an empty message.
+        self.is_found |= self.open.len() == 1 && self.expect == Expect::KeyOrEnd;
         // Records, most likely, under another name.
         if self.open.pop().is_some_and(|closed| closed.has_others && !closed.has_next) && !self.open.is_empty() {
             let what = "an object lacks the next key of the path of the records, and has another list of objects";
@@ -191,7 +203,7 @@ impl Document {
             match (self.is_found, self.documents) {
                 (true, _) => {}
                 (false, 1) => return Err(Failure::Error(Error::MissingColumn { column: self.records.to_string() })),
-                (false, _) => return Err(Stop::At(at, "a document that ends here has no array of records").into()),
+                (false, _) => return Err(Failure::Lacks(at)),
             }
         }
         Ok(())
@@ -235,7 +247,7 @@ impl Document {
             b'n' => ("null", true),
             b't' | b'f' => ("a boolean", false),
             b'-' | b'0'..=b'9' => ("a number", false),
-            _ => return Err(Stop::At(at, "a value is missing").into()),
+            _ => return Err(Stop::At(at, scan::no_value(byte)).into()),
         };
         // Some writers have `null` for an empty array.
         self.is_found |= fits && matches!(byte, b'[' | b'n') && wanted == Some(&Step::Elements);
@@ -297,6 +309,8 @@ fn check_utf8(text: &[u8], start: usize, end: usize) -> std::result::Result<(), 
 /// Why a token cannot be taken.
 enum Failure {
     Stop(Stop),
+    /// The document that ends here has not got the records' array.
+    Lacks(usize),
     Error(Error),
 }
 

@@ -66,6 +66,8 @@ fn names_with_dots_are_meant_as_written_or_in_quotes() {
 fn a_missing_column_is_an_error_when_it_matters() {
     let result = Query::csv("id", &["a"]).run(b"ID,x\na,1\n");
     assert!(matches!(result, Err(Error::MissingColumn { .. })), "{result:?}");
+    let padded = Query::csv("id", &["a"]).run(b"x, id\n1, a\n").unwrap_err().to_string();
+    assert!(padded.contains("white space around it"), "{padded}");
     let mut query = Query::csv("id", &["a"]);
     query.tenant = Some("org");
     assert!(matches!(query.run(b"id\na\n"), Err(Error::MissingColumn { .. })));
@@ -89,7 +91,7 @@ fn header_and_delimiter_can_be_given() {
 fn uneven_rows_poison_only_themselves() {
     let answer = Query::csv("id", &["a"]).run(b"id,x\n\"a\n\",1\na\na,1,2\na,1\n\"a\"b,1\na,1").unwrap();
     assert_eq!((answer.rows, answer.poisoned, answer.found_rows()), (3, 3, vec![3, 5]));
-    assert_eq!(answer.first_poison.as_deref(), Some("line 4: has 1 fields where the header has 2"));
+    assert_eq!(answer.first_poison.as_deref(), Some("line 4: has 1 field where the header has 2"));
 }
 
 #[test]

@@ -17,6 +17,20 @@ fn rows(text: &str, wanted: &str) -> Vec<u64> {
 }
 
 #[test]
+fn what_begins_no_value_is_named() {
+    for (bytes, what) in [
+        (&b"\0\0\0\0"[..], "a null byte"),
+        (b"\x1e{\"id\":\"a\"}", "RFC 7464"),
+        (b"\xc2\xa0{\"id\":\"a\"}", "not ASCII"),
+        (b"?", "a value is missing"),
+    ] {
+        let text = [b"{\"id\":\"a\"}\n", bytes, b"\n"].concat();
+        let answer = Query::ndjson("id", &["a"]).run(&text).unwrap();
+        assert!(answer.first_poison.as_ref().is_some_and(|first| first.contains(what)), "{:?}", answer.first_poison);
+    }
+}
+
+#[test]
 fn lines_end_as_they_like() {
     let text = "\u{feff}{\"id\":\"a\"}\r\n\n  \t\r\n{\"id\":\"b\"}\n\r\n{\"id\":\"a\",\"t\":\"x\u{2028}y\u{85}z\"}";
     let answer = Query::ndjson("id", &["a", "b"]).run(text.as_bytes()).unwrap();
