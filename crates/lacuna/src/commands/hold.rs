@@ -2,7 +2,7 @@
 
 use lacuna_ledger::{Hold, HoldFilter, HoldOn, NewHold, Role};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::args::{HoldCommand, HoldLiftArgs, HoldListArgs, HoldSetArgs};
 use crate::config::{Config, SourceHold};
@@ -43,7 +43,9 @@ async fn set(args: &HoldSetArgs) -> Result<ExitCode> {
         }
     };
     let now = OffsetDateTime::now_utc();
-    if args.review.is_some_and(|review| review < now.date()) {
+    // In the west it is still yesterday.
+    let earliest = (now - Duration::DAY).date();
+    if args.review.is_some_and(|review| review < earliest) {
         return Err(Failure::usage("--review names a day that is over")
             .advice("Name the day on which somebody is to look at the hold again."));
     }
