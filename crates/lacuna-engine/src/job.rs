@@ -201,7 +201,7 @@ impl Request {
     }
 
     /// Why it is not answered from this source, in words for the person.
-    pub(crate) fn passes_over(&self, source: &Source) -> String {
+    pub(crate) fn why_passed_over(&self, source: &Source) -> String {
         match self.withheld.get(&source.name) {
             Some(reason) => format!("Its records must not be handed out for now: {reason}."),
             None if self.is_about(source) => {

@@ -123,3 +123,23 @@ fn kind(error: &dyn sqlx::error::DatabaseError) -> Said {
         _ => Said::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, Executor as _, SqliteConnection};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_database_is_told_from_a_wrong_statement() {
+        let mut database = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        database.execute("PRAGMA max_page_count = 2; CREATE TABLE t (x)").await.unwrap();
+        let full = Error::from(database.execute("INSERT INTO t VALUES (zeroblob(100000))").await.unwrap_err());
+        assert!(
+            matches!(&full, Error::Unavailable(Cause(text)) if text.ends_with("; its disk may be full")),
+            "{full:?}"
+        );
+        let wrong = Error::from(database.execute("INSERT INTO nowhere VALUES (1)").await.unwrap_err());
+        assert!(matches!(wrong, Error::Database(_)), "{wrong:?}");
+    }
+}

@@ -88,7 +88,7 @@ impl Pass<'_> {
                     source: source.name.clone(),
                     product: source.product.clone(),
                     data_type: source.data_type.clone(),
-                    reason: request.passes_over(source),
+                    reason: request.why_passed_over(source),
                 });
             }
         }

@@ -70,7 +70,7 @@ impl Statement {
                 .collect(),
             excluded: excluded
                 .iter()
-                .map(|source| ReceiptExcluded { source: source.name.clone(), reason: request.passes_over(source) })
+                .map(|source| ReceiptExcluded { source: source.name.clone(), reason: request.why_passed_over(source) })
                 .collect(),
         }
     }

@@ -147,12 +147,10 @@ async fn a_changed_package_is_found_out() {
     world.run(sources(), vec![export("r1", "u3")]).await.unwrap();
     let data = "T/r1/Teams/ProductAndServiceUsage.json";
     let changed = String::from_utf8(world.packages().await[data].clone()).unwrap().replace("43", "44");
-    let mut told = 0;
-    for (path, bytes) in [(data, changed), ("T/r1/_SUCCESS", ".".to_owned())] {
+    for (told, (path, bytes)) in (1..).zip([(data, changed), ("T/r1/_SUCCESS", ".".to_owned())]) {
         let (path, content) = (crate::world::blob(path), lacuna_store::Content::Bytes(bytes.into()));
         let options = lacuna_store::WriteOptions::default();
         world.packages.write(&path, content, lacuna_store::Condition::Any, options).await.unwrap();
-        told += 1;
         let found = verify::package(&world.packages, "T/r1", &key().verifying_key()).await.unwrap();
         assert_eq!(found.mismatches.len(), told, "{:?}", found.mismatches);
     }

@@ -253,17 +253,24 @@ impl Columns {
                     is_missing = false;
                 }
             }
-            let is_padded = |name: &String| is_named(path, name.trim());
-            if is_missing && !is_optional && columns.names.iter().any(is_padded) {
-                let found =
-                    "not there by this name: the header has white space around it, which the mapping must have, too";
-                return Err(Error::ColumnType { column: path.to_string(), found: found.into() });
-            }
             if is_missing && !is_optional {
-                return Err(Error::MissingColumn { column: path.to_string() });
+                return Err(columns.lacks(path));
             }
         }
         Ok(columns)
+    }
+
+    /// No column has this name.
+    fn lacks(&self, path: &ColumnPath) -> Error {
+        let column = path.to_string();
+        match self.names.iter().any(|name| is_named(path, name.trim())) {
+            true => Error::ColumnType {
+                column,
+                found: "not there by this name: the header has white space around it, which the mapping must have, too"
+                    .into(),
+            },
+            false => Error::MissingColumn { column },
+        }
     }
 }
 
