@@ -9,6 +9,7 @@ use lacuna_store::{BlobInfo, BlobPath, Content, ErrorKind, Store};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::erase::check_names;
 use crate::outcome::Problem;
 use crate::plan::claims::{Claims, dispute};
 use crate::plan::format::ShardFormat;
@@ -151,7 +152,7 @@ impl Engine {
     async fn check_shard(&self, source: &Source, info: BlobInfo, question: &Question, check: &mut SourceCheck) {
         check.shards_seen += 1;
         let path = info.path.to_string();
-        check.problems.extend(self.obstacle(source, &path).await);
+        check.problems.extend(self.obstacle(source, &info).await);
         let origin = Origin::Blob(self.settings.store.clone(), info.clone());
         let looked = match ShardFormat::of(source, &path) {
             Err(why) => Err(ShardError::Refused(why)),
@@ -165,11 +166,13 @@ impl Engine {
         check.problems.extend(looked.err().map(|error| error.into_problem(&path)));
     }
 
-    /// Why an erasure would leave the shard at `path` as it is.
-    async fn obstacle(&self, source: &Source, path: &str) -> Option<Problem> {
+    /// Why an erasure would leave a shard as it is.
+    async fn obstacle(&self, source: &Source, shard: &BlobInfo) -> Option<Problem> {
+        let (store, path) = (self.settings.store.as_ref(), shard.path.as_str());
         let format = ShardFormat::of(source, path).ok().filter(|_| !matches!(source.on_erase, OnErase::Keep { .. }))?;
-        let why = match plan::obstacle(self.settings.store.as_ref(), path, &format).await {
-            Ok(why) => ShardError::Refused(why?),
+        let why = match plan::obstacle(store, path, &format).await {
+            Ok(Some(why)) => ShardError::Refused(why),
+            Ok(None) => check_names(store, shard).err()?,
             Err(error) => ShardError::Store(error),
         };
         Some(why.into_problem(path))

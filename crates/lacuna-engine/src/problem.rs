@@ -30,6 +30,11 @@ pub(crate) enum ShardError {
     Panicked,
     #[error("its tombstone is damaged: delete that, and erase again under the ids whose receipts name the shard")]
     Damaged(#[source] Box<lacuna_erase::Error>),
+    #[error(
+        "it is the tombstone of {shard} in the place of another: move or delete it, and erase again under the ids whose receipts name the \
+         shard whose place it is"
+    )]
+    Misplaced { shard: String },
     #[error("which of its rows are hidden cannot be told")]
     Tombstone(#[source] Box<ShardError>),
     #[error("{0}")]
@@ -98,6 +103,7 @@ impl ShardError {
             | Self::Rows(_)
             | Self::Erase(_)
             | Self::Damaged(_)
+            | Self::Misplaced { .. }
             | Self::Export(_)
             | Self::Refused(_)
             | Self::Residue { .. }

@@ -64,7 +64,9 @@ impl Tombstones {
 
     /// The rows of this version of a shard that are hidden.
     pub(crate) async fn rows_of(&self, store: &dyn Store, shard: &BlobInfo) -> Result<Hidden, ShardError> {
-        if !self.known.contains_key(&tombstone::path(shard.path.as_str())) {
+        // On a disk a look costs little, and sees what no listing tells of: a folder in its place.
+        let is_listed = self.known.contains_key(&tombstone::path(shard.path.as_str()));
+        if !is_listed && store.local_file(&shard.path).is_none() {
             return Ok(Hidden::Nothing);
         }
         let held = held(store, shard.path.as_str()).await?;
@@ -137,12 +139,7 @@ impl Hidden {
 
 /// The tombstone of a shard, of whatever version.
 pub(crate) async fn held(store: &dyn Store, shard: &str) -> Result<Option<Held>, ShardError> {
-    match at(store, &blob_path(tombstone::path(shard))?).await? {
-        Some(held) if held.tombstone.version().shard != shard => {
-            Err(ShardError::Refused("its tombstone is another shard's".into()))
-        }
-        held => Ok(held),
-    }
+    at(store, &blob_path(tombstone::path(shard))?).await
 }
 
 /// The tombstone at this path, if there is one.
@@ -161,7 +158,7 @@ async fn at(store: &dyn Store, path: &BlobPath) -> Result<Option<Held>, ShardErr
     Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
 }
 
-/// Reads a tombstone.
+/// Reads a tombstone, which says nothing in another's place: there it may have come over the one that was there.
 pub(crate) async fn read(store: &dyn Store, info: BlobInfo) -> Result<Held, ShardError> {
     let limit = tombstone::BYTES_MAX as u64;
     if info.size > limit {
@@ -173,6 +170,10 @@ pub(crate) async fn read(store: &dyn Store, info: BlobInfo) -> Result<Held, Shar
     }
     let bytes = store.read(&info.path, 0..info.size, &info.etag).await.map_err(ShardError::Store)?;
     let tombstone = Tombstone::decode(&bytes).map_err(|error| ShardError::Damaged(error.into()))?;
+    let ShardVersion { shard, etag, .. } = tombstone.version();
+    if !tombstone::places(shard, etag).iter().any(|place| place == info.path.as_str()) {
+        return Err(ShardError::Misplaced { shard: shard.clone() });
+    }
     Ok(Held { tombstone, info })
 }
 

@@ -20,4 +20,4 @@ mod shard;
 
 pub(crate) use eraser::{Eraser, Erasure, Target};
 pub(crate) use purged::{Purged, REMOVED};
-pub(crate) use shard::Purge;
+pub(crate) use shard::{Purge, check_names};

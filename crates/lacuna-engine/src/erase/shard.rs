@@ -48,7 +48,7 @@ impl Purge<'_> {
     ) -> Result<Purged, ShardError> {
         let tombstone = &held.tombstone;
         self.ask(tombstone).await?;
-        self.check_names(shard)?;
+        check_names(self.store.as_ref(), shard)?;
         let before = self.fetch(shard).await?;
         let erased = Arc::new(self.erased(format, tombstone.hidden(), before.clone()).await?);
         let missed = match format {
@@ -106,18 +106,6 @@ impl Purge<'_> {
             self.settle(&written.file)
         )?;
         Ok(Checked { written, survivors, hashes, lost })
-    }
-
-    /// Refuses a shard whose old bytes would live on under another name, where nobody could find them afterwards.
-    fn check_names(&self, shard: &BlobInfo) -> Result<(), ShardError> {
-        let Some(version) = self.store.open_here(&shard.path, &shard.etag) else { return Ok(()) };
-        match version.and_then(|version| version.has_other_names()).map_err(ShardError::Store)? {
-            true => Err(ShardError::Refused(
-                "its file has another hard link, which would keep the rows: remove the other names of it, and erase again"
-                    .into(),
-            )),
-            false => Ok(()),
-        }
     }
 
     /// What is left to do once the new bytes are in place, now or after a crash: what they lost is written down, rows that were hidden
@@ -228,6 +216,18 @@ impl Purge<'_> {
             return File::open(path).and_then(FileAt::new).map_err(ShardError::Temp);
         }
         copied(self.shop, self.store, info).await.and_then(|file| FileAt::new(file).map_err(ShardError::Temp))
+    }
+}
+
+/// Refuses a shard whose old bytes would live on under another name, where nobody could find them afterwards.
+pub(crate) fn check_names(store: &dyn Store, shard: &BlobInfo) -> Result<(), ShardError> {
+    let Some(version) = store.open_here(&shard.path, &shard.etag) else { return Ok(()) };
+    match version.and_then(|version| version.has_other_names()).map_err(ShardError::Store)? {
+        true => Err(ShardError::Refused(
+            "its file has another hard link, which would keep the rows: remove the other names of it, and erase again"
+                .into(),
+        )),
+        false => Ok(()),
     }
 }
 

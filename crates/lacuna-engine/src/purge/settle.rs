@@ -16,7 +16,7 @@ use crate::erase::Purged;
 use crate::outcome::Problem;
 use crate::problem::ShardError;
 use crate::receipt::news::{self, Line, News, Next};
-use crate::receipt::stored;
+use crate::receipt::stored::{self, ATTEMPTS_MAX};
 use crate::receipt::{ReceiptShard, ShardState, Share};
 use crate::{Source, commit};
 
@@ -131,6 +131,7 @@ impl Settlement<'_> {
     /// Writes a receipt for each of `accounts`.
     async fn state(&self, accounts: &[Account<'_>], requests: &mut Vec<PurgedRequest>, problems: &mut Vec<Problem>) {
         let mut left: Vec<&Account<'_>> = accounts.iter().collect();
+        let mut attempts = 0;
         while !left.is_empty() {
             let drafts = left.iter().map(|account| self.draft(account).boxed()).collect();
             let drafts = side_by_side(drafts).await;
@@ -149,12 +150,15 @@ impl Settlement<'_> {
                 }
             }
             left = Vec::new();
+            attempts += 1;
             let written = commit::create_all(self.store, blobs).await;
             for ((account, receipt), written) in writing.into_iter().zip(written) {
                 match written {
                     Ok(()) => told.push((account, receipt.path, receipt.is_unfinished)),
                     // Another run wrote one: this one must say that, too.
-                    Err(error) if error.kind == ErrorKind::AlreadyExists => left.push(account),
+                    Err(error) if error.kind == ErrorKind::AlreadyExists && attempts < ATTEMPTS_MAX => {
+                        left.push(account);
+                    }
                     Err(error) => {
                         requests.push(account.done(None, Some(receipt.jws)));
                         problems.push(ShardError::Store(error).into_problem("the receipt"));

@@ -15,6 +15,9 @@ use crate::problem::ShardError;
 /// What a receipt is to a web server.
 pub(super) const RECEIPT_MEDIA_TYPE: &str = "application/jose";
 
+/// How often a receipt gets another number where other runs take it: each time one of them has come to its end.
+pub(crate) const ATTEMPTS_MAX: u32 = 64;
+
 /// A receipt that could not be written.
 pub(crate) struct Unwritten {
     pub(crate) jws: String,
@@ -33,7 +36,9 @@ pub(crate) async fn write(
     own: &Receipt,
     is_partial: bool,
 ) -> Result<(String, Receipt), Unwritten> {
+    let mut attempts = 0;
     loop {
+        attempts += 1;
         let mut receipt = own.clone();
         let number = match carry(store, key, &mut receipt, is_partial).await {
             Ok(number) => number,
@@ -45,7 +50,7 @@ pub(crate) async fn write(
         let jws = sign(&receipt, key);
         match create(store, &own.request, number + 1, &jws).await {
             Ok(path) => return Ok((path, receipt)),
-            Err(error) if error.kind == ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind == ErrorKind::AlreadyExists && attempts < ATTEMPTS_MAX => {}
             Err(error) => return Err(Unwritten { jws, what: "the receipt", error: ShardError::Store(error) }),
         }
     }

@@ -20,6 +20,7 @@ mod leftovers;
 #[path = "../../../lacuna-scan/tests/it/lists.rs"]
 mod lists;
 mod meanwhile;
+mod misplaced;
 mod old_bytes;
 mod passes;
 mod real;

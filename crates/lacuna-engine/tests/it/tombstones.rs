@@ -133,23 +133,6 @@ async fn a_tombstone_that_cannot_be_read_hides_nothing_and_shows_nothing() {
 }
 
 #[tokio::test]
-async fn a_tombstone_of_another_shard_is_not_believed() {
-    let world = World::new();
-    world.put("a.ndjson", ndjson(&mixed())).await;
-    world.put("b.ndjson", ndjson(&mixed())).await;
-    let sources = vec![source("all", "*.*")];
-    world.run(sources.clone(), vec![hide("e1", "u3")]).await.unwrap();
-    let of_a = world.get("_lacuna/tombstones/by-path/a.ndjson.puffin").await;
-    world.put("_lacuna/tombstones/by-path/b.ndjson.puffin", of_a).await;
-    let found = world.run(sources.clone(), vec![find("u4")]).await.unwrap();
-    let [problem] = found.sources[0].problems.as_slice() else { unreachable!("{found:?}") };
-    assert_eq!(problem.shard, "b.ndjson");
-    assert!(problem.reason.contains("another shard"), "{problem:?}");
-    let erased = world.run(sources, vec![hide("e2", "u4")]).await.unwrap();
-    assert_eq!((erased.is_complete(), erased.sources[0].hidden), (false, 3), "{erased:?}");
-}
-
-#[tokio::test]
 async fn whoever_was_hidden_in_a_replaced_shard_is_not_forgotten_when_others_are_hidden_in_it() {
     let world = World::new();
     world.put("a.ndjson", ndjson(&mixed())).await;

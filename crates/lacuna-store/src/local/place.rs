@@ -100,7 +100,8 @@ pub(super) fn above(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(end, _)| &path[..end])
 }
 
-/// Opens a [located](Root::locate) file for reading. What is no regular file is no blob.
+/// Opens a [located](Root::locate) file for reading. What is no regular file holds nothing, and nothing can be put in its place: that is
+/// an error, as it may have come over a file.
 pub(super) fn open(place: &Path) -> Result<File> {
     // NONBLOCK, so that a pipe does not hold the reader until someone writes.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -109,7 +110,12 @@ pub(super) fn open(place: &Path) -> Result<File> {
         let link = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
         if link { through_link() } else { failure(error) }
     })?;
-    if file.metadata().map_err(failure)?.is_file() { Ok(file) } else { Err(Error::new(ErrorKind::NotFound)) }
+    let kind = file.metadata().map_err(failure)?.file_type();
+    match (kind.is_file(), kind.is_dir()) {
+        (true, _) => Ok(file),
+        (_, true) => Err(Error::new(ErrorKind::Other).because("a folder is in the place of a file")),
+        _ => Err(Error::new(ErrorKind::Other).because("a pipe, a socket or a device is in the place of a file")),
+    }
 }
 
 /// Does what needs one of the store's own directories, which is made when it is not there.

@@ -55,10 +55,12 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
         match engine.check_hidden().await {
             Ok(()) => {}
             // What cannot be reached is told of the sources, too.
-            Err(error @ lacuna_engine::Error::Store { .. }) => findings.warnings.push(chain(&error)),
+            Err(lacuna_engine::Error::Store { source, what }) if source.gap.is_none() => {
+                findings.warnings.push(chain(&lacuna_engine::Error::Store { source, what }));
+            }
             Err(error) => findings.wrong.push(Failure::from(error).advice(
                 "What is hidden is purged with the key that signed its receipts (`[keys.signing]`). Where a tombstone is damaged, delete \
-                 it, and erase again under the ids whose receipts name its shard.",
+                 it, and erase again under the ids whose receipts name its shard. Where a link stands in for one, put the file there itself.",
             )),
         }
         findings.sources = Box::pin(engine.check(&sources, &selection::others(&config.sources, &sources))).await;

@@ -80,9 +80,10 @@ async fn check_receipt(target: &Target, key: &VerifyingKey, args: &VerifyArgs) -
     } else {
         let since = standings.as_deref().map(|standings| since(standings, &receipt, again.as_ref()));
         let since = since.unwrap_or_default();
-        output::print(&format!("The signature is valid. The receipt says:\n{}\n{since}", pretty(&receipt)))?;
+        let state = if receipt.complete { "" } else { "The receipt itself says that it is incomplete.\n" };
+        output::print(&format!("The signature is valid. The receipt says:\n{}\n{state}{since}", pretty(&receipt)))?;
     }
-    Ok(verdict(standings.as_deref().unwrap_or_default(), again.as_ref()))
+    Ok(verdict(&receipt, standings.as_deref().unwrap_or_default(), again.as_ref()))
 }
 
 /// What a search for the person came to now.
@@ -187,13 +188,13 @@ fn is_as_stated(standing: &ShardStanding) -> bool {
     matches!(standing.now, Standing::AsStated | Standing::SameBytes)
 }
 
-/// Done, when everything still is so or the person is found nowhere but where they are kept; failed, when they are found again.
-fn verdict(standings: &[ShardStanding], again: Option<&Again>) -> ExitCode {
+/// Done, when all was done and still is so, or the person is found nowhere but where they are kept; failed, when they are found again.
+fn verdict(receipt: &Receipt, standings: &[ShardStanding], again: Option<&Again>) -> ExitCode {
     match again.filter(|again| !again.searched.is_empty()) {
         Some(again) if again.back > 0 => ExitCode::Failed,
         Some(again) if !again.is_complete => ExitCode::Incomplete,
         Some(_) => ExitCode::Done,
-        None if standings.iter().all(is_as_stated) => ExitCode::Done,
+        None if receipt.complete && standings.iter().all(is_as_stated) => ExitCode::Done,
         None => ExitCode::Incomplete,
     }
 }

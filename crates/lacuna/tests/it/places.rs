@@ -25,6 +25,18 @@ fn a_linked_shard_makes_an_answer_incomplete_and_a_check_tells_of_it() {
 }
 
 #[test]
+fn a_check_tells_of_a_shard_whose_old_bytes_would_have_another_name() {
+    let home = Home::with_logs();
+    let link = |shard: &str| std::fs::hard_link(home.path(shard), home.path("kept.bak")).unwrap();
+    link("logs/activity/1.ndjson");
+    assert!(home.run(&["check"]).ends(3).stdout.contains("activity/1.ndjson: its file has another hard link"));
+    std::fs::remove_file(home.path("kept.bak")).unwrap();
+    // What is kept is never rewritten.
+    link("logs/audit/1.ndjson");
+    home.run(&["check"]).ends(0);
+}
+
+#[test]
 fn what_is_kept_stays_whatever_other_sources_name_it() {
     let home = everywhere();
     let before = home.read("logs/audit/1.ndjson");

@@ -301,6 +301,20 @@ fn a_receipt_is_held_against_the_shards_of_today() {
 }
 
 #[test]
+fn a_receipt_that_says_of_itself_that_it_is_incomplete_does_not_pass_for_done() {
+    let home = Home::with_logs();
+    home.write("logs/activity/4.ndjson", "no JSON\n");
+    let receipt = home.run(&with(&["erase", "--yes", "--json"], &[])).ends(3).json()["receipt"].clone();
+    let receipt = receipt.as_str().unwrap();
+    let said = home.run(&["verify", receipt]);
+    assert!(said.ends(3).stdout.contains("\nThe receipt itself says that it is incomplete.\n"), "{}", said.stdout);
+    home.run(&["verify", receipt, "--against"]).ends(3);
+    // What a search finds today counts, whatever could not be looked at then.
+    std::fs::remove_file(home.path("logs/activity/4.ndjson")).unwrap();
+    home.run(&with(&["verify", receipt], &["--against"])).ends(0);
+}
+
+#[test]
 fn a_search_against_a_receipt_says_what_was_searched_and_what_is_kept() {
     let home = Home::with_logs();
     let erase = |sources: &[&str]| {

@@ -59,6 +59,9 @@ fn check_tells_of_what_is_hidden_and_cannot_be_purged() {
     bytes[60] ^= 0xff;
     home.write(tombstone, bytes);
     assert!(home.run(&["check"]).ends(2).stdout.contains("its tombstone is damaged: delete that"));
+    std::fs::rename(home.path(tombstone), home.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(home.path("elsewhere"), home.path(tombstone)).unwrap();
+    assert!(home.run(&["check"]).ends(2).stdout.contains("put the file there itself"));
     std::fs::remove_file(home.path(tombstone)).unwrap();
     home.run(&["erase", "--yes", "--tenant", "contoso", "--subject", ALICE, "--request-id", "R1"]).ends(0);
     home.run(&["purge"]).ends(0);
