@@ -153,6 +153,11 @@ impl Engine {
         check.shards_seen += 1;
         let path = info.path.to_string();
         check.problems.extend(self.obstacle(source, &info).await);
+        if let TenantRule::Folder(folder) = &source.mapping.tenant
+            && folder.tenant(&path).is_none()
+        {
+            check.problems.push(ShardError::NoTenant.into_problem(&path));
+        }
         let origin = Origin::Blob(self.settings.store.clone(), info.clone());
         let looked = match ShardFormat::of(source, &path) {
             Err(why) => Err(ShardError::Refused(why)),
@@ -189,7 +194,7 @@ impl Engine {
             fields.map(|field| Identifier::new(field.kind.as_str(), uuid::Uuid::now_v7().to_string())).collect();
         let selector = Selector { tenant: Some(TenantId::new(uuid::Uuid::now_v7().to_string())), identifiers };
         let mut mapping = source.mapping.clone();
-        if matches!(mapping.tenant, TenantRule::Fixed(_)) {
+        if matches!(mapping.tenant, TenantRule::Fixed(_) | TenantRule::Folder(_)) {
             mapping.tenant = TenantRule::Single;
         }
         let matcher = Matcher::new(&mapping, &[selector], &self.settings.epochs);

@@ -35,6 +35,10 @@ pub(crate) enum ShardError {
          shard whose place it is"
     )]
     Misplaced { shard: String },
+    #[error(
+        "whose it is cannot be told: its path has not the one folder that names its tenant (`tenant = {{ folder = … }}`)"
+    )]
+    NoTenant,
     #[error("which of its rows are hidden cannot be told")]
     Tombstone(#[source] Box<ShardError>),
     #[error("{0}")]
@@ -104,6 +108,7 @@ impl ShardError {
             | Self::Erase(_)
             | Self::Damaged(_)
             | Self::Misplaced { .. }
+            | Self::NoTenant
             | Self::Export(_)
             | Self::Refused(_)
             | Self::Residue { .. }
@@ -117,7 +122,10 @@ impl ShardError {
         if let Self::Scan(lacuna_scan::Error::MissingColumn { column }) = &self
             && let Some(part) = partition(shard, column)
         {
-            let _ = write!(reason, "; its path has a folder `{part}…` instead: map a source for each such folder");
+            let _ = write!(
+                reason,
+                "; its path has a folder `{part}…` instead: where that names the tenant, `tenant = {{ folder = \"{part}\" }}` maps it"
+            );
         }
         Problem { shard: shard.to_owned(), reason }
     }

@@ -48,7 +48,8 @@ pub use error::{Error, Result};
 pub use held::{HeldNumber, HeldValue};
 pub use limits::Limits;
 pub use mapping::{
-    Case, Field, IdentifierRule, JsonType, Mapping, PseudonymEncoding, PseudonymForm, PseudonymLength, TenantRule,
+    Case, Field, IdentifierRule, JsonType, Mapping, PseudonymEncoding, PseudonymForm, PseudonymLength, TenantFolder,
+    TenantRule,
 };
 pub use matcher::{FieldTest, Hit, Matcher, MatcherError, TenantIndex, Value, Verdict, folded};
 pub use needles::Needles;

@@ -23,7 +23,7 @@ impl Mapping {
     pub fn required(&self) -> impl Iterator<Item = &ColumnPath> {
         let tenant = match &self.tenant {
             TenantRule::Column(column) => Some(column),
-            TenantRule::Single | TenantRule::Fixed(_) => None,
+            TenantRule::Single | TenantRule::Fixed(_) | TenantRule::Folder(_) => None,
         };
         self.fields().filter(|field| !field.optional).map(|field| &field.column).chain(tenant)
     }
@@ -152,6 +152,54 @@ pub enum TenantRule {
     Column(ColumnPath),
     /// All rows are this tenant's.
     Fixed(TenantId),
+    /// All rows of a shard are the tenant's that a folder on the way to it names. Until that is known, they are nobody's.
+    Folder(TenantFolder),
     /// The source belongs to one organisation that has no name here.
     Single,
+}
+
+/// The folder in the path of a shard that names its tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TenantFolder {
+    /// The one that begins so, with the tenant behind: `tenant=` finds contoso in `logs/tenant=contoso/0.parquet`. What cannot stand in such
+    /// a name is escaped as Hive does it (`%3A` for a colon).
+    Named(String),
+    /// The nth from the top, counted from 1: 2 finds contoso in `logs/contoso/0.parquet`.
+    Nth(usize),
+}
+
+impl TenantFolder {
+    /// Whose the shard at this path is; `None`, where no folder or more than one names a tenant.
+    pub fn tenant(&self, path: &str) -> Option<TenantId> {
+        let (folders, _) = path.rsplit_once('/')?;
+        let mut folders = folders.split('/');
+        let name = match self {
+            Self::Nth(nth) => folders.nth(nth.checked_sub(1)?)?.to_owned(),
+            Self::Named(prefix) => {
+                let mut values = folders.filter_map(|folder| folder.strip_prefix(prefix.as_str()));
+                let value = values.next().filter(|_| values.next().is_none())?;
+                percent_encoding::percent_decode_str(value).decode_utf8().ok()?.into_owned()
+            }
+        };
+        (!name.is_empty()).then(|| TenantId::new(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_names_the_tenant_or_none_does() {
+        let named = |path: &str| TenantFolder::Named("t=".into()).tenant(path).map(|tenant| tenant.as_str().to_owned());
+        assert_eq!(named("logs/t=contoso/d=1/0.parquet").as_deref(), Some("contoso"));
+        assert_eq!(named("t=a%3Ab%20c/0.parquet").as_deref(), Some("a:b c"));
+        for path in ["logs/0.parquet", "logs/t=/0", "logs/xt=a/0", "logs/t=a", "t=a/t=b/0", "t=a/t=a/0", "t=%ff/0"] {
+            assert_eq!(named(path), None, "{path}");
+        }
+        let second = |path: &str| TenantFolder::Nth(2).tenant(path).map(|tenant| tenant.as_str().to_owned());
+        assert_eq!(second("logs/contoso/2026/0.ndjson").as_deref(), Some("contoso"));
+        assert_eq!(second("logs/a%3Ab/0").as_deref(), Some("a%3Ab"), "nothing is escaped in a name of its own");
+        assert_eq!((second("logs/0.ndjson"), second("0.ndjson")), (None, None));
+    }
 }

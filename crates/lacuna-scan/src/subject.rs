@@ -58,8 +58,18 @@ impl TenantId {
 
     /// Whether both name one tenant: in the same words, or by one UUID.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let uuid = |id: &Self| uuid::parse(id.0.trim().as_bytes());
-        self == other || uuid(self).is_some_and(|own| uuid(other) == Some(own))
+        self == other || self.uuid().is_some_and(|own| other.uuid() == Some(own))
+    }
+
+    /// The same for all ids that name one tenant.
+    #[must_use]
+    pub fn canonical(&self) -> Self {
+        let text = |uuid| String::from_utf8_lossy(&uuid::hyphenated(&uuid)).into_owned();
+        Self(self.uuid().map_or_else(|| self.0.clone(), text))
+    }
+
+    fn uuid(&self) -> Option<uuid::Uuid> {
+        uuid::parse(self.0.trim().as_bytes())
     }
 }
 

@@ -84,7 +84,7 @@ fn check_tenant(sources: &[Source], tenant: Option<&TenantId>) -> Result<()> {
                 .iter()
                 .map(|source| match &source.mapping.tenant {
                     TenantRule::Fixed(tenant) => Some(tenant),
-                    TenantRule::Column(_) | TenantRule::Single => None,
+                    TenantRule::Column(_) | TenantRule::Folder(_) | TenantRule::Single => None,
                 })
                 .collect();
             match fixed {

@@ -4,6 +4,7 @@ use futures::StreamExt as _;
 use lacuna_scan::SelectorIndex;
 
 use super::Pass;
+use super::asked::Asked;
 use super::gather::Searched;
 use super::noted::Replaced;
 use super::prepared::Prepared;
@@ -13,7 +14,6 @@ use crate::plan::Obstacles;
 use crate::plan::claims::Claims;
 use crate::problem::{ShardError, chain};
 use crate::purge::{Begun, LEFTOVERS};
-use crate::read::search::Question;
 use crate::receipt::{Receipt, statement};
 use crate::{Action, EraseMode, Error, OnErase, Phase, Request, Source};
 
@@ -45,8 +45,8 @@ impl Pass<'_> {
         for (prepared, searched) in
             self.sources.iter().zip(searched).filter(|(_, searched)| !searched.targets.is_empty())
         {
-            let question = prepared.erasing(self.engine, self.job, erases)?;
-            self.erase_from(prepared, &question, searched, &claims, &mut replaced).await;
+            let asked = prepared.erasing(self.engine, self.job, erases)?;
+            self.erase_from(prepared, &asked, searched, &claims, &mut replaced).await;
         }
         Ok(())
     }
@@ -55,7 +55,7 @@ impl Pass<'_> {
     async fn erase_from(
         &self,
         prepared: &Prepared<'_>,
-        question: &Question,
+        asked: &Asked<'_>,
         searched: &mut Searched,
         claims: &Claims,
         replaced: &mut Replaced,
@@ -68,7 +68,7 @@ impl Pass<'_> {
                 Some(why) => searched.block(&target, why),
             }
         }
-        let erasures = work.into_iter().map(|target| self.erase_shard(prepared, question, target));
+        let erasures = work.into_iter().map(|target| self.erase_shard(prepared, asked, target));
         let mut erasures = futures::stream::iter(erasures).buffered(self.engine.shop.threads);
         while let Some((target, erasure)) = erasures.next().await {
             let came = match &erasure {
@@ -187,7 +187,7 @@ impl Pass<'_> {
     async fn erase_shard(
         &self,
         prepared: &Prepared<'_>,
-        question: &Question,
+        asked: &Asked<'_>,
         target: Target,
     ) -> (Target, Result<Erasure, ShardError>) {
         if self.cancel.is_cancelled() {
@@ -197,11 +197,15 @@ impl Pass<'_> {
             matches!(self.job.requests[selector as usize].action, Action::Erase(EraseMode::Now))
         };
         let now = target.matches.iter().any(|(selector, _)| is_now(selector));
+        let question = match asked.of(target.info.path.as_str()) {
+            Ok(question) => question,
+            Err(error) => return (target, Err(error)),
+        };
         let eraser = Eraser {
             shop: &self.engine.shop,
             store: &self.engine.settings.store,
             source: prepared.source,
-            question,
+            question: &question,
             requests: &self.job.requests,
             holds: &self.engine.settings.holds,
         };

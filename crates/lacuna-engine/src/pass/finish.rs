@@ -11,7 +11,7 @@ use crate::{Action, Error, Outcome};
 impl Pass<'_> {
     pub(super) async fn conclude(mut self, mut gathered: Gathered) -> Result<Outcome, Error> {
         if !self.cancel.is_cancelled() {
-            gathered.note_empty(&self);
+            gathered.note_empty(&self).await;
         }
         let mut outcomes: Vec<RequestOutcome> = self.request_outcomes(&gathered.sources);
         if !self.cancel.is_cancelled() {

@@ -109,7 +109,7 @@ impl Gathered {
             searched.take(pass, prepared, shard);
         }
         if let Some(records) = found.records
-            && prepared.question.collects()
+            && prepared.asked.collects()
         {
             let spool = self.spool.clone();
             blocking(move || spool.append(index, records)).await.map_err(temp)?;
@@ -125,10 +125,12 @@ impl Gathered {
     }
 
     /// Notes sources where there was nothing to search: that is not the same as to find nothing.
-    pub(super) fn note_empty(&mut self, pass: &Pass<'_>) {
+    pub(super) async fn note_empty(&mut self, pass: &Pass<'_>) {
         for (prepared, searched) in pass.sources.iter().zip(&mut self.sources) {
             let outcome = &mut searched.outcome;
-            if outcome.searched && outcome.shards == 0 && outcome.problems.is_empty() && !pass.is_partial {
+            let is_empty = outcome.searched && outcome.shards == 0 && outcome.problems.is_empty() && !pass.is_partial;
+            // Where there are shards of other tenants, there may be none of the request's.
+            if is_empty && !pass.has_shards(prepared).await {
                 outcome.problems.push(Problem {
                     shard: prepared.source.shards.clone(),
                     reason: format!(

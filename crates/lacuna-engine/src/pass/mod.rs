@@ -1,6 +1,7 @@
 //! A job in steps: what to look for is compiled once, shards are searched set by set, and what was found is brought to its end. The
 //! command line takes all steps in one process ([`Engine::run`]); workers share them.
 
+mod asked;
 mod change;
 mod finish;
 mod found;

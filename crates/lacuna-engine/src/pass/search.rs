@@ -45,12 +45,23 @@ impl<'a> Pass<'a> {
         Ok(Some(all))
     }
 
-    /// The shards of a source, and what may be some and cannot be told.
+    /// The shards of a source but for those of tenants that no request acts for, and what may be some and cannot be told.
     pub(super) fn list<'s>(
         &'s self,
         prepared: &'s Prepared<'a>,
     ) -> impl Stream<Item = Result<BlobInfo, lacuna_store::Error>> + Send + 's {
-        plan::shards(self.engine.settings.store.as_ref(), &prepared.source.shards, &prepared.glob)
+        let all = plan::shards(self.engine.settings.store.as_ref(), &prepared.source.shards, &prepared.glob);
+        let is_about = |item: &Result<BlobInfo, lacuna_store::Error>| {
+            item.as_ref().map_or(true, |info| prepared.asked.is_about(info.path.as_str()))
+        };
+        all.filter(move |item| std::future::ready(is_about(item)))
+    }
+
+    /// Whether a source has shards, whosever they are.
+    pub(super) async fn has_shards(&self, prepared: &Prepared<'a>) -> bool {
+        let store = self.engine.settings.store.as_ref();
+        let mut all = plan::shards(store, &prepared.source.shards, &prepared.glob).boxed();
+        all.next().await.is_some()
     }
 
     /// Searches these shards, as many at a time as there is room for; what was found comes shard by shard, in their order.
@@ -96,6 +107,7 @@ impl<'a> Pass<'a> {
         found: &mut SetFound,
     ) -> Result<Answer, ShardError> {
         let format = ShardFormat::of(prepared.source, info.path.as_str()).map_err(ShardError::Refused)?;
+        let question = prepared.asked.of(info.path.as_str())?;
         let store = &self.engine.settings.store;
         let tombstones = self.tombstones().await.map_err(|_| ShardError::Panicked)?;
         for _ in 0..ATTEMPTS_MAX {
@@ -113,8 +125,8 @@ impl<'a> Pass<'a> {
                 }
                 Hidden::Nothing => None,
             };
-            let (shop, question, reporter) = (&self.engine.shop, &prepared.question, Some(self.reporter));
-            match search(shop, &origin, &format, question, hidden.as_ref(), reporter, self.cancel).await {
+            let (shop, reporter) = (&self.engine.shop, Some(self.reporter));
+            match search(shop, &origin, &format, &question, hidden.as_ref(), reporter, self.cancel).await {
                 Err(error) if error.is_change() => {}
                 Err(error) if error.is_gone() => {
                     let why = "it was listed and is gone: another writer may have moved its records";

@@ -13,6 +13,7 @@ mod erase;
 mod expiry;
 mod export;
 mod find;
+mod folders;
 mod forged;
 mod gaps;
 mod json_text;

@@ -79,7 +79,7 @@ impl Matcher {
         let mut admitted: Vec<(SelectorIndex, &Selector)> = (0..).zip(selectors.iter().copied()).collect();
         match &mapping.tenant {
             TenantRule::Single => {}
-            TenantRule::Column(_) | TenantRule::Fixed(_)
+            TenantRule::Column(_) | TenantRule::Fixed(_) | TenantRule::Folder(_)
                 if selectors.iter().any(|selector| selector.tenant.is_none()) =>
             {
                 return Err(MatcherError::TenantNeeded);
@@ -88,6 +88,7 @@ impl Matcher {
             TenantRule::Fixed(tenant) => {
                 admitted.retain(|(_, selector)| selector.tenant.as_ref().is_some_and(|own| own.is_same(tenant)));
             }
+            TenantRule::Folder(_) => admitted.clear(),
         }
         let by_kind = identifiers_by_kind(&admitted);
 
@@ -119,7 +120,7 @@ impl Matcher {
                     numbered(selectors.iter().filter_map(|selector| Some(selector.tenant.as_ref()?.as_str())));
                 (Some(FieldTest::new(&field, &tenants, epochs)?), tenant_of)
             }
-            TenantRule::Fixed(_) | TenantRule::Single => (None, Vec::new()),
+            TenantRule::Fixed(_) | TenantRule::Folder(_) | TenantRule::Single => (None, Vec::new()),
         };
         let asked = asked(&mapping.identifiers, &admitted);
         Ok(Self { fields, rules, asked, tenant, tenant_of, selectors: selectors.len() })

@@ -186,6 +186,10 @@ impl<'t> Entry<'t> {
         matches!(self.value, DeValue::Table(_))
     }
 
+    pub(super) fn is_integer(&self) -> bool {
+        matches!(self.value, DeValue::Integer(_))
+    }
+
     pub(super) fn text(&self, problems: &mut Problems<'_>) -> Option<&'t str> {
         match self.value {
             DeValue::String(text) => Some(text),

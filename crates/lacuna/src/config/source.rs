@@ -3,7 +3,7 @@
 use lacuna_engine::{EmptyShards, FormatChoice, OnErase, Poison, Source, TextOptions};
 use lacuna_scan::{
     Case, ColumnPath, Field, IdentifierRule, JsonType, Kind, Mapping, PseudonymEncoding, PseudonymForm,
-    PseudonymLength, TenantId, TenantRule,
+    PseudonymLength, TenantFolder, TenantId, TenantRule,
 };
 
 use time::Date;
@@ -25,6 +25,9 @@ pub(crate) struct SourceHold {
     /// When somebody must look at it again.
     pub review: Option<Date>,
 }
+
+/// The deepest folder that can name a tenant; more levels no store has.
+const FOLDERS_MAX: u64 = 64;
 
 const FORMATS: [(&str, &str); 5] =
     [("parquet", "parquet"), ("ndjson", "ndjson"), ("json", "json"), ("csv", "csv"), ("arrow", "arrow")];
@@ -320,10 +323,31 @@ fn tenant(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<TenantRule> 
     if !entry.is_table() {
         return single(entry, problems).map(TenantRule::Column);
     }
-    let mut table = entry.table("a column, or `{ id = \"contoso\" }`", problems)?;
-    let id = table.need("id", "the tenant that all rows belong to", problems);
+    let mut table = entry.table("a column, `{ id = \"contoso\" }` or `{ folder = \"tenant=\" }`", problems)?;
+    if let Some(entry) = table.get("folder") {
+        table.finish(problems);
+        return folder(&entry, problems).map(TenantRule::Folder);
+    }
+    let id =
+        table.need("id", "the tenant that all rows belong to (or `folder`, what names it in their paths)", problems);
     table.finish(problems);
     id.and_then(|entry| entry.words(problems)).map(|id| TenantRule::Fixed(TenantId::new(id)))
+}
+
+/// Which folder names the tenant: by what its name begins with, or by its number from the top.
+fn folder(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<TenantFolder> {
+    if entry.is_integer() {
+        return entry
+            .number(1..=FOLDERS_MAX, problems)
+            .and_then(|nth| usize::try_from(nth).ok())
+            .map(TenantFolder::Nth);
+    }
+    let name = entry.words(problems)?;
+    if name.contains('/') {
+        entry.wrong("is the beginning of one folder's name, without `/`", problems);
+        return None;
+    }
+    Some(TenantFolder::Named(name.to_owned()))
 }
 
 /// The path of a column that has one value a record.

@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 
 use lacuna_engine::{OnErase, Poison};
-use lacuna_scan::{IdentifierRule, PseudonymEncoding, PseudonymLength, TenantRule};
+use lacuna_scan::{IdentifierRule, PseudonymEncoding, PseudonymLength, TenantFolder, TenantRule};
 
 use super::*;
 
@@ -164,6 +164,21 @@ fn shards_of_any_format_may_lack_an_optional_column() {
         let config = Config::parse(&text, std::path::Path::new("lacuna.toml")).unwrap();
         assert!(config.sources[0].mapping.identifiers[0].fields()[0].optional, "{format}");
     }
+}
+
+#[test]
+fn a_folder_may_name_the_tenant() {
+    let rule = |tenant: &str| {
+        let text = SMALL.replace("name = \"a\"", &format!("name = \"a\"\ntenant = {{ folder = {tenant} }}"));
+        parse(&text).unwrap().sources.remove(0).mapping.tenant
+    };
+    assert!(matches!(rule("\"tenant=\""), TenantRule::Folder(TenantFolder::Named(name)) if name == "tenant="));
+    assert!(matches!(rule("2"), TenantRule::Folder(TenantFolder::Nth(2))));
+    for (tenant, said) in [("0", "from 1 to"), ("\"a/\"", "one folder's name"), ("\" \"", "is empty")] {
+        let wrong = wrong_source(&format!("tenant = {{ folder = {tenant} }}\n"));
+        assert!(wrong.contains(said), "{wrong}");
+    }
+    assert!(wrong_source("tenant = { folder = 1, id = \"contoso\" }\n").contains("`id`"));
 }
 
 #[test]
