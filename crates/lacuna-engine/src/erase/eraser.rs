@@ -8,7 +8,7 @@ use lacuna_store::{BlobInfo, Etag, Store};
 use tokio_util::sync::CancellationToken;
 
 use super::hidden;
-use super::journal::{self, Intent};
+use super::journal::{self, Intent, Kept};
 use super::lost;
 use super::{Purge, Purged};
 use crate::plan::format::ShardFormat;
@@ -20,7 +20,7 @@ use crate::workshop::Workshop;
 use crate::{Holds, Poison, Request, Source, commit};
 
 /// How often a shard that changes under the erasure is worked on again.
-const ATTEMPTS_MAX: u32 = 3;
+const ATTEMPTS_MAX: u32 = 8;
 
 /// A shard with matches, as the search left it.
 #[derive(Clone, Debug)]
@@ -75,7 +75,8 @@ impl Eraser<'_> {
         let mut left_behind = Vec::new();
         let erasure = self.attempts(&mut target, now, &mut left_behind, cancel).await?;
         let requests: Vec<&str> = self.requests.iter().map(|request| request.id.as_str()).collect();
-        for etag in left_behind {
+        // The one that it has now may have been in between, too.
+        for etag in left_behind.into_iter().filter(|etag| *etag != target.info.etag) {
             hidden::forget(self.store.as_ref(), target.info.path.as_str(), &etag, &requests).await?;
         }
         Ok(erasure)
@@ -122,7 +123,7 @@ impl Eraser<'_> {
         let path = journal::intent_path(target.info.path.as_str(), target.info.etag.as_str());
         let intent = journal::read::<Intent>(self.store.as_ref(), &path).await?;
         Ok(match intent {
-            Some(intent) if intent.record.sha256_after.is_none() => ShardError::Busy,
+            Some(intent) if intent.record.candidates().any(|one| one.sha256_after.is_none()) => ShardError::Busy,
             _ => ShardError::Removed,
         })
     }
@@ -172,15 +173,13 @@ impl Eraser<'_> {
         if held.tombstone.version().etag == target.info.etag.as_str() {
             return Ok(());
         }
-        let Some(mut intent) =
-            journal::read::<Intent>(store, &journal::intent_path(shard, &held.tombstone.version().etag)).await?
-        else {
-            return Ok(());
-        };
-        let (purged, sha256) = (intent.record.tombstone()?, intent.record.sha256_after.clone());
-        if purged.version() != held.tombstone.version()
-            || sha256 != Some(sha256_of(self.shop, self.store, &target.info).await?)
-        {
+        let path = journal::intent_path(shard, &held.tombstone.version().etag);
+        let Some(intents) = journal::read::<Intent>(store, &path).await? else { return Ok(()) };
+        let sha256 = Some(sha256_of(self.shop, self.store, &target.info).await?);
+        let Some(record) = intents.record.candidates().find(|one| one.sha256_after == sha256) else { return Ok(()) };
+        let mut intent = Kept { record, info: intents.info };
+        let purged = intent.record.tombstone()?;
+        if purged.version() != held.tombstone.version() {
             return Ok(());
         }
         let etag = &target.info.etag;

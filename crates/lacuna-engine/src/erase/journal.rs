@@ -43,6 +43,10 @@ pub(crate) struct Intent {
     /// Once the bytes are in place, and the store was found to keep older ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) copies: Option<Copies>,
+    /// What other runs were about to put in the place of the same version: of all of these, one at most comes into place, and whoever
+    /// writes down another cannot know that none has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rivals: Vec<Intent>,
 }
 
 /// Old bytes of a shard that must go.
@@ -95,7 +99,20 @@ impl Intent {
             lost: Vec::new(),
             etag_after: None,
             copies: None,
+            rivals: Vec::new(),
         })
+    }
+
+    /// All that may have come into place; each by itself.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = Self> {
+        let own = Self { rivals: Vec::new(), ..self.clone() };
+        std::iter::once(own).chain(self.rivals.iter().cloned())
+    }
+
+    /// The same beside `others`, which were written down for the same version before.
+    pub(crate) fn among(self, others: &Self) -> Self {
+        let rivals = others.candidates().filter(|other| *other != self).collect();
+        Self { rivals, ..self }
     }
 
     /// Whether it says itself that its bytes came into place; what they lost is written down by then.
@@ -130,7 +147,7 @@ impl Kept<Intent> {
             if self.record.is_committed() {
                 return Ok(());
             }
-            let marked = Intent { etag_after: Some(etag.to_string()), ..self.record.clone() };
+            let marked = Intent { etag_after: Some(etag.to_string()), rivals: Vec::new(), ..self.record.clone() };
             match write(store, &path, &marked, Some(&self.info)).await {
                 Ok(info) => {
                     *self = Self { record: marked, info };
@@ -151,7 +168,8 @@ impl Kept<Intent> {
     }
 }
 
-/// Removes an intent that receipts tell of, also where another run has marked it since.
+/// Removes an intent that receipts tell of, also where another run has marked it since, or written down another for the same version, which
+/// cannot come into place any more.
 pub(crate) async fn end(store: &dyn Store, intent: &BlobInfo) -> Result<(), ShardError> {
     let mut info = intent.clone();
     loop {
@@ -161,7 +179,7 @@ pub(crate) async fn end(store: &dyn Store, intent: &BlobInfo) -> Result<(), Shar
             _ => return Ok(()),
         }
         match read::<Intent>(store, intent.path.as_str()).await? {
-            Some(there) if there.record.etag_after.is_some() && there.record.copies.is_none() => info = there.info,
+            Some(there) if there.record.copies.is_none() => info = there.info,
             // Another run looks after old bytes.
             _ => return Ok(()),
         }

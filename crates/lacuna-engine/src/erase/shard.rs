@@ -75,7 +75,7 @@ impl Purge<'_> {
         intent.lost = lost.iter().map(ToString::to_string).collect();
         // Much time may have gone by.
         self.ask(tombstone).await?;
-        let intended = self.intend(shard, &intent).await?;
+        let intent = self.intend(shard, intent).await?;
         let etag_after = match is_emptied {
             true => {
                 commit::delete(self.store.as_ref(), shard).await.map_err(ShardError::Store)?;
@@ -83,7 +83,7 @@ impl Purge<'_> {
             }
             false => Some(self.commit(shard, file, hashes, before, unchanged).await?.etag),
         };
-        self.finish(Kept { record: intent, info: intended }, tombstone.clone(), etag_after).await
+        self.finish(intent, tombstone.clone(), etag_after).await
     }
 
     /// Writes the shard without its rows, and checks what was written. Columns that the shard `missed` before were lost by earlier purges.
@@ -177,21 +177,29 @@ impl Purge<'_> {
         }
     }
 
-    /// Writes down what is about to happen.
-    async fn intend(&self, shard: &BlobInfo, intent: &Intent) -> Result<BlobInfo, ShardError> {
+    /// Writes down what is about to happen, beside what other runs wrote: theirs may be in place by now, and nothing else tells whose rows
+    /// went.
+    async fn intend(&self, shard: &BlobInfo, intent: Intent) -> Result<Kept<Intent>, ShardError> {
         let (store, path) = (self.store.as_ref(), journal::intent_path(shard.path.as_str(), shard.etag.as_str()));
         let there = journal::read::<Intent>(store, &path).await?;
-        match &there {
-            Some(there) if there.record == *intent => return Ok(there.info.clone()),
-            // What another run intended may be in place by now, and nothing else tells whose rows went.
-            Some(_) => hidden::check_there(store, shard).await?,
-            None => {}
+        let record = match &there {
+            Some(there) => intent.among(&there.record),
+            None => intent,
+        };
+        let there = match there {
+            Some(there) if there.record == record => return Ok(there),
+            Some(there) => {
+                hidden::check_there(store, shard).await?;
+                Some(there.info)
+            }
+            None => None,
+        };
+        match journal::write(store, &path, &record, there.as_ref()).await {
+            Ok(info) => Ok(Kept { record, info }),
+            // Another run is at the same version.
+            Err(error) if matches!(error.kind, ErrorKind::AlreadyExists | ErrorKind::Changed) => Err(ShardError::Busy),
+            Err(error) => Err(ShardError::Store(error)),
         }
-        let written = journal::write(store, &path, intent, there.as_ref().map(|there| &there.info)).await;
-        written.map_err(|error| match error.kind {
-            ErrorKind::AlreadyExists => ShardError::Busy,
-            _ => ShardError::Store(error),
-        })
     }
 
     /// How many records the shard has once the hidden ones are gone, or anonymous.

@@ -120,6 +120,12 @@ impl<'a> Pass<'a> {
             let hidden = match hidden {
                 Hidden::Rows(rows) => Some(Arc::new(rows)),
                 Hidden::Stale(etag) => {
+                    let now = store.head(&info.path).await.map_err(ShardError::Store)?;
+                    if now.etag != info.etag {
+                        // A purge may have come in between: then it is of a newer version than this.
+                        *info = now;
+                        continue;
+                    }
                     found.stale.push((info.path.to_string(), etag));
                     None
                 }

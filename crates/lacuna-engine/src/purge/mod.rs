@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use futures::{StreamExt as _, TryStreamExt as _};
-use lacuna_erase::tombstone::{ShardVersion, Tombstone};
+use lacuna_erase::tombstone::ShardVersion;
 use lacuna_scan::{Matcher, Selector};
 use lacuna_store::{BlobInfo, BlobPath, Etag, Store};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use self::settle::{Blocked, Settlement};
 use self::tally::{Done, Tally};
 use crate::erase::hidden::{self, Held, Tombstones};
-use crate::erase::journal::{self, Intent};
+use crate::erase::journal::{self, Intent, Kept};
 use crate::erase::{Purge, Purged};
 use crate::outcome::Problem;
 use crate::plan::Obstacles;
@@ -74,8 +74,8 @@ enum Committed {
     NotYet,
     /// Another writer came first.
     Never,
-    /// As this version; none, when the shard was deleted.
-    As(Option<Etag>),
+    /// These, as this version; none, when the shard was deleted.
+    As(Box<Intent>, Option<Etag>),
 }
 
 impl Engine {
@@ -162,8 +162,11 @@ impl Run<'_> {
     /// The requests that an intent is about, if that can be read.
     async fn named_by(&self, info: &BlobInfo) -> Option<Vec<String>> {
         let intent = journal::read::<Intent>(self.store().as_ref(), info.path.as_str()).await.ok()??;
-        let tombstone = intent.record.tombstone().ok()?;
-        Some(tombstone.requests().map(|(request, _)| request.to_owned()).collect())
+        let mut requests = Vec::new();
+        for one in intent.record.candidates() {
+            requests.extend(one.tombstone().ok()?.requests().map(|(request, _)| request.to_owned()));
+        }
+        Some(requests)
     }
 
     async fn run(&self) -> Result<PurgeOutcome, Error> {
@@ -221,51 +224,52 @@ impl Run<'_> {
         let (requests, problems) = settlement.settle(&purged, &blocked, |_| true).await;
         outcome.requests = requests;
         outcome.problems.extend(problems);
-        let (begun, problems) = self.begun_in_vain().await?;
-        outcome.problems.extend(problems);
-        let (left, young): (Vec<_>, Vec<_>) =
-            begun.into_iter().partition(|begun| statement::is_due(&begun.started, LEFT_DAYS, Duration::ZERO));
-        let left: Vec<String> = left.into_iter().map(|begun| begun.request).collect();
-        let (requests, problems) = settlement.settle_begun(&left).await;
-        outcome.requests.extend(requests);
-        outcome.problems.extend(problems);
-        // They may be at work: it is told of them, and nothing is settled. Those of a ledger its worker goes on with.
-        for begun in young.into_iter().filter(|begun| begun.chain_head.is_none()) {
-            if outcome.requests.iter().all(|told| told.request != begun.request) {
-                outcome.requests.push(PurgedRequest::unfinished(begun.request));
-            }
+        if !self.cancel.is_cancelled() {
+            self.tell_begun(&settlement, &mut outcome).await?;
         }
         Ok(outcome)
     }
 
-    /// Requests that were begun, and of which nothing is hidden: a run that was killed before its first shard leaves its record. Also what
-    /// could not be read.
-    async fn begun_in_vain(&self) -> Result<(Vec<Receipt>, Vec<Problem>), Error> {
-        let (mut vain, mut problems) = (Vec::new(), Vec::new());
-        if self.cancel.is_cancelled() {
-            return Ok((vain, problems));
-        }
-        let store = self.store().as_ref();
-        let records: Vec<BlobInfo> =
-            store.list(journal::REQUESTS).try_collect().await.map_err(Error::hidden_unlisted)?;
-        let mut reads = futures::stream::iter(records)
-            .map(|info| async move { (journal::read::<Receipt>(store, info.path.as_str()).await, info) })
-            .buffered(self.engine.shop.requests);
-        while let Some((read, info)) = reads.next().await {
-            match read {
-                Ok(Some(begun)) => vain.push(begun.record),
-                Ok(None) => {}
-                Err(error) => problems.push(error.into_problem(info.path.as_str())),
+    /// Tells of requests of which no run has come to its end. They may be at work; after a day nobody is, and that is a problem until they
+    /// are run again. Those of a ledger its worker goes on with.
+    async fn tell_begun(&self, settlement: &Settlement<'_>, outcome: &mut PurgeOutcome) -> Result<(), Error> {
+        let (begun, problems) = self.engine.begun().await?;
+        outcome.problems.extend(problems);
+        let (left, young): (Vec<_>, Vec<_>) =
+            begun.into_iter().partition(|begun| statement::is_due(&begun.started, LEFT_DAYS, Duration::ZERO));
+        if !left.is_empty() {
+            // Of those that hide nothing, no other receipt tells.
+            let hiding = self.engine.hiding().await;
+            let in_vain = |begun: &&Receipt| hiding.as_ref().is_ok_and(|hiding| !hiding.contains(&begun.request));
+            let in_vain: Vec<&Receipt> = left.iter().filter(in_vain).collect();
+            let untold = in_vain.iter().filter(|begun| outcome.told(&begun.request).is_none());
+            let untold: Vec<String> = untold.map(|begun| begun.request.clone()).collect();
+            let (requests, problems) = settlement.settle_begun(&untold).await;
+            outcome.requests.extend(requests);
+            outcome.problems.extend(problems);
+            for begun in in_vain.into_iter().filter(|begun| begun.chain_head.is_some()) {
+                if let Err(error) = stored::end(settlement.store, &begun.request).await {
+                    outcome.problems.push(error.into_problem("the record of a request"));
+                }
             }
         }
-        if !vain.is_empty() {
-            match self.engine.hiding().await {
-                Ok(hiding) => vain.retain(|begun| !hiding.contains(&begun.request)),
-                // Of what cannot be read it was told which.
-                Err(_) => vain.clear(),
+        for begun in left.iter().filter(|begun| begun.chain_head.is_none()) {
+            outcome.problems.push(Problem {
+                shard: journal::request_path(&begun.request),
+                reason: format!(
+                    "request {} was begun on {}, no run of it has come to its end since, and it may not have reached all records: erase again \
+                     under that id",
+                    begun.request, begun.started
+                ),
+            });
+        }
+        for begun in left.into_iter().chain(young).filter(|begun| begun.chain_head.is_none()) {
+            match outcome.told(&begun.request) {
+                Some(told) => told.unfinished = true,
+                None => outcome.requests.push(PurgedRequest::unfinished(begun.request)),
             }
         }
-        Ok((vain, problems))
+        Ok(())
     }
 
     fn store(&self) -> &Arc<dyn Store> {
@@ -400,52 +404,69 @@ impl Run<'_> {
     /// Finishes what a run began that was killed, if its bytes got into place.
     async fn begun(&self, info: &BlobInfo) -> Result<Done, ShardError> {
         let store = self.store();
-        let Some(intent) = journal::read::<Intent>(store.as_ref(), info.path.as_str()).await? else {
+        let Some(intents) = journal::read::<Intent>(store.as_ref(), info.path.as_str()).await? else {
             return Ok(Done::Nothing);
         };
-        let tombstone = intent.record.tombstone()?;
-        let Some((at, prepared)) = self.source_of(&tombstone.version().shard) else { return Ok(Done::Elsewhere) };
-        match self.committed(&intent.record, &tombstone).await? {
+        let version = intents.record.tombstone()?.version().clone();
+        let Some((at, prepared)) = self.source_of(&version.shard) else { return Ok(Done::Elsewhere) };
+        match self.committed(&intents.record, &version).await? {
             Committed::NotYet => Ok(Done::Nothing),
             Committed::Never => {
                 // What becomes of the shard is not for this intent to say.
-                commit::drop_record(store.as_ref(), &intent.info).await.map_err(ShardError::Store)?;
+                commit::drop_record(store.as_ref(), &intents.info).await.map_err(ShardError::Store)?;
                 Ok(Done::Nothing)
             }
-            Committed::As(after) => {
+            Committed::As(record, after) => {
+                let tombstone = record.tombstone()?;
+                let intent = Kept { record: *record, info: intents.info };
                 let purged = self.purger(prepared).finish(intent, tombstone, after).await?;
                 Ok(Done::Purged(at, Box::new(purged)))
             }
         }
     }
 
-    /// Whether what was intended came to be.
-    async fn committed(&self, intent: &Intent, tombstone: &Tombstone) -> Result<Committed, ShardError> {
-        if let Some(copies) = &intent.copies {
-            return Ok(Committed::As(copies.etag_after.as_deref().map(Etag::new)));
+    /// Which of what was intended for this version came to be.
+    async fn committed(&self, intents: &Intent, version: &ShardVersion) -> Result<Committed, ShardError> {
+        let as_own = |after: Option<Etag>| Committed::As(Box::new(intents.clone()), after);
+        if let Some(copies) = &intents.copies {
+            return Ok(as_own(copies.etag_after.as_deref().map(Etag::new)));
         }
-        if let Some(etag) = &intent.etag_after {
-            return Ok(Committed::As(Some(Etag::new(etag))));
+        if let Some(etag) = &intents.etag_after {
+            return Ok(as_own(Some(Etag::new(etag))));
         }
-        let (store, path) = (self.store(), shard_path(&tombstone.version().shard)?);
+        let (store, path) = (self.store(), shard_path(&version.shard)?);
         let now = match store.head(&path).await {
             Ok(shard) => Some(shard),
             Err(error) if error.kind == lacuna_store::ErrorKind::NotFound => None,
             Err(error) => return Err(ShardError::Store(error)),
         };
-        match (&now, &intent.sha256_after) {
-            (Some(shard), _) if shard.etag.as_str() == tombstone.version().etag => return Ok(Committed::NotYet),
-            (Some(shard), Some(sha256)) if sha256_of(&self.engine.shop, store, shard).await? == *sha256 => {
-                return Ok(Committed::As(Some(shard.etag.clone())));
+        if now.as_ref().is_some_and(|shard| shard.etag.as_str() == version.etag) {
+            return Ok(Committed::NotYet);
+        }
+        let is_deletion = |intent: &Intent| intent.sha256_after.is_none();
+        match &now {
+            Some(shard) if !intents.candidates().all(|one| is_deletion(&one)) => {
+                let sha256 = Some(sha256_of(&self.engine.shop, store, shard).await?);
+                if let Some(one) = intents.candidates().find(|one| one.sha256_after == sha256) {
+                    return Ok(Committed::As(Box::new(one), Some(shard.etag.clone())));
+                }
             }
-            (None, None) => return Ok(Committed::As(None)),
-            _ => {}
+            Some(_) => {}
+            None => {
+                if let Some(one) = intents.candidates().find(is_deletion) {
+                    return Ok(Committed::As(Box::new(one), None));
+                }
+            }
         }
         // Another writer came before it, or behind it: then the store may have kept what this purge put there.
-        let Some(operation) = intent.operation() else { return Ok(Committed::Never) };
-        let mut copies = store.old_copies(&path).await.map_err(ShardError::Store)?.into_iter();
-        let own = copies.find(|copy| copy.operation.as_ref() == Some(&operation));
-        Ok(own.map_or(Committed::Never, |own| Committed::As(Some(own.etag))))
+        let copies = store.old_copies(&path).await.map_err(ShardError::Store)?;
+        for one in intents.candidates() {
+            let Some(operation) = one.operation() else { continue };
+            if let Some(own) = copies.iter().find(|copy| copy.operation.as_ref() == Some(&operation)) {
+                return Ok(Committed::As(Box::new(one), Some(own.etag.clone())));
+            }
+        }
+        Ok(Committed::Never)
     }
 
     /// Whether the time of any request with rows in it is up soon.

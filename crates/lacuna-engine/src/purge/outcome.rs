@@ -74,8 +74,15 @@ pub struct PurgedRequest {
     pub unfinished: bool,
 }
 
+impl PurgeOutcome {
+    /// What was told of a request so far.
+    pub(super) fn told(&mut self, request: &str) -> Option<&mut PurgedRequest> {
+        self.requests.iter_mut().find(|told| told.request == request)
+    }
+}
+
 impl PurgedRequest {
-    /// One that was begun, and of which nothing is hidden.
+    /// One that was begun, and of which there is nothing else to tell.
     pub(super) fn unfinished(request: String) -> Self {
         Self { request, rows: 0, receipt: None, receipt_jws: None, unfinished: true }
     }

@@ -16,7 +16,7 @@ use crate::erase::Purged;
 use crate::outcome::Problem;
 use crate::problem::ShardError;
 use crate::receipt::news::{self, Line, News, Next};
-use crate::receipt::stored::{self, ATTEMPTS_MAX};
+use crate::receipt::stored::ATTEMPTS_MAX;
 use crate::receipt::{ReceiptShard, ShardState, Share};
 use crate::{Source, commit};
 
@@ -138,7 +138,7 @@ impl Settlement<'_> {
             let (mut told, mut writing, mut blobs) = (Vec::new(), Vec::new(), Vec::new());
             for (account, draft) in left.into_iter().zip(drafts) {
                 match draft {
-                    Ok(Next::Same(path)) => told.push((account, path, false)),
+                    Ok(Next::Same { path, is_unfinished }) => told.push((account, path, is_unfinished)),
                     Ok(Next::Another(receipt)) => {
                         blobs.push(receipt.blob());
                         writing.push((account, receipt));
@@ -165,20 +165,10 @@ impl Settlement<'_> {
                     }
                 }
             }
-            let ending = told.iter().map(|(account, ..)| stored::end(self.store, account.request).boxed()).collect();
-            let ended = side_by_side(ending).await;
-            for ((account, path, unfinished), ended) in told.into_iter().zip(ended) {
-                match ended {
-                    Ok(()) => {
-                        let done = account.done(Some(location(self.store, path.as_str())), None);
-                        requests.push(PurgedRequest { unfinished, ..done });
-                    }
-                    Err(error) => {
-                        requests.push(account.done(None, None));
-                        problems.push(error.into_problem("the record of a request"));
-                    }
-                }
-            }
+            requests.extend(told.into_iter().map(|(account, path, unfinished)| {
+                let done = account.done(Some(location(self.store, path.as_str())), None);
+                PurgedRequest { unfinished, ..done }
+            }));
         }
         requests.sort_by(|a, b| a.request.cmp(&b.request));
     }

@@ -6,11 +6,13 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_erase::tombstone;
 use lacuna_store::{BlobInfo, Etag};
 
-use super::stored;
+use super::{news, stored};
 use crate::engine::location;
 use crate::erase::hidden::{self, Tombstones};
+use crate::erase::journal;
+use crate::outcome::Problem;
 use crate::problem::{ShardError, chain};
-use crate::{Engine, Error, Receipt, RequestId};
+use crate::{Engine, Error, Receipt, RequestId, commit};
 
 impl Engine {
     /// The requests with rows that are hidden and still in the bytes, in whatever version of a shard.
@@ -29,6 +31,50 @@ impl Engine {
             requests.extend(held.iter().flat_map(|held| held.tombstone.requests()).map(|(id, _)| id.to_owned()));
         }
         Ok(requests)
+    }
+
+    /// What requests were begun with, of which no run has come to its end: one may be at work, or was killed and may not have reached all
+    /// records. Also what could not be read. Records of runs that did come to their end are removed.
+    pub(crate) async fn begun(&self) -> Result<(Vec<Receipt>, Vec<Problem>), Error> {
+        let store = self.settings.store.as_ref();
+        let records: Vec<BlobInfo> =
+            store.list(journal::REQUESTS).try_collect().await.map_err(Error::hidden_unlisted)?;
+        let read = |info: BlobInfo| async move {
+            let begun = self.begun_at(&info).await;
+            begun.map_err(|error| error.into_problem(info.path.as_str()))
+        };
+        let (mut begun, mut problems) = (Vec::new(), Vec::new());
+        let mut reads = futures::stream::iter(records).map(read).buffered(self.shop.requests);
+        while let Some(read) = reads.next().await {
+            match read {
+                Ok(open) => begun.extend(open),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        Ok((begun, problems))
+    }
+
+    async fn begun_at(&self, info: &BlobInfo) -> Result<Option<Receipt>, ShardError> {
+        let store = self.settings.store.as_ref();
+        let Some(begun) = journal::read::<Receipt>(store, info.path.as_str()).await? else { return Ok(None) };
+        let Some(key) = &self.settings.signing_key else { return Ok(Some(begun.record)) };
+        match stored::newest(store, key, &begun.record.request).await? {
+            Some((1.., newest)) if news::has_ended(&begun.record, &newest) => {
+                commit::drop_record(store, &begun.info).await.map_err(ShardError::Store)?;
+                Ok(None)
+            }
+            _ => Ok(Some(begun.record)),
+        }
+    }
+
+    /// The requests that are no ledger's, and of which no run has come to its end: unless one is still at work, it was killed, and may not
+    /// have reached all records.
+    pub async fn unfinished(&self) -> Result<Vec<String>, Error> {
+        let (begun, problems) = self.begun().await?;
+        if let Some(Problem { shard, reason }) = problems.into_iter().next() {
+            return Err(Error::Shard { shard, reason });
+        }
+        Ok(begun.into_iter().filter(|begun| begun.chain_head.is_none()).map(|begun| begun.request).collect())
     }
 
     /// Shows again what is hidden for `requests`, which were taken back, and is still in the bytes.

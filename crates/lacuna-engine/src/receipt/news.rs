@@ -6,19 +6,25 @@ use ed25519_dalek::SigningKey;
 use lacuna_erase::tombstone;
 use lacuna_store::{BlobPath, NewBlob, Store};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::statement::{on_erase, rfc3339, sign};
 use super::stored::{RECEIPT_MEDIA_TYPE, content, newest, receipt_path};
 use super::{RECEIPT_VERSION, Receipt, ReceiptShard, ReceiptSource, ShardState, Share};
 use crate::Source;
 use crate::engine::TOOL;
+use crate::erase::journal;
 use crate::outcome::Problem;
 use crate::problem::ShardError;
 
 /// What a request's receipt is to say now.
 pub(crate) enum Next {
     /// What the one at this path says.
-    Same(BlobPath),
+    Same {
+        path: BlobPath,
+        /// As of a [`Draft`].
+        is_unfinished: bool,
+    },
     /// What this one says, which is not written yet.
     Another(Draft),
 }
@@ -64,7 +70,7 @@ pub(crate) async fn advance(
     news: &News<'_>,
 ) -> Result<Next, ShardError> {
     let known = newest(store, key, request).await?;
-    let is_begun = matches!(known, Some((0, _)));
+    let begun = journal::read::<Receipt>(store, &journal::request_path(request)).await?.map(|begun| begun.record);
     let (number, before) = known.unwrap_or_else(|| (0, unknown(request)));
     let (mut receipt, mut places) = (before.clone(), Places::of(&before));
     let mut searched = true;
@@ -75,14 +81,24 @@ pub(crate) async fn advance(
     }
     let all_read = doubt(&mut receipt, news.unread);
     receipt.complete &= searched && all_read;
+    let is_open = begun.is_some_and(|begun| begun.chain_head.is_none() && !(number > 0 && has_ended(&begun, &before)));
+    let is_unfinished = is_open && receipt.chain_head.is_none();
+    receipt.complete &= !is_unfinished;
     if number > 0 && receipt == before {
-        return receipt_path(request, number).map(Next::Same).map_err(ShardError::Store);
+        let path = receipt_path(request, number).map_err(ShardError::Store)?;
+        return Ok(Next::Same { path, is_unfinished });
     }
     receipt.finished = rfc3339(OffsetDateTime::now_utc());
     receipt.chain_head = news.chain_head.map(str::to_owned).or(receipt.chain_head);
     let path = receipt_path(request, number + 1).map_err(ShardError::Store)?;
-    let is_unfinished = is_begun && receipt.chain_head.is_none();
     Ok(Next::Another(Draft { path, jws: sign(&receipt, key), is_unfinished }))
+}
+
+/// Whether the newest receipt of a request is of the run that began so, or of a later one: then only its record was left. A purge that tells
+/// of a request meanwhile says that it is not complete.
+pub(super) fn has_ended(begun: &Receipt, newest: &Receipt) -> bool {
+    let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    newest.complete && time(&newest.finished).is_some_and(|finished| time(&begun.started) <= Some(finished))
 }
 
 /// Where a receipt has its lines, by shard and version: a person may have rows in very many shards. Several sources may name one shard.

@@ -9,6 +9,8 @@ use lacuna_engine::{Action, EraseMode, PurgeOptions, PurgeOutcome, Reporter, Req
 use lacuna_erase::tombstone;
 use lacuna_store::testing::{Gate, Gated, Listed};
 use lacuna_store::{BlobInfo, BlobPath, Result, Store};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::world::{World, blob, erase, find, mixed, ndjson, receipt_at, request, source};
@@ -125,6 +127,132 @@ async fn a_late_erasure_shows_nothing_that_others_hid_in_a_newer_version() {
     assert_eq!((purged.rows_purged, purged.shards_superseded, purged.problems.len()), (6, 0, 0), "{purged:?}");
     assert_eq!(String::from_utf8(world.get(SHARD).await).unwrap(), without(&["u3", "u4", "u5"]));
     assert!(records(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_search_that_meets_the_tombstone_of_a_newer_version_takes_nothing_out_of_it() {
+    let (world, sources) = shard().await;
+    done(&world, &sources, hide("e1", "u3")).await;
+    let (theirs, all) = (world.clone(), sources.clone());
+    let others = async move {
+        assert_eq!(purge(&theirs, &all).await.rows_purged, 3);
+        done(&theirs, &all, hide("e2", "u4")).await;
+    };
+    // It has listed the old version when it looks for the tombstone.
+    let late = meanwhile(&world, [(TOMBSTONE, others.boxed())]);
+    done(&late, &sources, hide("late", "u5")).await;
+    for user in ["u3", "u4", "u5"] {
+        assert_eq!(found(&world, &sources, user).await, 0, "{user}");
+    }
+    assert_eq!(purge(&world, &sources).await.rows_purged, 6);
+    assert_eq!(String::from_utf8(world.get(SHARD).await).unwrap(), without(&["u3", "u4", "u5"]));
+}
+
+#[tokio::test]
+async fn what_is_in_place_is_known_although_another_run_meant_to_put_something_else_there() {
+    // A purge that is killed once its bytes are in place, and has not come to what was hidden meanwhile.
+    let mut count = 0;
+    let (world, sources) = loop {
+        let (world, sources) = shard().await;
+        done(&world, &sources, hide("e1", "u3")).await;
+        let (hiding, all) = (world.clone(), sources.clone());
+        let hides = async move { done(&hiding, &all, hide("e2", "u4")).await }.boxed();
+        let nothing = (0..count).map(|_| (TOMBSTONE, async {}.boxed()));
+        let others: Vec<(_, Others)> = [(SHARD, async {}.boxed()), (SHARD, hides)].into_iter().chain(nothing).collect();
+        purge_until(&world, &sources, others, TOMBSTONE).await;
+        if world.get(SHARD).await != ndjson(&mixed()).into_bytes() {
+            break (world, sources);
+        }
+        count += 1;
+    };
+    assert_eq!(found(&world, &sources, "u4").await, 3, "it is not carried over yet");
+    // Another run has written down its own beside it, just before it found the shard changed.
+    let place = records(&world).await.into_iter().find(|path| path.starts_with("_lacuna/operations/shards/")).unwrap();
+    let in_place: serde_json::Value = serde_json::from_slice(&world.get(&place).await).unwrap();
+    let mut other = in_place.clone();
+    other["sha256_after"] = "00".repeat(32).into();
+    other["rivals"] = vec![in_place].into();
+    world.put(&place, serde_json::to_vec(&other).unwrap()).await;
+
+    // Whoever erases next finishes what is in place.
+    done(&world, &sources, hide("e3", "u5")).await;
+    let told = receipt_at(&world, "_lacuna/receipts/e1.2.jws").await;
+    assert_eq!(told.sources[0].shards[0].state, ShardState::Gone, "{told:?}");
+    for user in ["u3", "u4", "u5"] {
+        assert_eq!(found(&world, &sources, user).await, 0, "{user}");
+    }
+    let purged = purge(&world, &sources).await;
+    assert_eq!((purged.rows_purged, purged.shards_superseded, purged.problems.len()), (6, 0, 0), "{purged:?}");
+    assert_eq!(String::from_utf8(world.get(SHARD).await).unwrap(), without(&["u3", "u4", "u5"]));
+    assert!(records(&world).await.is_empty());
+}
+
+/// A purge that stops when it is about to put its bytes in place, and again behind that: it never goes on from there.
+struct Halting {
+    goes_on: oneshot::Sender<()>,
+    is_in_place: oneshot::Receiver<()>,
+}
+
+impl Halting {
+    /// Where the record of what it intends lies, and the purge.
+    async fn start(world: &Arc<World>, sources: &[Source]) -> (&'static str, Self) {
+        let version = world.store.head(&blob(SHARD)).await.unwrap().etag;
+        let hash = Sha256::digest(format!("{SHARD}\n{version}"));
+        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let intent: &'static str = format!("_lacuna/operations/shards/{hash}.json").leak();
+        // Its last look at the shard is when it writes: then what it intends is written down.
+        for looks in 0.. {
+            let ((goes_on, resumed), (placed, is_in_place)) = (oneshot::channel(), oneshot::channel());
+            let (halted, is_halted) = oneshot::channel();
+            let halts = async move {
+                halted.send(()).unwrap();
+                let _: std::result::Result<(), _> = resumed.await;
+            };
+            let ends = async move {
+                let _: std::result::Result<(), ()> = placed.send(());
+                std::future::pending().await
+            };
+            let looks = (0..looks).map(|_| (SHARD, async {}.boxed()));
+            let halting = meanwhile(world, looks.chain([(SHARD, halts.boxed()), (TOMBSTONE, ends.boxed())]));
+            let all = sources.to_vec();
+            let run = tokio::spawn(async move { purge(&halting, &all).await });
+            is_halted.await.unwrap();
+            if world.store.head(&blob(intent)).await.is_ok() {
+                return (intent, Self { goes_on, is_in_place });
+            }
+            run.abort();
+        }
+        unreachable!("it puts no bytes in place")
+    }
+
+    async fn puts_its_bytes_in_place(self) {
+        self.goes_on.send(()).unwrap();
+        self.is_in_place.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_hidden_stays_so_where_two_runs_rewrite_a_shard_at_once() {
+    let (world, sources) = shard().await;
+    done(&world, &sources, hide("e1", "u3")).await;
+    let (intent, first) = Halting::start(&world, &sources).await;
+    done(&world, &sources, hide("e2", "u4")).await;
+    // The second one looks what is begun, then what was intended, and writes down its own just after the first has put its bytes in place.
+    let looks = (0..4).map(|_| (intent, async {}.boxed()));
+    let second = meanwhile(&world, looks.chain([(intent, first.puts_its_bytes_in_place().boxed())]));
+    done(&second, &sources, erase("e3", "u5")).await;
+    for user in ["u3", "u4", "u5"] {
+        assert_eq!(found(&world, &sources, user).await, 0, "{user}");
+    }
+    let purged = purge(&world, &sources).await;
+    assert_eq!((purged.shards_superseded, purged.problems.len()), (0, 0), "{purged:?}");
+    assert_eq!(String::from_utf8(world.get(SHARD).await).unwrap(), without(&["u3", "u4", "u5"]));
+    assert!(records(&world).await.is_empty());
+    for id in ["e1", "e2", "e3"] {
+        let (_, told) = world.engine().receipt(&lacuna_engine::RequestId::new(id).unwrap()).await.unwrap().unwrap();
+        let lines = &told.sources[0].shards;
+        assert!(lines.iter().any(|line| line.state == ShardState::Gone && line.matched == 3), "{id}: {told:?}");
+    }
 }
 
 #[tokio::test]

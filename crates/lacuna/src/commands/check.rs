@@ -63,6 +63,15 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
                  it, and erase again under the ids whose receipts name its shard. Where a link stands in for one, put the file there itself.",
             )),
         }
+        match engine.unfinished().await {
+            Ok(requests) if requests.is_empty() => {}
+            Ok(requests) => findings.warnings.push(format!(
+                "erasures that have not come to their end, and may not have reached all records: {}; unless they are still at work, erase \
+                 again under the same ids",
+                requests.join(", ")
+            )),
+            Err(error) => findings.warnings.push(chain(&error)),
+        }
         findings.sources = Box::pin(engine.check(&sources, &selection::others(&config.sources, &sources))).await;
     }
     if args.json {
