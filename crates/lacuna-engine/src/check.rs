@@ -95,8 +95,10 @@ impl Engine {
         let mut warnings = Vec::new();
         for (store, who) in logs.into_iter().chain(packages) {
             if let Err(error) = write(store.as_ref()).await {
-                let why = chain(&ShardError::Store(error));
-                warnings.push(format!("{who} will not work, as {} {why}", store.url()));
+                let (store, why) = (store.url(), chain(&error));
+                warnings.push(format!(
+                    "{who} will not work, as an empty record cannot be written in {store} and removed: {why}"
+                ));
             }
         }
         warnings

@@ -129,9 +129,20 @@ impl From<lacuna_engine::Error> for Failure {
             }
             _ => Self::other(error.to_string()),
         };
-        match std::error::Error::source(&error) {
+        let failure = match std::error::Error::source(&error) {
             Some(source) => failure.because(source),
             None => failure,
+        };
+        match &error {
+            Error::Store { source, .. } if source.path.is_none() && source.gap.is_none() => match source.kind {
+                lacuna_store::ErrorKind::AccessDenied => failure.advice(
+                    "Is the credential the right one (the README says which is taken), in its time, and may it list, read, write and delete \
+                     there?",
+                ),
+                lacuna_store::ErrorKind::NotFound => failure.advice("Are `url`, and in Azure `account` or `endpoint`, spelt right?"),
+                _ => failure,
+            },
+            _ => failure,
         }
     }
 }

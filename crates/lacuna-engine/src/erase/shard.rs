@@ -26,6 +26,9 @@ use crate::receipt::ProvedSurvivors;
 use crate::workshop::Workshop;
 use crate::{EmptyShards, Holds, Source, commit};
 
+/// How often a run writes down what it is about to do where others do the same.
+const ATTEMPTS_MAX: u32 = 8;
+
 /// The purge of shards of one source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Purge<'a> {
@@ -181,25 +184,25 @@ impl Purge<'_> {
     /// went.
     async fn intend(&self, shard: &BlobInfo, intent: Intent) -> Result<Kept<Intent>, ShardError> {
         let (store, path) = (self.store.as_ref(), journal::intent_path(shard.path.as_str(), shard.etag.as_str()));
-        let there = journal::read::<Intent>(store, &path).await?;
-        let record = match &there {
-            Some(there) => intent.among(&there.record),
-            None => intent,
-        };
-        let there = match there {
-            Some(there) if there.record == record => return Ok(there),
-            Some(there) => {
-                hidden::check_there(store, shard).await?;
-                Some(there.info)
+        for _ in 0..ATTEMPTS_MAX {
+            let there = journal::read::<Intent>(store, &path).await?;
+            let record = match &there {
+                Some(there) => intent.clone().among(&there.record),
+                None => intent.clone(),
+            };
+            match &there {
+                Some(there) if there.record == record => return Ok(Kept { record, info: there.info.clone() }),
+                Some(_) => hidden::check_there(store, shard).await?,
+                None => {}
             }
-            None => None,
-        };
-        match journal::write(store, &path, &record, there.as_ref()).await {
-            Ok(info) => Ok(Kept { record, info }),
-            // Another run is at the same version.
-            Err(error) if matches!(error.kind, ErrorKind::AlreadyExists | ErrorKind::Changed) => Err(ShardError::Busy),
-            Err(error) => Err(ShardError::Store(error)),
+            match journal::write(store, &path, &record, there.as_ref().map(|there| &there.info)).await {
+                Ok(info) => return Ok(Kept { record, info }),
+                Err(error)
+                    if matches!(error.kind, ErrorKind::AlreadyExists | ErrorKind::Changed | ErrorKind::NotFound) => {}
+                Err(error) => return Err(ShardError::Store(error)),
+            }
         }
+        Err(ShardError::Busy)
     }
 
     /// How many records the shard has once the hidden ones are gone, or anonymous.

@@ -62,6 +62,15 @@ fn text(error: &dyn std::error::Error) -> String {
 }
 
 impl Failure {
+    /// The same, about a container as a whole.
+    pub(super) fn in_container(self, name: &str) -> Error {
+        let error = Error::from(self);
+        match error.source {
+            Some(source) => Error::new(error.kind).because(format!("container `{name}`: {source}")),
+            None => error,
+        }
+    }
+
     /// Something that went wrong here, not there.
     pub(super) fn said(text: &str) -> Self {
         Self::Other(text.to_owned())

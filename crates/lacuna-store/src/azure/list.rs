@@ -26,7 +26,7 @@ impl AzureStore {
             Err(error) => return stream::iter([Err(failure(error).into())]).boxed(),
         };
         pages
-            .map_err(|error| Error::from(failure(error)))
+            .map_err(|error| failure(error).in_container(&self.name))
             .and_then(|page| async { blobs(page) })
             .map_ok(|items| stream::iter(items.into_iter().filter_map(blob)))
             .try_flatten()

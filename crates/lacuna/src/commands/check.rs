@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use lacuna_engine::{Engine, Settings, Source, SourceCheck, chain};
+use lacuna_engine::{Engine, Problem, Settings, Source, SourceCheck, chain};
 use lacuna_scan::TenantRule;
-use lacuna_store::Store;
+use lacuna_store::{ErrorKind, Store};
 use serde_json::json;
 
 use crate::args::CheckArgs;
@@ -51,28 +51,7 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
         let epochs = config.keys.epochs(&environment)?;
         let settings = settings(&config, &args.resources, logs, epochs);
         let engine = Engine::new(Settings { export: found.packages, signing_key: found.signing_key, ..settings })?;
-        findings.warnings.extend(engine.check_writing().await);
-        match engine.check_hidden().await {
-            Ok(()) => {}
-            // What cannot be reached is told of the sources, too.
-            Err(lacuna_engine::Error::Store { source, what }) if source.gap.is_none() => {
-                findings.warnings.push(chain(&lacuna_engine::Error::Store { source, what }));
-            }
-            Err(error) => findings.wrong.push(Failure::from(error).advice(
-                "What is hidden is purged with the key that signed its receipts (`[keys.signing]`). Where a tombstone is damaged, delete \
-                 it, and erase again under the ids whose receipts name its shard. Where a link stands in for one, put the file there itself.",
-            )),
-        }
-        match engine.unfinished().await {
-            Ok(requests) if requests.is_empty() => {}
-            Ok(requests) => findings.warnings.push(format!(
-                "erasures that have not come to their end, and may not have reached all records: {}; unless they are still at work, erase \
-                 again under the same ids",
-                requests.join(", ")
-            )),
-            Err(error) => findings.warnings.push(chain(&error)),
-        }
-        findings.sources = Box::pin(engine.check(&sources, &selection::others(&config.sources, &sources))).await;
+        check_store(&engine, &sources, &config, &mut findings).await;
     }
     if args.json {
         output::print_json(&findings.json())?
@@ -80,6 +59,44 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
         output::print(&findings.human())?
     }
     Ok(findings.code())
+}
+
+/// Looks at what is hidden, whether records can be written, and into the sources.
+async fn check_store(engine: &Engine, sources: &[Source], config: &Config, findings: &mut Findings) {
+    use lacuna_engine::Error;
+    match engine.check_hidden().await {
+        Ok(()) => {}
+        // Each look would wait as long for an answer as this one did.
+        Err(Error::Store { source, .. }) if source.kind == ErrorKind::Unavailable => {
+            let out_of_reach = |own: &Source| SourceCheck {
+                source: own.name.clone(),
+                shards_seen: 0,
+                problems: vec![Problem { shard: own.shards.clone(), reason: chain(&source) }],
+                warnings: Vec::new(),
+            };
+            findings.sources = sources.iter().map(out_of_reach).collect();
+            return;
+        }
+        // What cannot be listed is told of the sources, too.
+        Err(Error::Store { source, what }) if source.gap.is_none() => {
+            findings.warnings.push(chain(&Error::Store { source, what }));
+        }
+        Err(error) => findings.wrong.push(Failure::from(error).advice(
+            "What is hidden is purged with the key that signed its receipts (`[keys.signing]`). Where a tombstone is damaged, delete it, and \
+             erase again under the ids whose receipts name its shard. Where a link stands in for one, put the file there itself.",
+        )),
+    }
+    match engine.unfinished().await {
+        Ok(requests) if requests.is_empty() => {}
+        Ok(requests) => findings.warnings.push(format!(
+            "erasures that have not come to their end, and may not have reached all records: {}; unless they are still at work, erase again \
+             under the same ids",
+            requests.join(", ")
+        )),
+        Err(error) => findings.warnings.push(chain(&error)),
+    }
+    findings.warnings.extend(engine.check_writing().await);
+    findings.sources = Box::pin(engine.check(sources, &selection::others(&config.sources, sources))).await;
 }
 
 /// What the configuration names, as far as it can be opened.

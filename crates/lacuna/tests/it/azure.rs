@@ -62,3 +62,17 @@ async fn a_wrong_key_is_told_from_a_missing_blob() {
     assert!(said.contains("403") || said.contains("denied"), "{said}");
     assert!(!said.contains("d3Jvbmc"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_access_says_where_and_what_to_look_at() {
+    let (home, _) = home_in_azure().await;
+    let find = |key: &str| {
+        let find = ["find", "--tenant", "contoso", "--subject", ALICE];
+        let text = home.run_with(&find, &[("AZURE_STORAGE_KEY", key)], "").ends(1).stderr.clone();
+        assert!(text.contains("container `") && !text.contains(key), "{text}");
+        text
+    };
+    assert!(find("c2VjcmV0LXRoYXQtbXVzdC1ub3Qtc2hvdw==").contains("Is the credential the right one"));
+    home.write("lacuna.toml", home.read("lacuna.toml").replacen("url = \"az://", "url = \"az://none-", 1));
+    assert!(find(testing::AZURITE_KEY).contains("spelt right"));
+}
