@@ -181,8 +181,21 @@ async fn no_path_leads_through_a_symbolic_link() {
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
     assert!(store.list("").try_collect::<Vec<_>>().await.is_err(), "what is not searched is not passed over");
     assert_eq!(store.head(&path("directory")).await.unwrap_err().kind, ErrorKind::AccessDenied);
-    fs::create_dir(root.path().join("real")).unwrap();
-    assert_eq!(store.head(&path("real")).await.unwrap_err().kind, ErrorKind::NotFound, "a directory is no blob");
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_neither_a_blob_nor_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("folder")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(root.path().join("socket")).unwrap();
+    let store = LocalStore::open(root.path()).unwrap();
+    for name in ["folder", "socket"] {
+        assert_eq!(store.head(&path(name)).await.unwrap_err().kind, ErrorKind::Other, "{name}");
+        for condition in [Condition::Any, Condition::New] {
+            assert_eq!(put(&store, name, "ours", condition).await.err(), Some(ErrorKind::Other), "{name}");
+        }
+    }
+    assert_eq!(store.head(&path("folder/none")).await.unwrap_err().kind, ErrorKind::NotFound);
 }
 
 #[tokio::test]
