@@ -233,10 +233,15 @@ impl Run<'_> {
     /// Tells of requests of which no run has come to its end. They may be at work; after a day nobody is, and that is a problem until they
     /// are run again. Those of a ledger its worker goes on with.
     async fn tell_begun(&self, settlement: &Settlement<'_>, outcome: &mut PurgeOutcome) -> Result<(), Error> {
-        let (begun, problems) = self.engine.begun().await?;
-        outcome.problems.extend(problems);
+        let begun = self.engine.begun().await?;
+        outcome.problems.extend(begun.unread);
+        for record in &begun.ended {
+            if let Err(error) = commit::drop_record(settlement.store, record).await {
+                outcome.problems.push(ShardError::Store(error).into_problem(record.path.as_str()));
+            }
+        }
         let (left, young): (Vec<_>, Vec<_>) =
-            begun.into_iter().partition(|begun| statement::is_due(&begun.started, LEFT_DAYS, Duration::ZERO));
+            begun.open.into_iter().partition(|begun| statement::is_due(&begun.started, LEFT_DAYS, Duration::ZERO));
         if !left.is_empty() {
             // Of those that hide nothing, no other receipt tells.
             let hiding = self.engine.hiding().await;

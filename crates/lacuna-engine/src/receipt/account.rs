@@ -12,7 +12,18 @@ use crate::erase::hidden::{self, Tombstones};
 use crate::erase::journal;
 use crate::outcome::Problem;
 use crate::problem::{ShardError, chain};
-use crate::{Engine, Error, Receipt, RequestId, commit};
+use crate::{Engine, Error, Receipt, RequestId};
+
+/// What is written down of requests that were begun.
+#[derive(Debug, Default)]
+pub(crate) struct BegunRequests {
+    /// Of which no run has come to its end: one may be at work, or was killed and may not have reached all records.
+    pub(crate) open: Vec<Receipt>,
+    /// The records of those of which one has: it was killed just before it removed that.
+    pub(crate) ended: Vec<BlobInfo>,
+    /// What cannot be read.
+    pub(crate) unread: Vec<Problem>,
+}
 
 impl Engine {
     /// The requests with rows that are hidden and still in the bytes, in whatever version of a shard.
@@ -33,48 +44,43 @@ impl Engine {
         Ok(requests)
     }
 
-    /// What requests were begun with, of which no run has come to its end: one may be at work, or was killed and may not have reached all
-    /// records. Also what could not be read. Records of runs that did come to their end are removed.
-    pub(crate) async fn begun(&self) -> Result<(Vec<Receipt>, Vec<Problem>), Error> {
+    /// What is written down of requests that were begun.
+    pub(crate) async fn begun(&self) -> Result<BegunRequests, Error> {
         let store = self.settings.store.as_ref();
         let records: Vec<BlobInfo> =
             store.list(journal::REQUESTS).try_collect().await.map_err(Error::hidden_unlisted)?;
-        let read = |info: BlobInfo| async move {
-            let begun = self.begun_at(&info).await;
-            begun.map_err(|error| error.into_problem(info.path.as_str()))
-        };
-        let (mut begun, mut problems) = (Vec::new(), Vec::new());
+        let read = |info: BlobInfo| async move { (self.begun_at(&info).await, info) };
+        let mut begun = BegunRequests::default();
         let mut reads = futures::stream::iter(records).map(read).buffered(self.shop.requests);
-        while let Some(read) = reads.next().await {
+        while let Some((read, info)) = reads.next().await {
             match read {
-                Ok(open) => begun.extend(open),
-                Err(problem) => problems.push(problem),
+                Ok(Some((record, false))) => begun.open.push(record),
+                Ok(Some((_, true))) => begun.ended.push(info),
+                Ok(None) => {}
+                Err(error) => begun.unread.push(error.into_problem(info.path.as_str())),
             }
         }
-        Ok((begun, problems))
+        Ok(begun)
     }
 
-    async fn begun_at(&self, info: &BlobInfo) -> Result<Option<Receipt>, ShardError> {
+    /// What the record of a request says, and whether a run of it has come to its end since.
+    async fn begun_at(&self, info: &BlobInfo) -> Result<Option<(Receipt, bool)>, ShardError> {
         let store = self.settings.store.as_ref();
         let Some(begun) = journal::read::<Receipt>(store, info.path.as_str()).await? else { return Ok(None) };
-        let Some(key) = &self.settings.signing_key else { return Ok(Some(begun.record)) };
-        match stored::newest(store, key, &begun.record.request).await? {
-            Some((1.., newest)) if news::has_ended(&begun.record, &newest) => {
-                commit::drop_record(store, &begun.info).await.map_err(ShardError::Store)?;
-                Ok(None)
-            }
-            _ => Ok(Some(begun.record)),
-        }
+        let Some(key) = &self.settings.signing_key else { return Ok(Some((begun.record, false))) };
+        let newest = stored::newest(store, key, &begun.record.request).await?;
+        let has_ended = matches!(newest, Some((1.., newest)) if news::has_ended(&begun.record, &newest));
+        Ok(Some((begun.record, has_ended)))
     }
 
     /// The requests that are no ledger's, and of which no run has come to its end: unless one is still at work, it was killed, and may not
     /// have reached all records.
     pub async fn unfinished(&self) -> Result<Vec<String>, Error> {
-        let (begun, problems) = self.begun().await?;
-        if let Some(Problem { shard, reason }) = problems.into_iter().next() {
+        let BegunRequests { open, unread, .. } = self.begun().await?;
+        if let Some(Problem { shard, reason }) = unread.into_iter().next() {
             return Err(Error::Shard { shard, reason });
         }
-        Ok(begun.into_iter().filter(|begun| begun.chain_head.is_none()).map(|begun| begun.request).collect())
+        Ok(open.into_iter().filter(|begun| begun.chain_head.is_none()).map(|begun| begun.request).collect())
     }
 
     /// Shows again what is hidden for `requests`, which were taken back, and is still in the bytes.
