@@ -64,13 +64,24 @@ impl Tombstones {
 
     /// The rows of this version of a shard that are hidden.
     pub(crate) async fn rows_of(&self, store: &dyn Store, shard: &BlobInfo) -> Result<Hidden, ShardError> {
-        // On a disk a look costs little, and sees what no listing tells of: a folder in its place.
-        let is_listed = self.known.contains_key(&tombstone::path(shard.path.as_str()));
-        if !is_listed && store.local_file(&shard.path).is_none() {
+        if !self.is_listed(shard) {
             return Ok(Hidden::Nothing);
         }
         let held = held(store, shard.path.as_str()).await?;
         Ok(held.map_or(Hidden::Nothing, |held| held.says_of(shard)))
+    }
+
+    /// Fails where something is in the place of a shard's tombstone that no listing tells of, as a folder is on a disk. To be asked of
+    /// shards with matches, which are few: a look for each of very many small ones costs a good part of their search.
+    pub(crate) async fn check_unlisted(&self, store: &dyn Store, shard: &BlobInfo) -> Result<(), ShardError> {
+        if self.is_listed(shard) || store.local_file(&shard.path).is_none() {
+            return Ok(());
+        }
+        held(store, shard.path.as_str()).await.map(drop)
+    }
+
+    fn is_listed(&self, shard: &BlobInfo) -> bool {
+        self.known.contains_key(&tombstone::path(shard.path.as_str()))
     }
 
     /// Those of versions that made room for others'.

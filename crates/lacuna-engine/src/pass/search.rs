@@ -138,6 +138,10 @@ impl<'a> Pass<'a> {
                     let why = "it was listed and is gone: another writer may have moved its records";
                     return Err(ShardError::Refused(why.into()));
                 }
+                Ok(answer) if !answer.matches.is_empty() => {
+                    let unlisted = tombstones.check_unlisted(store.as_ref(), info).await;
+                    return unlisted.map(|()| answer).map_err(|error| ShardError::Tombstone(Box::new(error)));
+                }
                 answer => return answer,
             }
             *info = store.head(&info.path).await.map_err(ShardError::Store)?;

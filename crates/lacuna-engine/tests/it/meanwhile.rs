@@ -107,6 +107,17 @@ fn without(users: &[&str]) -> String {
     ndjson(&rows)
 }
 
+/// Nobody of `users` shows, the next purge takes out `rows` of theirs, and nothing is left of them or beside the logs.
+async fn are_gone(world: &World, sources: &[Source], users: &[&str], rows: u64) {
+    for user in users {
+        assert_eq!(found(world, sources, user).await, 0, "{user}");
+    }
+    let purged = purge(world, sources).await;
+    assert_eq!((purged.rows_purged, purged.shards_superseded, purged.problems.len()), (rows, 0, 0), "{purged:?}");
+    assert_eq!(String::from_utf8(world.get(SHARD).await).unwrap(), without(users));
+    assert!(records(world).await.is_empty());
+}
+
 #[tokio::test]
 async fn a_late_erasure_shows_nothing_that_others_hid_in_a_newer_version() {
     let (world, sources) = shard().await;
@@ -120,13 +131,7 @@ async fn a_late_erasure_shows_nothing_that_others_hid_in_a_newer_version() {
     // There is no tombstone while it searches, and it looks for one before it hides anything; then it looks whether the shard is there.
     let late = meanwhile(&world, [(TOMBSTONE, erases.boxed()), (SHARD, finds.boxed())]);
     done(&late, &sources, hide("late", "u5")).await;
-    for user in ["u3", "u4", "u5"] {
-        assert_eq!(found(&world, &sources, user).await, 0, "{user}");
-    }
-    let purged = purge(&world, &sources).await;
-    assert_eq!((purged.rows_purged, purged.shards_superseded, purged.problems.len()), (6, 0, 0), "{purged:?}");
-    assert_eq!(String::from_utf8(world.get(SHARD).await).unwrap(), without(&["u3", "u4", "u5"]));
-    assert!(records(&world).await.is_empty());
+    are_gone(&world, &sources, &["u3", "u4", "u5"], 6).await;
 }
 
 #[tokio::test]
@@ -141,11 +146,7 @@ async fn a_search_that_meets_the_tombstone_of_a_newer_version_takes_nothing_out_
     // It has listed the old version when it looks for the tombstone.
     let late = meanwhile(&world, [(TOMBSTONE, others.boxed())]);
     done(&late, &sources, hide("late", "u5")).await;
-    for user in ["u3", "u4", "u5"] {
-        assert_eq!(found(&world, &sources, user).await, 0, "{user}");
-    }
-    assert_eq!(purge(&world, &sources).await.rows_purged, 6);
-    assert_eq!(String::from_utf8(world.get(SHARD).await).unwrap(), without(&["u3", "u4", "u5"]));
+    are_gone(&world, &sources, &["u3", "u4", "u5"], 6).await;
 }
 
 #[tokio::test]
@@ -178,13 +179,7 @@ async fn what_is_in_place_is_known_although_another_run_meant_to_put_something_e
     done(&world, &sources, hide("e3", "u5")).await;
     let told = receipt_at(&world, "_lacuna/receipts/e1.2.jws").await;
     assert_eq!(told.sources[0].shards[0].state, ShardState::Gone, "{told:?}");
-    for user in ["u3", "u4", "u5"] {
-        assert_eq!(found(&world, &sources, user).await, 0, "{user}");
-    }
-    let purged = purge(&world, &sources).await;
-    assert_eq!((purged.rows_purged, purged.shards_superseded, purged.problems.len()), (6, 0, 0), "{purged:?}");
-    assert_eq!(String::from_utf8(world.get(SHARD).await).unwrap(), without(&["u3", "u4", "u5"]));
-    assert!(records(&world).await.is_empty());
+    are_gone(&world, &sources, &["u3", "u4", "u5"], 6).await;
 }
 
 /// A purge that stops when it is about to put its bytes in place, and again behind that: it never goes on from there.
@@ -241,13 +236,8 @@ async fn what_was_hidden_stays_so_where_two_runs_rewrite_a_shard_at_once() {
     let looks = (0..4).map(|_| (intent, async {}.boxed()));
     let second = meanwhile(&world, looks.chain([(intent, first.puts_its_bytes_in_place().boxed())]));
     done(&second, &sources, erase("e3", "u5")).await;
-    for user in ["u3", "u4", "u5"] {
-        assert_eq!(found(&world, &sources, user).await, 0, "{user}");
-    }
-    let purged = purge(&world, &sources).await;
-    assert_eq!((purged.shards_superseded, purged.problems.len()), (0, 0), "{purged:?}");
-    assert_eq!(String::from_utf8(world.get(SHARD).await).unwrap(), without(&["u3", "u4", "u5"]));
-    assert!(records(&world).await.is_empty());
+    // What the first had put in place is told by whoever comes next.
+    are_gone(&world, &sources, &["u3", "u4", "u5"], 3).await;
     for id in ["e1", "e2", "e3"] {
         let (_, told) = world.engine().receipt(&lacuna_engine::RequestId::new(id).unwrap()).await.unwrap().unwrap();
         let lines = &told.sources[0].shards;

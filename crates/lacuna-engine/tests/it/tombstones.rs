@@ -351,6 +351,15 @@ async fn what_was_begun_and_left_is_told_until_it_is_run_again() {
     };
     assert_eq!(begun().await, ["left", "young"].map(|id| format!("_lacuna/operations/requests/{id}.json")));
     assert_eq!(world.engine().unfinished().await.unwrap(), ["left", "young"]);
+    // The id stays its person's.
+    let refused = world.run(sources.clone(), vec![hide("left", "u4")]).await.unwrap_err().to_string();
+    assert!(refused.starts_with("left is the id of another erasure"), "{refused}");
+    assert!(world.run(sources.clone(), vec![hide("left", "u3")]).await.unwrap().is_complete());
+    assert_eq!(begun().await, ["_lacuna/operations/requests/young.json"]);
+    // Its time began with its first run, whichever hid its rows.
+    let purged = purge_with(&world, &sources, options).await;
+    let requests: Vec<_> = purged.requests.iter().map(|request| request.request.as_str()).collect();
+    assert!(requests.contains(&"left") && purged.shards_not_due == 0, "{purged:?}");
 }
 
 #[tokio::test]
