@@ -9,6 +9,7 @@ use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::compression::{CodecOptions, create_codec};
 use zstd::bulk::Compressor;
 
+use super::spare;
 use crate::{Error, Result};
 
 /// How a page is packed. Levels are not recorded in a file: packing uses the codec's usual one, and for Zstandard the one that makes
@@ -74,7 +75,7 @@ impl Codec {
             }
             Self::Unknown(number) => return Err(unknown(*number)),
         };
-        if unpacked.len() == size { Ok(unpacked.into()) } else { Err(wrong()) }
+        if unpacked.len() == size { Ok(spare::bytes(unpacked)) } else { Err(wrong()) }
     }
 
     /// Packs `bytes`, which take the place of a page of `was` bytes: packed, and before.
@@ -130,7 +131,7 @@ thread_local! {
 }
 
 fn unpack(compression: Compression, packed: &[u8], size: usize, offset: u64) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
+    let mut out = spare::take(size);
     let unpacked = decompress(compression, packed, size, &mut out);
     unpacked.map_err(|_| malformed(offset, "a page cannot be decompressed"))?;
     Ok(out)
@@ -146,7 +147,9 @@ fn pack_zstd(bytes: &[u8], (packed, unpacked): (usize, usize)) -> Result<Vec<u8>
                 Some(compressor) => compressor,
                 none => none.insert(Compressor::new(ZSTD_LEVELS[at])?),
             };
-            compressor.compress(bytes)
+            let mut out = spare::take(zstd::zstd_safe::compress_bound(bytes.len()));
+            compressor.compress_to_buffer(bytes, &mut out)?;
+            Ok::<_, std::io::Error>(out)
         })
     };
     let quick = pack(0)?;

@@ -6,6 +6,7 @@ use parquet::basic::{Encoding, Type};
 use parquet::data_type::Int64Type;
 use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
+use super::spare;
 use super::values::{decode, encode, plain, with_type};
 use crate::Result;
 
@@ -210,7 +211,7 @@ struct Laying {
 
 impl Laying {
     fn new(layout: Layout, capacity: usize) -> Self {
-        Self { layout, count: 0, bytes: Vec::with_capacity(capacity) }
+        Self { layout, count: 0, bytes: spare::take(capacity) }
     }
 
     fn push(&mut self, value: &[u8]) {
@@ -230,7 +231,7 @@ impl Laying {
     }
 
     fn finish(self) -> Laid {
-        Laid { layout: self.layout, count: self.count, bytes: self.bytes.into() }
+        Laid { layout: self.layout, count: self.count, bytes: spare::bytes(self.bytes) }
     }
 }
 

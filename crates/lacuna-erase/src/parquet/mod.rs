@@ -36,6 +36,7 @@ mod remake;
 mod residue;
 mod rewrite;
 mod shelf;
+mod spare;
 mod statistics;
 mod strike;
 mod survivors;

@@ -10,6 +10,7 @@ use super::footer::malformed;
 use super::laid::{Entries, blank, lay};
 use super::levels::{self, Levels};
 use super::page::{Kind, Page, data, data_v2, dictionary, header};
+use super::spare;
 use super::statistics::Delta;
 use super::strike::{cut_indices, indices};
 use super::thrift::{Broken, Struct};
@@ -78,7 +79,9 @@ pub(super) fn make_dictionary(job: Job<'_>, plan: &Plan, page: &Page, entries: &
     header.set_inner(header::DICTIONARY, &inner);
     let body = values.encode(Encoding::PLAIN, job.column, job.limits)?;
     let packed = plan.codec.pack(&body, (page.packed, page.unpacked))?;
-    finish_page(header, page, body.len(), &packed)
+    let made = finish_page(header, page, body.len(), &packed);
+    spare::give(packed);
+    made
 }
 
 /// Makes a data page again, of which `bytes` are header and body, and which has so many `rows` now.
@@ -126,12 +129,17 @@ pub(super) fn remake(
             inner.set_i32(data::NUM_VALUES, count);
             restate(&mut inner, data::STATISTICS, remade.statistics).map_err(broken)?;
             header.set_inner(header::DATA, &inner);
-            let whole = [repetition.as_slice(), definition.as_slice(), encoded].concat();
+            let length = repetition.len() + definition.len() + encoded.len();
+            let mut whole = spare::take(length);
+            [repetition.as_slice(), &definition, encoded].into_iter().for_each(|part| whole.extend_from_slice(part));
             body = codec.pack(&whole, was)?;
-            whole.len()
+            spare::give(whole);
+            length
         }
     };
-    finish_page(header, page, unpacked_length, &body)
+    let made = finish_page(header, page, unpacked_length, &body);
+    spare::give(body);
+    made
 }
 
 /// A data page, of which `bytes` are header and body, with other statistics in its header.
@@ -174,6 +182,7 @@ fn finish_page(mut header: Struct<'_>, page: &Page, unpacked: usize, body: &[u8]
     }
     let mut bytes = header.to_vec();
     let unpacked = (bytes.len() + unpacked) as u64;
+    bytes.reserve_exact(body.len());
     bytes.extend_from_slice(body);
     Ok(Made { bytes, unpacked })
 }
