@@ -69,8 +69,43 @@ enum Command {
         #[arg(long, default_value = "UserId")]
         column: String,
     },
-    /// Decompress every page of a Parquet shard that holds one of the given rows, compress it again, and write as many bytes as the shard
-    /// has, for good: nothing that takes these rows out can be faster
+    /// The same, and files like those of the packages below a folder: nothing that hands these rows on apart can be faster
+    FloorApart {
+        /// The folder with the shards
+        dir: PathBuf,
+        /// A JSON object: for each shard's path, its rows' ordinals in order
+        #[arg(long)]
+        rows: PathBuf,
+        /// The folder with packages
+        #[arg(long)]
+        like: PathBuf,
+        /// The folder to write to
+        out: PathBuf,
+        /// The column
+        #[arg(long, default_value = "UserId")]
+        column: String,
+    },
+    /// Decompress the users' column and the tenants', and ask a hash set of ids for every user: what a search for many cannot do without
+    FloorAsk {
+        /// The folder
+        dir: PathBuf,
+        /// A file with the ids, one a line
+        #[arg(long)]
+        among: PathBuf,
+    },
+    /// Read all footers and a look's worth of every Bloom filter, and decompress of one column what they leave of the given rows
+    FloorIndexed {
+        /// The folder
+        dir: PathBuf,
+        /// A JSON object: for each shard's path, its rows' ordinals in order
+        #[arg(long)]
+        rows: PathBuf,
+        /// The column
+        #[arg(long, default_value = "UserId")]
+        column: String,
+    },
+    /// Decompress every page of a Parquet shard that holds one of the given rows, compress it again, check and hash what there is to prove,
+    /// and write as many bytes as the shard has, for good: nothing that takes these rows out and proves it can be faster
     FloorEdit {
         /// The shard
         shard: PathBuf,
@@ -134,13 +169,14 @@ fn main() -> Result<()> {
             rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build_global()?;
             say(floor::id(&dir, &column)?)?;
         }
-        Command::FloorHit { dir, rows, column } => {
-            let rows: rows::Rows = serde_json::from_slice(&std::fs::read(rows)?)?;
-            say(floor::hit(&dir, &column, &rows)?)?;
+        Command::FloorHit { dir, rows, column } => say(floor::hit(&dir, &column, &rows::read(&rows)?)?)?,
+        Command::FloorApart { dir, rows, like, out, column } => {
+            say(floor::apart(&dir, &column, &rows::read(&rows)?, &like, &out)?)?;
         }
+        Command::FloorAsk { dir, among } => say(floor::ask(&dir, "UserId", "TenantId", &among)?)?,
+        Command::FloorIndexed { dir, rows, column } => say(floor::indexed(&dir, &column, &rows::read(&rows)?)?)?,
         Command::FloorEdit { shard, rows, out } => {
-            let rows: rows::Rows = serde_json::from_slice(&std::fs::read(rows)?)?;
-            say(floor::edit(&shard, "UserId", &rows, &out)?)?;
+            say(floor::edit(&shard, "UserId", &rows::read(&rows)?, &out)?)?;
         }
         Command::ReEncode { shard, out } => say(floor::reencode(&shard, &out)?)?,
         Command::FloorText { dir, extension } => say(floor::text(&dir, &extension)?)?,

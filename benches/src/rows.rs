@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    fs::File,
+    fs::{self, File},
     path::{Path, PathBuf},
 };
 
@@ -15,6 +15,11 @@ use crate::floor::shards;
 
 /// Row ordinals in each shard, in order, by the shard's path.
 pub(crate) type Rows = BTreeMap<PathBuf, Vec<u64>>;
+
+/// Rows that were written to a file.
+pub(crate) fn read(file: &Path) -> Result<Rows> {
+    Ok(serde_json::from_slice(&fs::read(file)?)?)
+}
 
 /// The rows of the Parquet shards below `dir` whose top-level `column` is `value`; shards without any are left out.
 pub(crate) fn of(dir: &Path, column: &str, value: &str) -> Result<Rows> {

@@ -42,6 +42,11 @@ impl Variant {
         }
     }
 
+    /// Whether an index of the user column tells nearly all row groups that they lack a user.
+    pub(crate) fn is_indexed(self) -> bool {
+        matches!(self, Self::Bloom | Self::Sorted)
+    }
+
     /// Bytes of the single shard that is put together from another variant's row groups.
     pub(crate) fn repeated_to(self) -> Option<u64> {
         match self {

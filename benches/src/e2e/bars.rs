@@ -11,6 +11,8 @@ pub(crate) struct Bar {
     pub(crate) limit: Limit,
     /// `None` when a part of it was not measured.
     pub(crate) measured: Option<f64>,
+    /// The same ratio with a floor in Lacuna's place, where there is one for the work and the ratio is not to the floor itself.
+    pub(crate) floor: Option<f64>,
 }
 
 /// Which ratios hold.
@@ -22,14 +24,29 @@ pub(crate) enum Limit {
 
 impl Bar {
     fn new(what: String, limit: Limit, measured: Option<f64>) -> Self {
-        Self { what, limit, measured }
+        Self { what, limit, measured, floor: None }
+    }
+
+    fn beside(self, floor: Option<f64>) -> Self {
+        Self { floor, ..self }
     }
 
     pub(crate) fn holds(&self) -> Option<bool> {
-        self.measured.map(|measured| match self.limit {
-            Limit::AtMost(limit) => measured <= limit,
-            Limit::AtLeast(limit) => measured >= limit,
-        })
+        self.measured.map(|measured| self.limit.allows(measured))
+    }
+
+    /// Whether not even the floor would hold it.
+    pub(crate) fn is_below_floor(&self) -> bool {
+        self.floor.is_some_and(|floor| !self.limit.allows(floor))
+    }
+}
+
+impl Limit {
+    fn allows(self, measured: f64) -> bool {
+        match self {
+            Self::AtMost(limit) => measured <= limit,
+            Self::AtLeast(limit) => measured >= limit,
+        }
     }
 }
 
@@ -46,8 +63,12 @@ pub(crate) fn bars(results: &Results) -> Vec<Bar> {
         in_lines(results, variant, &mut bars);
     }
     let find = |work| results.seconds(work, Variant::Zstd, Tool::Lacuna);
-    let threads = ratio(find(Work::OneThread), find(Work::TwoThreads));
-    bars.push(Bar::new("one thread / two threads, find rare".to_owned(), Limit::AtLeast(1.9), threads));
+    let threads = |tool| {
+        let [one, two] = [Work::OneThread, Work::TwoThreads].map(|work| results.seconds(work, Variant::Zstd, tool));
+        ratio(one, two)
+    };
+    let bar = Bar::new("one thread / two threads, find rare".to_owned(), Limit::AtLeast(1.9), threads(Tool::Lacuna));
+    bars.push(bar.beside(threads(Tool::Floor)));
     purges(results, &mut bars);
     let requests = ratio(find(Work::RequestCrowd), find(Work::RequestOne));
     bars.push(Bar::new("1,000 requests in one pass / one".to_owned(), Limit::AtMost(3.0), requests));
@@ -59,62 +80,81 @@ pub(crate) fn bars(results: &Results) -> Vec<Bar> {
 
 fn in_columns(results: &Results, variant: Variant, bars: &mut Vec<Bar>) {
     let name = variant.name();
-    let mut bar = |what: &str, limit, measured| bars.push(Bar::new(format!("{name}: {what}"), limit, measured));
+    let mut bar = |what: &str, limit, measured, floor| {
+        bars.push(Bar::new(format!("{name}: {what}"), limit, measured).beside(floor));
+    };
     let seconds = |work, tool| results.seconds(work, variant, tool);
-    let lacuna = |work| seconds(work, Tool::Lacuna);
     let rare = Work::FindRare;
-    bar("find rare / floor-id", Limit::AtMost(1.2), ratio(lacuna(rare), seconds(rare, Tool::Floor)));
-    bar("DuckDB / find rare", Limit::AtLeast(2.0), ratio(seconds(rare, Tool::Duckdb), lacuna(rare)));
-    bar("Polars / find rare", Limit::AtLeast(2.0), ratio(seconds(rare, Tool::Polars), lacuna(rare)));
-    let common = Work::ExportCommon;
-    bar("export common / floor-hit", Limit::AtMost(1.3), ratio(lacuna(common), seconds(common, Tool::Floor)));
-    for (what, work) in [("export common", common), ("export 1,000 users", Work::ExportCrowd)] {
-        let what = format!("fastest rival / {what}");
-        bar(&what, Limit::AtLeast(1.5), ratio(fastest(results, work, variant), lacuna(work)));
+    let (lacuna, floor) = (seconds(rare, Tool::Lacuna), seconds(rare, Tool::Floor));
+    bar("find rare / floor-id", Limit::AtMost(1.2), ratio(lacuna, floor), None);
+    for rival in [Tool::Duckdb, Tool::Polars] {
+        let (what, rival) = (format!("{} / find rare", rival.name()), seconds(rare, rival));
+        bar(&what, Limit::AtLeast(2.0), ratio(rival, lacuna), ratio(rival, floor));
     }
-    let many = ratio(lacuna(Work::FindThrong), lacuna(rare));
-    bar("find 100,000 users / find 1", Limit::AtMost(1.5), many);
+    let common = Work::ExportCommon;
+    let at_floor = ratio(seconds(common, Tool::Lacuna), seconds(common, Tool::Floor));
+    bar("export common / floor-hit", Limit::AtMost(1.3), at_floor, None);
+    let exports = [("export common", common, Tool::Floor), ("export 1,000 users", Work::ExportCrowd, Tool::Near)];
+    for (what, work, floor) in exports {
+        let (what, fastest) = (format!("fastest rival / {what}"), fastest(results, work, variant));
+        let [lacuna, floor] = [Tool::Lacuna, floor].map(|tool| ratio(fastest, seconds(work, tool)));
+        bar(&what, Limit::AtLeast(1.5), lacuna, floor);
+    }
+    let [many, floor] = [Tool::Lacuna, Tool::Floor].map(|tool| ratio(seconds(Work::FindThrong, tool), lacuna));
+    bar("find 100,000 users / find 1", Limit::AtMost(1.5), many, floor);
 }
 
+/// Where a dictionary, a filter or an order tells.
 fn pruned(results: &Results, variant: Variant, bars: &mut Vec<Bar>) {
     let name = variant.name();
-    let mut bar = |what: &str, limit, measured| bars.push(Bar::new(format!("{name}: {what}"), limit, measured));
-    let lacuna = results.seconds(Work::FindRare, variant, Tool::Lacuna);
+    let mut bar = |what: &str, limit, measured, floor| {
+        bars.push(Bar::new(format!("{name}: {what}"), limit, measured).beside(floor));
+    };
+    let seconds = |tool| results.seconds(Work::FindRare, variant, tool);
+    let floor = seconds(if variant.is_indexed() { Tool::Near } else { Tool::Floor });
+    let lacuna = seconds(Tool::Lacuna);
     let without = results.seconds(Work::FindRare, Variant::Zstd, Tool::Lacuna);
-    bar("find rare / find rare without", Limit::AtMost(0.1), ratio(lacuna, without));
+    let limit = Limit::AtMost(0.1);
+    bar("find rare / find rare without", limit, ratio(lacuna, without), ratio(floor, without));
     for rival in [Tool::Duckdb, Tool::Polars] {
-        let what = format!("{} / find rare", rival.name());
-        bar(&what, Limit::AtLeast(10.0), ratio(results.seconds(Work::FindRare, variant, rival), lacuna));
+        let (what, rival) = (format!("{} / find rare", rival.name()), seconds(rival));
+        bar(&what, Limit::AtLeast(10.0), ratio(rival, lacuna), ratio(rival, floor));
     }
 }
 
 fn in_lines(results: &Results, variant: Variant, bars: &mut Vec<Bar>) {
     let name = variant.name();
-    let mut bar = |what: &str, limit, measured| bars.push(Bar::new(format!("{name}: {what}"), limit, measured));
+    let mut bar = |what: &str, limit, measured, floor| {
+        bars.push(Bar::new(format!("{name}: {what}"), limit, measured).beside(floor));
+    };
     let seconds = |tool| results.seconds(Work::FindLines, variant, tool);
-    let lacuna = seconds(Tool::Lacuna);
-    bar("find rare / floor-text", Limit::AtMost(1.3), ratio(lacuna, seconds(Tool::Floor)));
-    bar("DuckDB / find rare", Limit::AtLeast(5.0), ratio(seconds(Tool::Duckdb), lacuna));
-    bar("jq / find rare", Limit::AtLeast(5.0), ratio(seconds(Tool::Jq), lacuna));
-    bar("decompressor and rg / find rare", Limit::AtLeast(1.0), ratio(seconds(Tool::Rg), lacuna));
+    let (lacuna, floor) = (seconds(Tool::Lacuna), seconds(Tool::Floor));
+    bar("find rare / floor-text", Limit::AtMost(1.3), ratio(lacuna, floor), None);
+    for (rival, what, limit) in
+        [(Tool::Duckdb, "DuckDB", 5.0), (Tool::Jq, "jq", 5.0), (Tool::Rg, "decompressor and rg", 1.0)]
+    {
+        let (what, rival) = (format!("{what} / find rare"), seconds(rival));
+        bar(&what, Limit::AtLeast(limit), ratio(rival, lacuna), ratio(rival, floor));
+    }
 }
 
 fn purges(results: &Results, bars: &mut Vec<Bar>) {
-    let mut bar = |what: String, limit, measured| bars.push(Bar::new(what, limit, measured));
+    let mut bar = |what: String, limit, measured, floor| bars.push(Bar::new(what, limit, measured).beside(floor));
     let cases =
         [(Work::PurgeOne, "one row", 0.15, 8.0, 20.0), (Work::PurgeEvery, "rows of every row group", 0.4, 3.0, 7.0)];
     for (work, name, of_encoding, of_duckdb, of_rows) in cases {
         let seconds = |tool| results.seconds(work, Variant::Zstd, tool);
-        let lacuna = seconds(Tool::Lacuna);
-        bar(format!("purge {name} / re-encoding"), Limit::AtMost(of_encoding), ratio(lacuna, seconds(Tool::Floor)));
-        bar(format!("DuckDB / purge {name}"), Limit::AtLeast(of_duckdb), ratio(seconds(Tool::Duckdb), lacuna));
-        bar(format!("row by row / purge {name}"), Limit::AtLeast(of_rows), ratio(seconds(Tool::Pyarrow), lacuna));
+        let (lacuna, floor) = (seconds(Tool::Lacuna), seconds(Tool::Near));
+        let (what, limit, other) =
+            (format!("purge {name} / re-encoding"), Limit::AtMost(of_encoding), seconds(Tool::Floor));
+        bar(what, limit, ratio(lacuna, other), ratio(floor, other));
+        for (what, rival, limit) in [("DuckDB", Tool::Duckdb, of_duckdb), ("row by row", Tool::Pyarrow, of_rows)] {
+            let rival = seconds(rival);
+            bar(format!("{what} / purge {name}"), Limit::AtLeast(limit), ratio(rival, lacuna), ratio(rival, floor));
+        }
         let peak = results.peak(work, Variant::Zstd, Tool::Lacuna);
-        bar(
-            format!("peak memory: purge {name} / 128 MiB"),
-            Limit::AtMost(1.0),
-            ratio(peak, Some(f64::from(128 << 20))),
-        );
+        let peak = ratio(peak, Some(f64::from(128 << 20)));
+        bar(format!("peak memory: purge {name} / 128 MiB"), Limit::AtMost(1.0), peak, None);
     }
 }
 
@@ -127,17 +167,16 @@ fn purges_of_many(results: &Results, bars: &mut Vec<Bar>) {
 }
 
 fn far(results: &Results, bars: &mut Vec<Bar>) {
-    let mut bar = |what: &str, limit, measured| bars.push(Bar::new(format!("over Azurite: {what}"), limit, measured));
     let fetched = results.fetched(Work::SlowStore, Variant::Zstd, Tool::Lacuna);
     let fetched = fetched.map(|fetched| fetched.bytes as f64 / fetched.needed as f64);
-    bar("bytes fetched / bytes needed", Limit::AtMost(1.1), fetched);
+    bars.push(Bar::new("over Azurite: bytes fetched / bytes needed".to_owned(), Limit::AtMost(1.1), fetched));
     let seconds = |tool| results.seconds(Work::SlowStore, Variant::Zstd, tool);
-    let beyond_a_second = seconds(Tool::Lacuna).map(|seconds| (seconds - 1.0).max(0.0));
-    bar(
-        "find rare, less a second / find rare from this disk",
-        Limit::AtMost(2.0),
-        ratio(beyond_a_second, seconds(Tool::Near)),
-    );
+    let [lacuna, floor] = [Tool::Lacuna, Tool::Floor].map(|tool| {
+        let beyond_a_second = seconds(tool).map(|seconds| (seconds - 1.0).max(0.0));
+        ratio(beyond_a_second, seconds(Tool::Near))
+    });
+    let what = "over Azurite: find rare, less a second / find rare from this disk".to_owned();
+    bars.push(Bar::new(what, Limit::AtMost(2.0), lacuna).beside(floor));
 }
 
 fn memory(results: &Results, bars: &mut Vec<Bar>) {
@@ -210,6 +249,25 @@ mod tests {
         assert_eq!(held(1.5, 109), [Some(true), Some(true)]);
         assert_eq!(held(1.7, 111), [Some(false), Some(false)]);
         assert_eq!(held(0.2, 90), [Some(true), Some(true)]);
+    }
+
+    #[test]
+    fn a_floor_tells_what_no_tool_could_hold() {
+        let (every, zstd) = (Work::PurgeEvery, Variant::Zstd);
+        let results = results(&[
+            (every, zstd, Tool::Lacuna, 1.0),
+            (every, zstd, Tool::Near, 0.5),
+            (every, zstd, Tool::Floor, 1.0),
+            (every, zstd, Tool::Duckdb, 2.0),
+        ]);
+        let bars = bars(&results);
+        let told = |what: &str| {
+            let bar = bars.iter().find(|bar| bar.what == what).unwrap();
+            (bar.holds(), bar.floor, bar.is_below_floor())
+        };
+        assert_eq!(told("purge rows of every row group / re-encoding"), (Some(false), Some(0.5), true));
+        assert_eq!(told("DuckDB / purge rows of every row group"), (Some(false), Some(4.0), false));
+        assert_eq!(told("row by row / purge rows of every row group"), (None, None, false));
     }
 
     #[test]

@@ -43,7 +43,9 @@ pub(crate) struct Corpus {
     pub(crate) written: Written,
     /// Lacuna's configuration for it.
     pub(super) config: PathBuf,
-    /// Where the common user's rows lie, for the floor.
+    /// Where the rare user's rows lie, for the floor.
+    pub(super) rare_rows: PathBuf,
+    /// Where the common user's rows lie.
     pub(super) common_rows: PathBuf,
     /// Where the crowd's rows lie.
     pub(super) crowd_rows: PathBuf,
@@ -98,6 +100,11 @@ impl Bench {
     fn corpus_of(&self, written: Written, variant: Variant, cases: &[Case]) -> Result<Corpus> {
         let dir = self.work.join(variant.name());
         let config = self.configure(&dir, &written, &written.dir)?;
+        let rare_rows = dir.join("rare-rows.json");
+        if variant.is_indexed() && cases.contains(&Case { work: Work::FindRare, variant }) {
+            let rare = written.person(Role::Rare).context("the corpus has no rare person")?;
+            note(&rare_rows, &rows::of(&written.dir, "UserId", user(rare)?)?, rare.rows())?;
+        }
         let common_rows = dir.join("common-rows.json");
         if cases.contains(&Case { work: Work::ExportCommon, variant }) {
             let common = written.person(Role::Common).context("the corpus has no common person")?;
@@ -108,7 +115,7 @@ impl Bench {
             let crowd = written.crowd.object_ids.iter().map(String::as_str).collect();
             note(&crowd_rows, &rows::of_any(&written.dir, "UserId", &crowd)?, written.crowd.rows)?;
         }
-        Ok(Corpus { written, config, common_rows, crowd_rows })
+        Ok(Corpus { written, config, rare_rows, common_rows, crowd_rows })
     }
 
     /// Writes a configuration for `store` into the folder, with keys: packages and receipts are signed.

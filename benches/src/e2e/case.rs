@@ -72,15 +72,13 @@ impl Work {
         }
     }
 
-    /// Who does it.
-    pub(crate) fn tools(self) -> &'static [Tool] {
+    /// Who does it, on one of its variants at least.
+    fn tools(self) -> &'static [Tool] {
         use Tool::{Duckdb, Floor, Jq, Lacuna, Near, Polars, Pyarrow, Rg};
         match self {
-            Self::FindRare | Self::ExportCommon => &[Lacuna, Duckdb, Polars, Pyarrow, Floor],
-            Self::Start | Self::FindCrowd | Self::FindThrong | Self::ExportRare | Self::EraseOne => {
-                &[Lacuna, Duckdb, Polars, Pyarrow]
-            }
-            Self::ExportCrowd => &[Lacuna, Duckdb, Polars, Pyarrow, Floor],
+            Self::Start | Self::FindCrowd | Self::ExportRare | Self::EraseOne => &[Lacuna, Duckdb, Polars, Pyarrow],
+            Self::FindThrong | Self::ExportCommon => &[Lacuna, Duckdb, Polars, Pyarrow, Floor],
+            Self::FindRare | Self::ExportCrowd => &[Lacuna, Duckdb, Polars, Pyarrow, Near, Floor],
             Self::PurgeOne | Self::PurgeEvery => &[Lacuna, Duckdb, Pyarrow, Near, Floor],
             Self::PurgeMany => &[Lacuna, Near, Floor],
             Self::FindLines => &[Lacuna, Duckdb, Jq, Rg, Floor],
@@ -133,6 +131,13 @@ impl Case {
 
     fn of(work: Work) -> impl Iterator<Item = Self> {
         work.variants().iter().map(move |&variant| Self { work, variant })
+    }
+
+    /// Who does it.
+    pub(crate) fn tools(self) -> impl Iterator<Item = Tool> {
+        // Where no index tells anything, its floor is the other one.
+        let is_apart = move |tool| tool == Tool::Near && self.work == Work::FindRare && !self.variant.is_indexed();
+        self.work.tools().iter().copied().filter(move |&tool| !is_apart(tool))
     }
 
     pub(crate) fn title(self) -> String {

@@ -1,6 +1,6 @@
 //! Handing rows out: of one user, and of a crowd.
 
-use std::{ffi::OsString, path::Path};
+use std::{ffi::OsString, fs, path::Path};
 
 use anyhow::{Result, ensure};
 use lacuna_benches::corpus::{Person, Role};
@@ -34,9 +34,22 @@ impl Bench {
         if tool == Tool::Floor {
             return self.floor_hit(corpus, &corpus.crowd_rows);
         }
-        let (measured, found) = if tool == Tool::Lacuna {
+        let apart = |out: &Path| {
             let who = ["--apart".into(), "--subjects".into(), self.work.join("crowd-subjects.txt").into()];
-            self.package(corpus, &corpus.person(Role::Rare)?.tenant, who, &out)?
+            self.package(corpus, &corpus.person(Role::Rare)?.tenant, who, out)
+        };
+        if tool == Tool::Near {
+            let like = self.work.join("like");
+            if !like.exists() {
+                fs::create_dir(&like)?;
+                apart(&like)?;
+            }
+            let args = ["floor-apart".into(), OsString::from(&corpus.written.dir), "--rows".into()];
+            let where_to = [corpus.crowd_rows.clone().into(), "--like".into(), like.into(), out.into()];
+            return self.floor_rows(corpus, args.into_iter().chain(where_to));
+        }
+        let (measured, found) = if tool == Tool::Lacuna {
+            apart(&out)?
         } else {
             let users = self.work.join("crowd.txt").into();
             self.file(tool, ["export-crowd".into(), corpus.shards(tool, "parquet"), users], &out)?

@@ -19,6 +19,13 @@ impl Bench {
         match tool {
             Tool::Lacuna => self.find(corpus, &["--subject".into(), format!("object_id={user}").into()], None),
             Tool::Floor => self.floor_id(corpus, None),
+            Tool::Near => {
+                let args = ["floor-indexed".into(), OsString::from(&corpus.written.dir), "--rows".into()];
+                let command = self.own(args.into_iter().chain([corpus.rare_rows.clone().into()]))?;
+                let (measured, said) = self.run(&command)?;
+                ensure!(!said.contains(" 0 bytes"), "the floor read nothing: {said}");
+                Ok(measured)
+            }
             rival => {
                 let args = ["find".into(), corpus.shards(rival, "parquet"), user.into()];
                 self.count(&self.rival(rival, args)?, corpus.person(Role::Rare)?.rows())
@@ -43,6 +50,12 @@ impl Bench {
             return self.find(corpus, &["--subjects".into(), subjects.into()], Some(rows));
         }
         let users = self.work.join(format!("{name}.txt"));
+        if tool == Tool::Floor {
+            let args = ["floor-ask".into(), OsString::from(&corpus.written.dir), "--among".into(), users.into()];
+            let (measured, said) = self.run(&self.own(args)?)?;
+            ensure!(!said.starts_with("0 values"), "the floor asked for nothing: {said}");
+            return Ok(measured);
+        }
         let args = ["count".into(), corpus.shards(tool, "parquet"), users.into()];
         self.count(&self.rival(tool, args)?, rows)
     }
@@ -99,8 +112,12 @@ impl Bench {
     /// Is given the rows, which lie in a file.
     pub(super) fn floor_hit(&self, corpus: &Corpus, rows: &Path) -> Result<Measured> {
         let args = ["floor-hit".into(), OsString::from(&corpus.written.dir), "--rows".into()];
-        let command = self.own(args.into_iter().chain([rows.into()]))?;
-        let (measured, said) = self.run(&command)?;
+        self.floor_rows(corpus, args.into_iter().chain([rows.into()]))
+    }
+
+    /// A floor that decompresses the user column and pages with rows besides.
+    pub(super) fn floor_rows(&self, corpus: &Corpus, args: impl IntoIterator<Item = OsString>) -> Result<Measured> {
+        let (measured, said) = self.run(&self.own(args)?)?;
         let is_whole = said.starts_with(&format!("{} values", corpus.written.rows));
         ensure!(is_whole && !said.contains(" 0 pages"), "the floor read something else: {said}");
         Ok(measured)

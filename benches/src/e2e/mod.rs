@@ -109,7 +109,7 @@ fn measure(args: &Args, bench: &Bench, cases: &[Case], tools: &[Tool]) -> Result
     let mut slow = BTreeSet::new();
     for round in 0..=args.runs {
         for &case in cases {
-            let mut tools: Vec<Tool> = case.work.tools().iter().copied().filter(|tool| tools.contains(tool)).collect();
+            let mut tools: Vec<Tool> = case.tools().filter(|tool| tools.contains(tool)).collect();
             // Whoever comes first in one round comes last in the next, so that nobody always follows the same one.
             let turn = round as usize % tools.len().max(1);
             tools.rotate_left(turn);

@@ -56,14 +56,25 @@ pub(crate) fn markdown(bench: &Bench, runs: u32, results: &Results) -> Result<St
 }
 
 fn write_bars(out: &mut String, bars: &[Bar]) -> Result<()> {
-    out.push_str("\n## Bars\n\nThose that were measured.\n\n| ratio | bar | measured | holds |\n|---|--:|--:|---|\n");
+    out.push_str(
+        "\n## Bars\n\n\
+         Those that were measured. Where a floor does the same work, the last column is what the ratio would be with the floor in Lacuna's \
+         place;\nin bold, where not even that would hold.\n\n\
+         | ratio | bar | measured | holds | its floor |\n|---|--:|--:|---|--:|\n",
+    );
     for bar in bars {
         let (Some(measured), Some(holds)) = (bar.measured, bar.holds()) else { continue };
         let limit = match bar.limit {
             Limit::AtMost(limit) => format!("≤ {limit}"),
             Limit::AtLeast(limit) => format!("≥ {limit}"),
         };
-        writeln!(out, "| {} | {limit} | {measured:.2} | {} |", bar.what, if holds { "yes" } else { "**no**" })?;
+        let floor = match bar.floor {
+            Some(floor) if bar.is_below_floor() => format!("**{floor:.2}**"),
+            Some(floor) => format!("{floor:.2}"),
+            None => String::new(),
+        };
+        let holds = if holds { "yes" } else { "**no**" };
+        writeln!(out, "| {} | {limit} | {measured:.2} | {holds} | {floor} |", bar.what)?;
     }
     Ok(())
 }
@@ -95,6 +106,9 @@ fn name(tool: Tool, work: Work) -> &'static str {
         (Tool::Floor, Work::FindLines) => "floor-text",
         (Tool::Floor, Work::PurgeOne | Work::PurgeEvery | Work::PurgeMany) => "re-encode",
         (Tool::Near, Work::PurgeOne | Work::PurgeEvery) => "floor-edit",
+        (Tool::Near, Work::FindRare) => "floor-indexed",
+        (Tool::Near, Work::ExportCrowd) => "floor-apart",
+        (Tool::Floor, Work::FindThrong) => "floor-ask",
         (Tool::Near, Work::PurgeMany) => "the same rows, of one request",
         (Tool::Pyarrow, Work::PurgeOne | Work::PurgeEvery) => "row by row",
         (Tool::Lacuna, Work::SlowStore) => "Lacuna's engine",

@@ -19,8 +19,8 @@ pub(crate) enum Tool {
     Jq,
     /// ripgrep behind `zstd -dc` or `gzip -dc`.
     Rg,
-    /// Lacuna at a piece of work that is nearly the case's own: on this disk, where the case is about shards that are elsewhere;
-    /// for one request, where it is about many; and the floor of a purge.
+    /// What comes nearer than the floor: Lacuna itself on this disk, where the case is about shards that are elsewhere, or for one request,
+    /// where it is about many; elsewhere the floor of all that the case asks for.
     Near,
     /// Decompressing what must be looked at, and nothing else.
     Floor,

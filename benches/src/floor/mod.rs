@@ -3,6 +3,10 @@
 //! Each thread has its own buffers, and uses them again for every chunk and page; sizes are taken from headers, not guessed; nothing is
 //! decoded, checked or kept.
 
+mod apart;
+mod ask;
+mod edit;
+mod indexed;
 mod page;
 mod parquet;
 mod reencode;
@@ -18,7 +22,11 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-pub(crate) use parquet::{edit, hit, id};
+pub(crate) use apart::apart;
+pub(crate) use ask::ask;
+pub(crate) use edit::edit;
+pub(crate) use indexed::indexed;
+pub(crate) use parquet::{hit, id};
 pub(crate) use reencode::reencode;
 pub(crate) use text::text;
 

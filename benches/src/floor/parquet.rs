@@ -1,17 +1,12 @@
-//! Floors of Parquet: the identifier column's pages, and every page of any column that holds a matched row; of an erasure, these pages
-//! compressed again.
+//! Floors of Parquet: the identifier column's pages, and every page of any column that holds a matched row.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     path::{Path, PathBuf},
-    thread,
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
-use parquet::file::{
-    metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader},
-    page_index::offset_index::PageLocation,
-};
+use anyhow::{Context, Result, ensure};
+use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use rayon::prelude::*;
 
 use super::{
@@ -33,30 +28,6 @@ pub(crate) fn hit(dir: &Path, column: &str, rows: &Rows) -> Result<Floor> {
     run(shards(dir, "parquet")?, column, rows)
 }
 
-/// Decompresses every page of the shard that holds one of `rows`, and compresses it again; meanwhile writes as many bytes as the shard
-/// has to `out`, for good.
-pub(crate) fn edit(shard: &Path, column: &str, rows: &Rows, out: &Path) -> Result<Floor> {
-    let rows = rows.get(shard).map_or(&[][..], Vec::as_slice);
-    let open = Shard::open(shard, column, rows)?;
-    let groups: Vec<usize> = (0..open.metadata.num_row_groups()).collect();
-    thread::scope(|scope| {
-        let writing = scope.spawn(|| {
-            fs::copy(shard, out)?;
-            File::open(out)?.sync_all()
-        });
-        let floor = spread(&groups, |unpacker, &group| open.hits_of(group, |_| true, Then::Pack, unpacker));
-        writing.join().map_err(|_| anyhow!("a thread panicked"))??;
-        floor
-    })
-}
-
-/// What is done with a page that was decompressed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
-    Leave,
-    Pack,
-}
-
 fn run(paths: Vec<PathBuf>, column: &str, rows: &Rows) -> Result<Floor> {
     let shards: Vec<Shard> = paths
         .into_par_iter()
@@ -71,10 +42,10 @@ fn run(paths: Vec<PathBuf>, column: &str, rows: &Rows) -> Result<Floor> {
 }
 
 /// A shard whose footer is read.
-struct Shard<'r> {
-    file: File,
-    metadata: ParquetMetaData,
-    column: usize,
+pub(super) struct Shard<'r> {
+    pub(super) file: File,
+    pub(super) metadata: ParquetMetaData,
+    pub(super) column: usize,
     /// The matched rows, in order.
     rows: &'r [u64],
     /// The first row of each row group, and the number of rows at the end.
@@ -82,14 +53,12 @@ struct Shard<'r> {
 }
 
 impl<'r> Shard<'r> {
-    fn open(path: &Path, column: &str, rows: &'r [u64]) -> Result<Self> {
+    pub(super) fn open(path: &Path, column: &str, rows: &'r [u64]) -> Result<Self> {
         let file = File::open(path)?;
         let index = if rows.is_empty() { PageIndexPolicy::Skip } else { PageIndexPolicy::Required };
         let reader = ParquetMetaDataReader::new().with_offset_index_policy(index);
         let metadata = reader.parse_and_finish(&file)?;
-        let columns = metadata.file_metadata().schema_descr().columns();
-        let found = columns.iter().position(|have| have.path().parts() == [column]);
-        let column = found.with_context(|| format!("has no column {column}"))?;
+        let column = find(&metadata, column)?;
         let mut starts = vec![0];
         for group in metadata.row_groups() {
             starts.push(starts.last().copied().unwrap_or_default() + u64::try_from(group.num_rows())?);
@@ -99,38 +68,36 @@ impl<'r> Shard<'r> {
 
     fn decompress(&self, group: usize, unpacker: &mut Unpacker) -> Result<Floor> {
         let mut floor = self.whole(self.metadata.row_group(group).column(self.column), unpacker)?;
-        floor += self.hits_of(group, |column| column != self.column, Then::Leave, unpacker)?;
-        Ok(floor)
-    }
-
-    /// The pages of a row group's columns that hold rows.
-    fn hits_of(
-        &self,
-        group: usize,
-        wanted: impl Fn(usize) -> bool,
-        then: Then,
-        unpacker: &mut Unpacker,
-    ) -> Result<Floor> {
-        let mut floor = Floor::default();
-        let (start, end) = (self.starts[group], self.starts[group + 1]);
-        let from = self.rows.partition_point(|&row| row < start);
-        let rows = &self.rows[from..self.rows.partition_point(|&row| row < end)];
-        if let Some(index) = self.metadata.offset_index().filter(|_| !rows.is_empty()) {
-            let columns = self.metadata.row_group(group).columns().iter().enumerate();
-            for (at, column) in columns.filter(|&(at, _)| wanted(at)) {
-                floor += self.hits(column, index[group][at].page_locations(), (start, rows), then, unpacker)?;
-            }
+        for at in (0..self.metadata.row_group(group).num_columns()).filter(|&at| at != self.column) {
+            floor += self.hits(group, at, unpacker, |_, _| Ok(()))?;
         }
         Ok(floor)
     }
 
+    /// The rows that are in a row group.
+    pub(super) fn rows_in(&self, group: usize) -> &'r [u64] {
+        let from = self.rows.partition_point(|&row| row < self.starts[group]);
+        &self.rows[from..self.rows.partition_point(|&row| row < self.starts[group + 1])]
+    }
+
     /// Every page of a chunk.
-    fn whole(&self, column: &ColumnChunkMetaData, unpacker: &mut Unpacker) -> Result<Floor> {
+    pub(super) fn whole(&self, column: &ColumnChunkMetaData, unpacker: &mut Unpacker) -> Result<Floor> {
+        self.each(column, unpacker, |_, _| Ok(()))
+    }
+
+    /// The same, with what `then` does to each.
+    pub(super) fn each(
+        &self,
+        column: &ColumnChunkMetaData,
+        unpacker: &mut Unpacker,
+        mut then: impl FnMut(&Header, &mut Pages) -> Result<()>,
+    ) -> Result<Floor> {
         let (start, length) = column.byte_range();
         let (mut stored, pages) = unpacker.read(&self.file, start, usize::try_from(length)?)?;
         let mut floor = Floor::default();
         while !stored.is_empty() {
             let (header, used) = page(column, stored, pages)?;
+            then(&header, pages)?;
             floor.values += header.values;
             floor.bytes += header.uncompressed as u64;
             stored = &stored[used..];
@@ -138,15 +105,19 @@ impl<'r> Shard<'r> {
         Ok(floor)
     }
 
-    /// The pages of a chunk that hold `rows`. The row group begins with row `first`.
-    fn hits(
+    /// The pages of a chunk that hold rows, and the dictionary, if one of them needs it; with what `then` does to each.
+    pub(super) fn hits(
         &self,
-        column: &ColumnChunkMetaData,
-        locations: &[PageLocation],
-        (first, rows): (u64, &[u64]),
-        then: Then,
+        group: usize,
+        at: usize,
         unpacker: &mut Unpacker,
+        mut then: impl FnMut(&Header, &mut Pages) -> Result<()>,
     ) -> Result<Floor> {
+        let (first, rows) = (self.starts[group], self.rows_in(group));
+        let Some(index) = self.metadata.offset_index().filter(|_| !rows.is_empty()) else {
+            return Ok(Floor::default());
+        };
+        let (column, locations) = (self.metadata.row_group(group).column(at), index[group][at].page_locations());
         let mut floor = Floor::default();
         let mut needs_dictionary = false;
         let mut last = None;
@@ -162,9 +133,7 @@ impl<'r> Shard<'r> {
             let (stored, pages) = unpacker.read(&self.file, start, length)?;
             let (header, used) = page(column, stored, pages)?;
             ensure!(used == length, "the offset index has another page");
-            if then == Then::Pack {
-                pages.pack(header.uncompressed)?;
-            }
+            then(&header, pages)?;
             needs_dictionary |= header.is_indices;
             floor.hit_pages += 1;
             floor.bytes += header.uncompressed as u64;
@@ -175,11 +144,19 @@ impl<'r> Shard<'r> {
             let (stored, pages) = unpacker.read(&self.file, start, usize::try_from(data - start)?)?;
             let (header, _) = page(column, stored, pages)?;
             ensure!(header.is_dictionary, "the chunk does not begin with its dictionary");
+            then(&header, pages)?;
             floor.hit_pages += 1;
             floor.bytes += header.uncompressed as u64;
         }
         Ok(floor)
     }
+}
+
+/// Which of the file's columns is the top-level `column`.
+pub(super) fn find(metadata: &ParquetMetaData, column: &str) -> Result<usize> {
+    let columns = metadata.file_metadata().schema_descr().columns();
+    let found = columns.iter().position(|have| have.path().parts() == [column]);
+    found.with_context(|| format!("has no column {column}"))
 }
 
 /// Decompresses the page that `stored` starts with; how many bytes it took.
@@ -235,11 +212,6 @@ mod tests {
         assert_eq!(pages(vec![7, 8, 9]), one);
         let two = pages(vec![7, 50_000]);
         assert!((one + 5..=one + 11).contains(&two), "{one} {two}");
-
-        let out = dir.path().join("edited");
-        let edited = edit(&path, "UserId", &Rows::from([(path.clone(), vec![7])]), &out).unwrap();
-        assert_eq!((edited.values, fs::metadata(&out).unwrap().len()), (0, fs::metadata(&path).unwrap().len()));
-        assert!(edited.hit_pages > one, "the user column's page, too");
 
         let rare = written.person(Role::Rare).unwrap();
         let rows = rows::of(dir.path(), "UserId", rare.identifier("object_id").unwrap()).unwrap();

@@ -3,7 +3,7 @@
 use std::{fs::File, os::unix::fs::FileExt as _};
 
 use anyhow::{Result, bail, ensure};
-use parquet::basic::Compression;
+use parquet::basic::{Compression, ZstdLevel};
 
 /// Reads and decompresses, again and again into the same memory.
 #[derive(Default)]
@@ -59,15 +59,22 @@ impl Pages {
         Ok(())
     }
 
-    /// Compresses the page of `length` bytes that was decompressed last, as the corpus' writer did.
-    pub(super) fn pack(&mut self, length: usize) -> Result<()> {
+    /// The page of `length` bytes that was decompressed last.
+    pub(super) fn page(&self, length: usize) -> &[u8] {
+        &self.page[..length]
+    }
+
+    /// Compresses the page of `length` bytes that was decompressed last, as the corpus' writer did, and decompresses what that gave.
+    pub(super) fn pack_and_check(&mut self, length: usize) -> Result<()> {
         let packer = match &mut self.packer {
             Some(packer) => packer,
             none => none.insert(zstd::bulk::Compressor::new(1)?),
         };
         self.packed.resize(zstd::zstd_safe::compress_bound(length), 0);
-        packer.compress_to_buffer(&self.page[..length], &mut self.packed)?;
-        std::hint::black_box(&self.packed);
+        let packed = packer.compress_to_buffer(&self.page[..length], &mut self.packed)?;
+        let stored = std::mem::take(&mut self.packed);
+        self.unpack(Compression::ZSTD(ZstdLevel::default()), &stored[..packed], length)?;
+        self.packed = stored;
         Ok(())
     }
 }
