@@ -5,16 +5,15 @@ use std::{collections::HashSet, fs, path::Path};
 use anyhow::{Context, Result, ensure};
 use foldhash::fast::FixedState;
 use parquet::file::metadata::ColumnChunkMetaData;
-use rayon::prelude::*;
 
 use super::{
     Floor,
     page::Header,
-    parquet::{Shard, find},
-    shards,
+    parquet::{Shard, find, groups, open},
     spread::spread,
     unpack::Unpacker,
 };
+use crate::rows::Rows;
 
 /// Bytes of a UUID as text: what the corpus' ids are.
 const ID: usize = 36;
@@ -29,12 +28,9 @@ pub(crate) fn ask(dir: &Path, column: &str, beside: &str, among: &Path) -> Resul
     let among = fs::read(among)?;
     let lines = among.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     let ids: Ids = lines.map(|line| line.try_into().context("an id is no UUID")).collect::<Result<_>>()?;
-    let opened: Vec<Result<Shard>> =
-        shards(dir, "parquet")?.into_par_iter().map(|path| Shard::open(&path, column, &[])).collect();
-    let opened = opened.into_iter().collect::<Result<Vec<_>>>()?;
-    let groups: Vec<(&Shard, usize)> =
-        opened.iter().flat_map(|shard| (0..shard.metadata.num_row_groups()).map(move |group| (shard, group))).collect();
-    spread(&groups, |unpacker, &(shard, group)| {
+    let rows = Rows::new();
+    let shards = open(dir, column, &rows)?;
+    spread(&groups(&shards), |unpacker, &(shard, group)| {
         let group = shard.metadata.row_group(group);
         let mut floor = asked(shard, group.column(shard.column), &ids, unpacker)?;
         floor.bytes += shard.whole(group.column(find(&shard.metadata, beside)?), unpacker)?.bytes;

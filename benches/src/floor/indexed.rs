@@ -2,10 +2,13 @@
 
 use std::{os::unix::fs::FileExt as _, path::Path};
 
-use anyhow::{Context as _, Result};
-use rayon::prelude::*;
+use anyhow::Result;
 
-use super::{Floor, parquet::Shard, shards, spread::spread};
+use super::{
+    Floor,
+    parquet::{groups, open},
+    spread::spread,
+};
 use crate::rows::Rows;
 
 /// Bytes of a Bloom filter that one look takes: its header, and a block.
@@ -14,17 +17,8 @@ const LOOK: usize = 64;
 /// Reads all footers below `dir`, and as much of every Bloom filter of `column` as it takes to ask for one value; decompresses the column in
 /// the row groups that have one of `rows`: where they are sorted by it, only the pages that do.
 pub(crate) fn indexed(dir: &Path, column: &str, rows: &Rows) -> Result<Floor> {
-    let opened: Vec<Result<Shard>> = shards(dir, "parquet")?
-        .into_par_iter()
-        .map(|path| {
-            let rows = rows.get(&path).map_or(&[][..], Vec::as_slice);
-            Shard::open(&path, column, rows).with_context(|| path.display().to_string())
-        })
-        .collect();
-    let opened = opened.into_iter().collect::<Result<Vec<_>>>()?;
-    let groups: Vec<(&Shard, usize)> =
-        opened.iter().flat_map(|shard| (0..shard.metadata.num_row_groups()).map(move |group| (shard, group))).collect();
-    spread(&groups, |unpacker, &(shard, group)| {
+    let shards = open(dir, column, rows)?;
+    spread(&groups(&shards), |unpacker, &(shard, group)| {
         let of_group = shard.metadata.row_group(group);
         let column = of_group.column(shard.column);
         if let Some(filter) = column.bloom_filter_offset() {

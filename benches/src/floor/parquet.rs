@@ -1,9 +1,6 @@
 //! Floors of Parquet: the identifier column's pages, and every page of any column that holds a matched row.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
@@ -20,25 +17,31 @@ use crate::rows::Rows;
 
 /// Decompresses the top-level `column` of every Parquet file below `dir`.
 pub(crate) fn id(dir: &Path, column: &str) -> Result<Floor> {
-    run(shards(dir, "parquet")?, column, &Rows::new())
+    run(dir, column, &Rows::new())
 }
 
 /// The same, and every page of every other column that holds one of `rows`, with the dictionary that it needs.
 pub(crate) fn hit(dir: &Path, column: &str, rows: &Rows) -> Result<Floor> {
-    run(shards(dir, "parquet")?, column, rows)
+    run(dir, column, rows)
 }
 
-fn run(paths: Vec<PathBuf>, column: &str, rows: &Rows) -> Result<Floor> {
-    let shards: Vec<Shard> = paths
-        .into_par_iter()
-        .map(|path| {
-            let rows = rows.get(&path).map_or(&[][..], Vec::as_slice);
-            Shard::open(&path, column, rows).with_context(|| path.display().to_string())
-        })
-        .collect::<Result<_>>()?;
-    let groups: Vec<(&Shard, usize)> =
-        shards.iter().flat_map(|shard| (0..shard.metadata.num_row_groups()).map(move |group| (shard, group))).collect();
-    spread(&groups, |unpacker, &(shard, group)| shard.decompress(group, unpacker))
+fn run(dir: &Path, column: &str, rows: &Rows) -> Result<Floor> {
+    let shards = open(dir, column, rows)?;
+    spread(&groups(&shards), |unpacker, &(shard, group)| shard.decompress(group, unpacker))
+}
+
+/// The Parquet files below `dir`.
+pub(super) fn open<'r>(dir: &Path, column: &str, rows: &'r Rows) -> Result<Vec<Shard<'r>>> {
+    let opened = shards(dir, "parquet")?.into_par_iter().map(|path| {
+        let rows = rows.get(&path).map_or(&[][..], Vec::as_slice);
+        Shard::open(&path, column, rows).with_context(|| path.display().to_string())
+    });
+    opened.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// All row groups of these.
+pub(super) fn groups<'s, 'r>(shards: &'s [Shard<'r>]) -> Vec<(&'s Shard<'r>, usize)> {
+    shards.iter().flat_map(|shard| (0..shard.metadata.num_row_groups()).map(move |group| (shard, group))).collect()
 }
 
 /// A shard whose footer is read.
