@@ -11,6 +11,8 @@ pub struct Summary {
     pub passes: u64,
     /// Sets of shards that it searched, for passes that it or another worker ended.
     pub sets: u64,
+    /// Passes that it left to others: these are at them, or have died within their lease. Of a worker that stays these are not counted.
+    pub passes_open: u64,
     /// How the requests of those passes left them.
     pub requests: Requests,
     /// What the sweep did.
@@ -116,6 +118,7 @@ impl Summary {
     pub(crate) fn add(&mut self, other: Self) {
         self.passes += other.passes;
         self.sets += other.sets;
+        self.passes_open += other.passes_open;
         let (own, more) = (&mut self.requests, other.requests);
         own.complete += more.complete;
         own.hidden += more.hidden;

@@ -122,6 +122,9 @@ impl Worker {
         if !stop.is_cancelled() {
             let told = self.tell().await?;
             (summary.notices, summary.notices_failed) = (told.delivered, told.failed);
+            if kinds.contains(&Work::Requests) {
+                summary.passes_open = self.ledger.open_passes().await?.len() as u64;
+            }
         }
         summary.interrupted = stop.is_cancelled();
         failed.map_or(Ok(summary), Err)

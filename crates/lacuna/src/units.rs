@@ -51,9 +51,14 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
-/// A count with its noun: `1 record`, `2 records`.
+/// A count with its noun: `1 record`, `2 records`, `2 passes`.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+    let ending = match number {
+        1 => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{} {noun}{ending}", count(number))
 }
 
 /// A size with one decimal, as `1.5 GiB`.
@@ -168,6 +173,7 @@ mod tests {
         assert_eq!([bytes(0), bytes(1023), bytes(1536), bytes(1 << 30)], ["0 B", "1023 B", "1.5 KiB", "1.0 GiB"]);
         assert_eq!(bytes((1 << 20) - 1), "1.0 MiB");
         assert_eq!([counted(1, "shard"), counted(2000, "shard")], ["1 shard", "2,000 shards"]);
+        assert_eq!([counted(1, "pass"), counted(2, "pass")], ["1 pass", "2 passes"]);
         let spans = [840, 61_000, 7_260_000].map(|ms| duration(Duration::from_millis(ms)));
         assert_eq!(spans, ["0.8 s", "1 min 01 s", "2 h 01 min"]);
     }

@@ -70,7 +70,7 @@ impl WorkReport<'_> {
     }
 
     fn requests(&self, text: &mut String) {
-        let Summary { passes, sets, requests, .. } = self.summary;
+        let Summary { passes, sets, passes_open, requests, .. } = self.summary;
         let counts = [
             (requests.complete, "complete"),
             (requests.hidden, "hidden, and out of the logs with the next purge"),
@@ -87,6 +87,13 @@ impl WorkReport<'_> {
             }
             (false, _) => writeln!(text, "Requests: {}, in {}.", counts.join(", "), counted(*passes, "pass")),
         };
+        if *passes_open > 0 && *sets == 0 {
+            let _ = writeln!(
+                text,
+                "Those on {} are left to another worker. Should it have died, any worker goes on when its lease has run out.",
+                counted(*passes_open, "pass")
+            );
+        }
     }
 }
 
@@ -133,4 +140,29 @@ fn retention(text: &mut String, retention: &Retained) {
         true => writeln!(text, "Retention: nothing was due."),
         false => writeln!(text, "Retention: {}.", done.join(", ")),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use lacuna_worker::Requests;
+
+    use super::*;
+
+    fn said(summary: &Summary) -> String {
+        WorkReport { summary, kinds: &[Work::Requests] }.human()
+    }
+
+    #[test]
+    fn what_other_workers_are_at_is_not_passed_over() {
+        let none = Summary::default();
+        assert_eq!(said(&none), "Requests: none is due.\n");
+        let open = said(&Summary { passes_open: 1, ..none });
+        assert!(open.starts_with("Requests: none is due.\nThose on 1 pass are left to another worker."), "{open}");
+        // Who has searched a part of it says so.
+        let helped = Summary { passes_open: 1, sets: 3, ..Summary::default() };
+        assert_eq!(said(&helped), "Requests: searched 3 sets; another worker ends the pass.\n");
+        let requests = Requests { complete: 2, ..Requests::default() };
+        let done = Summary { passes: 2, sets: 6, requests, ..Summary::default() };
+        assert_eq!(said(&done), "Requests: 2 complete, in 2 passes.\n");
+    }
 }
