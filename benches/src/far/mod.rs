@@ -118,6 +118,7 @@ fn activity() -> Result<Source> {
         on_erase: OnErase::Delete,
         poison: Poison::Refuse,
         empty_shards: EmptyShards::Keep,
+        may_be_empty: false,
     })
 }
 

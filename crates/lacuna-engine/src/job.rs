@@ -41,6 +41,8 @@ pub struct Source {
     pub poison: Poison,
     /// What an erasure does with a shard that it leaves without rows.
     pub empty_shards: EmptyShards,
+    /// Whether it may have no shards at all. Otherwise an answer from none is incomplete: what was to be searched may be elsewhere.
+    pub may_be_empty: bool,
 }
 
 /// How a shard's format is known.

@@ -129,12 +129,13 @@ impl Gathered {
         for (prepared, searched) in pass.sources.iter().zip(&mut self.sources) {
             let outcome = &mut searched.outcome;
             let is_empty = outcome.searched && outcome.shards == 0 && outcome.problems.is_empty() && !pass.is_partial;
+            let is_empty = is_empty && !prepared.source.may_be_empty;
             // Where there are shards of other tenants, there may be none of the request's.
             if is_empty && !pass.has_shards(prepared).await {
                 outcome.problems.push(Problem {
                     shard: prepared.source.shards.clone(),
                     reason: format!(
-                        "no blob in {} matches it, so nothing was searched",
+                        "no blob in {} matches it, so nothing was searched (where a source may have none, `may_be_empty = true` says so)",
                         pass.engine.settings.store.url()
                     ),
                 });

@@ -128,5 +128,6 @@ fn source() -> Source {
         on_erase: OnErase::Delete,
         poison: Poison::Refuse,
         empty_shards: EmptyShards::Keep,
+        may_be_empty: false,
     }
 }

@@ -252,8 +252,16 @@ async fn shards_without_rows_stay_or_go_as_mapped() {
         source.empty_shards = empty_shards;
         let outcome = world.run(vec![source.clone()], vec![erase("e1", "u3")]).await.unwrap();
         assert!(outcome.is_complete(), "{outcome:?}");
-        let found = world.run(vec![source], vec![find("u3")]).await.unwrap();
+        let found = world.run(vec![source.clone()], vec![find("u3")]).await.unwrap();
         assert_eq!((found.sources[0].shards, found.is_complete()), (u64::from(stays), stays));
+        let checked = world.engine().check(std::slice::from_ref(&source), &[]).await;
+        assert_eq!(checked[0].problems.is_empty(), stays, "{checked:?}");
+        // Where that may be, a source without shards is searched as much as there is of it.
+        source.may_be_empty = true;
+        let checked = world.engine().check(std::slice::from_ref(&source), &[]).await;
+        assert_eq!((checked[0].problems.len(), checked[0].warnings.len()), (0, usize::from(!stays)), "{checked:?}");
+        let found = world.run(vec![source], vec![find("u3")]).await.unwrap();
+        assert_eq!((found.sources[0].shards, found.is_complete()), (u64::from(stays), true));
     }
 }
 

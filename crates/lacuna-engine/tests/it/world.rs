@@ -127,6 +127,7 @@ pub fn source(name: &str, shards: &str) -> Source {
         on_erase: OnErase::Delete,
         poison: Poison::Refuse,
         empty_shards: EmptyShards::Keep,
+        may_be_empty: false,
     }
 }
 

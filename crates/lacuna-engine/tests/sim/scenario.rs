@@ -147,6 +147,7 @@ impl Scenario {
             on_erase: OnErase::Delete,
             poison: Poison::Refuse,
             empty_shards: EmptyShards::Keep,
+            may_be_empty: false,
         }
     }
 

@@ -247,6 +247,7 @@ pub(crate) fn source(name: &str) -> Source {
         on_erase: OnErase::Delete,
         poison: Poison::Refuse,
         empty_shards: EmptyShards::Keep,
+        may_be_empty: false,
     }
 }
 

@@ -98,6 +98,7 @@ fn read(
     let poison = table.get("poison").and_then(|entry| entry.choice(&poison, problems)).unwrap_or_default();
     let empty = [("keep", EmptyShards::Keep), ("delete", EmptyShards::Delete)];
     let empty_shards = table.get("empty_shards").and_then(|entry| entry.choice(&empty, problems)).unwrap_or_default();
+    let may_be_empty = table.get("may_be_empty").and_then(|entry| entry.flag(problems)).unwrap_or_default();
 
     let name = name?;
     let source = Source {
@@ -110,6 +111,7 @@ fn read(
         on_erase: on_erase?,
         poison,
         empty_shards,
+        may_be_empty,
         name,
     };
     Some((source, hold))

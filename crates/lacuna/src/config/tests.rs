@@ -167,6 +167,17 @@ fn shards_of_any_format_may_lack_an_optional_column() {
 }
 
 #[test]
+fn a_source_says_that_it_may_be_empty() {
+    let may_be_empty = |said: &str| {
+        let text = SMALL.replace("name = \"a\"", &format!("name = \"a\"\n{said}"));
+        parse(&text).unwrap().sources.remove(0).may_be_empty
+    };
+    assert!(may_be_empty("may_be_empty = true") && !may_be_empty("may_be_empty = false") && !may_be_empty(""));
+    let wrong = wrong_source("may_be_empty = \"yes\"\n");
+    assert!(wrong.contains("may_be_empty"), "{wrong}");
+}
+
+#[test]
 fn a_folder_may_name_the_tenant() {
     let rule = |tenant: &str| {
         let text = SMALL.replace("name = \"a\"", &format!("name = \"a\"\ntenant = {{ folder = {tenant} }}"));
