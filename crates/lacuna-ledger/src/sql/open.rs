@@ -86,7 +86,11 @@ impl Db {
             .foreign_keys(false)
             .optimize_on_close(true, 1000)
             .disable_statement_logging();
-        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(WAIT * 6);
+        let pool = |connections| {
+            let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(WAIT * 6);
+            // A full disk ends a transaction without the driver, which would refuse to begin another one for good.
+            pool.before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+        };
         let write = pool(1).connect_with(options.clone()).await?;
         let read = pool(CONNECTIONS).connect_lazy_with(options.pragma("query_only", "ON"));
         Ok(Self::Sqlite { write, read })
@@ -197,5 +201,38 @@ impl Tx {
             Self::Postgres(tx) => tx.commit().await?,
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::args;
+
+    #[tokio::test]
+    async fn a_disk_that_has_room_again_is_written_to_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(&dir.path().join("ledger.db").display().to_string()).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        tx.run("CREATE TABLE filler (bytes BLOB)", args![]).await.unwrap();
+        tx.commit().await.unwrap();
+        let fill = "INSERT INTO filler VALUES (zeroblob(1000000))";
+        for roll_back in [true, false] {
+            // What holds for this connection alone.
+            let mut tx = db.write().await.unwrap();
+            tx.rows("PRAGMA max_page_count = 1", args![]).await.unwrap();
+            let full = tx.run(fill, args![]).await.unwrap_err();
+            assert!(matches!(full, Error::Unavailable(_)), "{full:?}");
+            if roll_back {
+                tx.roll_back().await;
+            } else {
+                drop(tx);
+            }
+            let mut tx = db.write().await.unwrap();
+            tx.run(fill, args![]).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let mut tx = db.read().await.unwrap();
+        assert_eq!(tx.rows("SELECT 1 FROM filler", args![]).await.unwrap().len(), 2);
     }
 }
