@@ -4,6 +4,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::change::{Change, Detail};
+use crate::hold::is_in_tenant;
 use crate::kept::Kept;
 use crate::sql::{Tries, args, group};
 use crate::{Actor, Ledger, RequestId, Result, Step};
@@ -137,12 +138,14 @@ impl Ledger {
 
 /// Ends a batch of erasures whose time to stand is over, and says how many.
 async fn end_standing(change: &mut Change, now: OffsetDateTime) -> Result<u64> {
-    const OVER: &str = "SELECT sequence FROM standing WHERE until <= $1 AND NOT EXISTS (
-        SELECT 1 FROM identifier JOIN held ON held.hash = identifier.hash JOIN hold ON hold.id = held.hold
-        JOIN request ON request.id = identifier.request
-        WHERE identifier.request = standing.request AND hold.lifted_at IS NULL
-        AND (hold.tenant IS NULL OR hold.tenant = request.tenant)) ORDER BY until LIMIT $2";
-    let rows = change.tx.rows(OVER, args![now, BATCH]).await?;
+    let over = format!(
+        "SELECT sequence FROM standing WHERE until <= $1 AND NOT EXISTS (
+            SELECT 1 FROM identifier JOIN held ON held.hash = identifier.hash JOIN hold ON hold.id = held.hold
+            JOIN request ON request.id = identifier.request
+            WHERE identifier.request = standing.request AND hold.lifted_at IS NULL AND {}) ORDER BY until LIMIT $2",
+        is_in_tenant()
+    );
+    let rows = change.tx.rows(over, args![now, BATCH]).await?;
     for row in &rows {
         change.tx.run("DELETE FROM standing WHERE sequence = $1", args![row.int("sequence")?]).await?;
     }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::act::{check_actor, check_reason};
 use crate::change::{Change, Detail};
+use crate::forms;
 use crate::kept::{IDS_MAX, Kept, rows_about};
 use crate::name::is_name;
 use crate::sql::{Row, Tx, Value, args, group};
@@ -30,9 +31,9 @@ pub enum HoldOn {
         /// What sort of record it is, as `audit`.
         class: String,
     },
-    /// A person: whoever shares one of these identifiers, whatever its case. Only keyed hashes of them are kept.
+    /// A person: whoever shares one of these identifiers, whatever its case and form. Only keyed hashes of them are kept.
     Subject {
-        /// In this tenant only; in all, when absent.
+        /// In this tenant only, whatever the case and form of its id; in all, when absent.
         tenant: Option<String>,
         /// The person.
         subject: Subject,
@@ -200,12 +201,16 @@ impl Ledger {
             change.tx.run("DELETE FROM watermark WHERE source = $1", args![source.as_str()]).await?;
             return Ok(());
         }
-        const HELD: &str = "SELECT DISTINCT standing.request, standing.until FROM held
-            JOIN identifier ON identifier.hash = held.hash
-            JOIN standing ON standing.request = identifier.request
-            JOIN request ON request.id = standing.request
-            WHERE held.hold = $1 AND ($2 IS NULL OR request.tenant = $2) ORDER BY standing.request";
-        let rows = change.tx.rows(HELD, args![hold.id.to_string(), hold.tenant.clone()]).await?;
+        let held = format!(
+            "SELECT DISTINCT standing.request, standing.until FROM held
+                JOIN hold ON hold.id = held.hold
+                JOIN identifier ON identifier.hash = held.hash
+                JOIN standing ON standing.request = identifier.request
+                JOIN request ON request.id = standing.request
+                WHERE held.hold = $1 AND {} ORDER BY standing.request",
+            is_in_tenant()
+        );
+        let rows = change.tx.rows(held, args![hold.id.to_string()]).await?;
         // From now on for as long as any other: what arrived while it was held must still be found.
         let until = now.saturating_add(self.policy().standing);
         let mut again = Vec::new();
@@ -254,8 +259,9 @@ impl Ledger {
             );
             let rows = tx.rows(sql, chunk.iter().flat_map(|hash| args![hash.as_slice()]).collect()).await?;
             let on_person = rows.iter().map(Hold::read).collect::<Result<Vec<_>>>()?;
-            holds
-                .extend(on_person.into_iter().filter(|hold| hold.tenant.is_none() || hold.tenant.as_deref() == tenant));
+            let tenant = tenant.map(forms::tenant);
+            let is_in = |hold: &Hold| hold.tenant.is_none() || hold.tenant.as_deref().map(forms::tenant) == tenant;
+            holds.extend(on_person.into_iter().filter(is_in));
         }
         Ok(holds)
     }
@@ -266,6 +272,12 @@ impl Ledger {
         let on_source = sources.into_iter().find(|hold| hold.source.as_deref() == Some(source));
         Ok(on_source.or_else(|| subjects.into_values().flatten().next()))
     }
+}
+
+/// The condition in SQL that a hold is about the tenant of a request.
+pub(crate) fn is_in_tenant() -> String {
+    let [hold, request] = ["hold.tenant", "request.tenant"].map(forms::tenant_sql);
+    format!("(hold.tenant IS NULL OR {hold} = {request})")
 }
 
 /// The holds that apply to some requests.
@@ -287,8 +299,8 @@ impl Applying {
                     JOIN held ON held.hash = identifier.hash
                     JOIN hold ON hold.id = held.hold
                     JOIN request ON request.id = identifier.request
-                    WHERE identifier.request IN {ids} AND hold.lifted_at IS NULL
-                    AND (hold.tenant IS NULL OR hold.tenant = request.tenant) ORDER BY hold.id"
+                    WHERE identifier.request IN {ids} AND hold.lifted_at IS NULL AND {} ORDER BY hold.id",
+                is_in_tenant()
             )
         };
         for row in rows_about(tx, requests, sql).await? {

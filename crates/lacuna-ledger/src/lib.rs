@@ -17,6 +17,7 @@ mod counts;
 mod duty;
 mod error;
 mod forget;
+mod forms;
 mod hidden;
 mod hold;
 mod kept;

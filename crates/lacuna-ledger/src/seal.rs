@@ -7,7 +7,7 @@ use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, Unbou
 use aws_lc_rs::{hmac, rand};
 use zeroize::Zeroizing;
 
-use crate::{Error, RequestId, Result, Subject};
+use crate::{Error, RequestId, Result, Subject, forms};
 
 /// An identifier's text. Prints as `***` and is wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
@@ -129,13 +129,13 @@ impl Keys {
         self.hash("subject", parts)
     }
 
-    /// One for each identifier, whatever its case: a hold rather keeps too much than too little.
+    /// One or two for each identifier; identifiers that [may be one value](forms) share one.
     pub(crate) fn identifier_hashes(&self, subject: &Subject) -> Vec<Vec<u8>> {
-        let hash = |one: &crate::Identifier| {
-            let folded = Zeroizing::new(one.value.expose().trim().to_lowercase());
-            self.hash("identifier", [one.kind.as_bytes(), folded.as_bytes()])
+        let hashes = |one: &crate::Identifier| {
+            let hash = |form: &Zeroizing<String>| self.hash("identifier", [one.kind.as_bytes(), form.as_bytes()]);
+            forms::shared(one.value.expose()).iter().map(hash).collect::<Vec<_>>()
         };
-        let mut hashes: Vec<_> = subject.identifiers.iter().map(hash).collect();
+        let mut hashes: Vec<_> = subject.identifiers.iter().flat_map(hashes).collect();
         hashes.sort();
         hashes.dedup();
         hashes

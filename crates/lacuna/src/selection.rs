@@ -41,19 +41,24 @@ fn selector(sources: &[Source], tenant: Option<&str>, identifiers: Vec<Identifie
             "Give identifiers with --subject KIND=VALUE, or one a line with --subjects FILE (`-` is standard input).",
         ));
     }
-    let known: BTreeSet<&str> =
-        sources.iter().flat_map(|source| source.mapping.fields()).map(|field| field.kind.as_str()).collect();
-    for identifier in &identifiers {
-        let kind = identifier.kind.as_str();
-        if !known.contains(kind) {
-            // What stands in a kind's place may be an identifier, as in `ann@contoso.com=email`.
-            let hint = hint(kind, known.iter().copied());
-            return Err(Failure::usage(format!("no source maps identifiers of a kind that is asked for; {hint}")));
-        }
-    }
+    check_kinds(sources, &identifiers)?;
     let tenant = tenant.map(TenantId::new);
     check_tenant(sources, tenant.as_ref())?;
     Ok(Selector { tenant, identifiers })
+}
+
+/// Refuses identifiers of a kind that none of the sources maps: mostly a slip, and nobody would be found by it, or held.
+pub(crate) fn check_kinds(sources: &[Source], identifiers: &[Identifier]) -> Result<()> {
+    let known: BTreeSet<&str> =
+        sources.iter().flat_map(|source| source.mapping.fields()).map(|field| field.kind.as_str()).collect();
+    match identifiers.iter().map(|identifier| identifier.kind.as_str()).find(|kind| !known.contains(kind)) {
+        // What stands in a kind's place may be an identifier, as in `ann@contoso.com=email`.
+        Some(kind) => {
+            let hint = hint(kind, known.iter().copied());
+            Err(Failure::usage(format!("no source maps identifiers of a kind that is asked for; {hint}")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whom the arguments name, person by person. Standard input may be read for it.

@@ -13,6 +13,7 @@ use crate::place::Place;
 on_both!(
     a_hold_on_a_source_applies_to_requests_about_it,
     a_hold_on_a_person_applies_to_who_shares_an_identifier,
+    a_hold_holds_whatever_form_a_person_and_a_tenant_are_given_in,
     a_hold_in_one_tenant_leaves_others_alone,
     holds_are_set_and_lifted_by_those_who_may,
     holds_are_listed_and_reviewed,
@@ -76,6 +77,35 @@ async fn a_hold_on_a_person_applies_to_who_shares_an_identifier(place: Place) {
     assert_eq!(ledger.holds_on(shares).await.unwrap(), [hold]);
     assert!(ledger.holds_on(other).await.unwrap().is_empty());
     assert!(!place.holds(b"ann@example.org").await, "only keyed hashes are kept");
+}
+
+async fn a_hold_holds_whatever_form_a_person_and_a_tenant_are_given_in(place: Place) {
+    const FORMS: [&str; 3] = [
+        "b728e978-c4e1-4f3a-92d8-e339b7a2b694",
+        "B728E978C4E14F3A92D8E339B7A2B694",
+        "{b728e978-c4e1-4f3a-92d8-e339b7a2b694}",
+    ];
+    let ledger = place.open().await;
+    let subject = |value: &str| Subject::new([Identifier::new("id", value)]);
+    let mut ids = Vec::new();
+    for form in FORMS {
+        for value in [form, "7", "007.0"] {
+            let new = NewRequest { tenant: Some(form.into()), subject: subject(value), ..new(Kind::Erase, "") };
+            ids.push((value, submit(&ledger, new).await.id));
+        }
+    }
+    for (tenant, value) in [(FORMS[0], FORMS[1]), (FORMS[1], FORMS[0]), (FORMS[2], "07")] {
+        let on = HoldOn::Subject { tenant: Some(tenant.into()), subject: subject(value) };
+        let hold = set(&ledger, hold(on)).await;
+        for &(other, id) in &ids {
+            let is_held = (other.len() > 5) == (value.len() > 5);
+            assert_eq!(ledger.holds_on(id).await.unwrap().len(), usize::from(is_held), "{tenant} {value} {other}");
+        }
+        for form in FORMS {
+            assert_eq!(ledger.holds_about(Some(form), &subject(value)).await.unwrap(), std::slice::from_ref(&hold));
+        }
+        ledger.lift_hold(hold.id, "settled", &approver("ada"), NOW).await.unwrap();
+    }
 }
 
 async fn a_hold_in_one_tenant_leaves_others_alone(place: Place) {

@@ -39,6 +39,7 @@ async fn set(args: &HoldSetArgs) -> Result<ExitCode> {
                     "Name a source with --source NAME, or a person with --subject KIND=VALUE or --subjects FILE.",
                 ));
             }
+            selection::check_kinds(&config.sources, &identifiers)?;
             HoldOn::Subject { tenant: args.who.tenant.clone(), subject: subject(&identifiers) }
         }
     };
