@@ -51,6 +51,16 @@ impl Clock {
         Self { received, due: due(received), paused: None, extended: None }
     }
 
+    /// Takes over that the request was received then, if that is earlier; whether it is. Pauses and an extension stay.
+    pub(crate) fn antedate(&mut self, received: OffsetDateTime) -> bool {
+        if received >= self.received {
+            return false;
+        }
+        self.due = self.due.saturating_sub(due(self.received) - due(received));
+        self.received = received;
+        true
+    }
+
     /// When it is due, as of now: a running pause moves it with every moment.
     pub fn due_as_of(&self, now: OffsetDateTime) -> OffsetDateTime {
         match self.paused {

@@ -161,9 +161,10 @@ impl Kept {
 
     /// Writes what may have changed, of any number of them.
     pub(crate) async fn save_all(tx: &mut Tx, all: impl IntoIterator<Item = &Self>) -> Result<()> {
-        const COLUMNS: [&str; 23] = [
+        const COLUMNS: [&str; 24] = [
             "id",
             "state",
+            "received",
             "due",
             "paused",
             "extended",
@@ -200,6 +201,7 @@ impl Kept {
         args![
             request.id,
             request.state.as_str(),
+            request.clock.received,
             request.clock.due,
             request.clock.paused,
             request.clock.extended.map(i64::from),

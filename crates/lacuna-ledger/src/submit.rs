@@ -34,7 +34,8 @@ pub enum Submitted {
 }
 
 impl Ledger {
-    /// Records a request of `actor`, who is no worker. The same one any number of times at once is recorded once.
+    /// Records a request of `actor`, who is no worker. The same one any number of times at once is recorded once; where it was received before
+    /// the one that is under way, that one is due as early.
     ///
     /// What needs no approval is scheduled at once; an erasure that needs some is [`Received`](crate::State::Received), rides on the
     /// next pass to be counted, and then awaits approval.
@@ -59,12 +60,37 @@ impl Ledger {
             }
             let sql = "SELECT id FROM request WHERE wish = $1 AND ended IS NULL";
             match change.tx.row(sql, args![hashes.wish.as_slice()]).await? {
-                Some(row) => Ok(Submitted::Duplicate { of: row.id("id")? }),
+                Some(row) => {
+                    let of = row.id("id")?;
+                    self.antedate(change, of, &new, actor, now).await?;
+                    Ok(Submitted::Duplicate { of })
+                }
                 // It has ended since: the next try records this one.
                 None => Err(Error::Busy),
             }
         })
         .await
+    }
+
+    /// Lets a request that wants the same be due as early as one that was received before it.
+    async fn antedate(
+        &self,
+        change: &mut Change,
+        of: RequestId,
+        new: &NewRequest,
+        actor: &Actor,
+        now: OffsetDateTime,
+    ) -> Result<()> {
+        let Some(received) = new.received.map(whole) else { return Ok(()) };
+        let mut kept = Kept::lock(&mut change.tx, of).await?;
+        if kept.request.state.has_ended() || !kept.request.clock.antedate(received) {
+            return Ok(());
+        }
+        let Clock { received, due, .. } = kept.request.clock;
+        change.save(&kept);
+        let detail = [("due", json!(due.unix_timestamp())), ("received", json!(received.unix_timestamp()))];
+        change.record("antedated", Some(of), actor, Detail::from(detail), now);
+        Ok(())
     }
 
     /// Writes the request's rows, unless one like it is there: false then.

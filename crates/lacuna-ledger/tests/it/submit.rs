@@ -15,6 +15,7 @@ on_both!(
     the_same_key_with_the_same_body_is_the_same_request,
     the_same_key_with_another_body_is_refused,
     the_same_wish_is_not_recorded_twice_while_it_is_under_way,
+    the_same_wish_is_due_as_early_as_it_was_first_received,
     a_hundred_at_once_have_one_effect,
     a_hundred_keyless_at_once_have_one_effect,
     what_is_malformed_is_refused,
@@ -98,6 +99,30 @@ async fn the_same_key_with_another_body_is_refused(place: Place) {
         assert!(matches!(refused, Err(Error::Refused(Refusal::OtherBody))), "{said}: {refused:?}");
     }
     assert_eq!(requests(&ledger).await, 1);
+}
+
+async fn the_same_wish_is_due_as_early_as_it_was_first_received(place: Place) {
+    let ledger = place.open().await;
+    let first = submit(&ledger, new(Kind::Erase, "ann")).await;
+    let received = |before| {
+        let received = NOW - time::Duration::days(before);
+        let new = NewRequest { received: Some(received), ..new(Kind::Erase, "ann") };
+        (received, new)
+    };
+    let (earlier, wish) = received(20);
+    let again = ledger.submit(wish, &requester(), NOW).await.unwrap();
+    assert!(matches!(again, Submitted::Duplicate { of } if of == first.id));
+    let clock = ledger.request(first.id).await.unwrap().clock;
+    assert_eq!(clock, lacuna_ledger::Clock::started(earlier));
+    let history = ledger.history(first.id).await.unwrap();
+    let last = history.last().unwrap();
+    assert_eq!((last.what.as_str(), last.detail["due"].as_i64()), ("antedated", Some(clock.due.unix_timestamp())));
+    // What was received later, or no one knows when, moves nothing; and what was extended stays so.
+    for wish in [received(3).1, received(20).1, new(Kind::Erase, "ann")] {
+        ledger.submit(wish, &requester(), NOW).await.unwrap();
+    }
+    assert_eq!(ledger.history(first.id).await.unwrap().len(), history.len());
+    assert_eq!(ledger.request(first.id).await.unwrap().clock, clock);
 }
 
 async fn the_same_wish_is_not_recorded_twice_while_it_is_under_way(place: Place) {
