@@ -42,12 +42,16 @@ pub(crate) fn read(who: &Who) -> Result<Vec<Identifier>> {
     }
     let mut first = first.into_iter();
     identifiers.retain(|_| first.next().unwrap_or_default());
-    let padded = identifiers.iter().filter(|identifier| is_padded(identifier.value.expose())).count();
-    if padded > 0 {
+    let odd = identifiers.iter().filter(|identifier| is_odd(identifier.value.expose())).count();
+    if odd > 0 {
         output::note(&format!(
-            "{} with white space at an end, which belongs to the value: without it in a record, it is nobody's there.",
-            counted(padded as u64, "identifier")
+            "{} with white space at an end, or with characters that nobody sees. They belong to the value: without them in a record, it is \
+             nobody's there.",
+            counted(odd as u64, "identifier")
         ));
+    }
+    if who.tenant.as_deref().is_some_and(is_odd) {
+        output::note("The tenant's id has white space at an end, or characters that nobody sees. They belong to it.");
     }
     Ok(identifiers)
 }
@@ -63,9 +67,14 @@ fn unopened(name: &str) -> Failure {
     Failure::usage(format!("cannot read the subjects in {name}"))
 }
 
-/// Whether white space stands at an end: mostly a slip, and not one that a search would show.
-fn is_padded(value: &str) -> bool {
-    value.trim() != value
+/// Whether white space stands at an end, or a character that nobody sees anywhere: mostly a slip, and not one that a search would show.
+fn is_odd(value: &str) -> bool {
+    let is_hidden = |character: char| {
+        // Of the others in ASCII, all are seen but the space.
+        let may_be = character.is_control() || !character.is_ascii() && !character.is_whitespace();
+        may_be && Identifier::new("", character).is_blank()
+    };
+    value.trim() != value || value.chars().any(is_hidden)
 }
 
 /// Whether standard input is read for identifiers, and so cannot answer questions.
@@ -95,6 +104,11 @@ fn read_lines(mut input: impl BufRead, name: &str, identifiers: &mut Vec<Identif
         let text = if number == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
         if text.trim().is_empty() || text.trim_start().starts_with('#') {
             continue;
+        }
+        if text.contains('\r') {
+            return Err(wrong(
+                "holds a carriage return: end each line with a line feed, behind a carriage return or without one",
+            ));
         }
         // White space belongs to the value: only the line's end is cut.
         let identifier = Identifier::parse(text).map_err(|what| wrong(&what.to_string()))?;
@@ -133,8 +147,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_at_an_end_is_seen() {
-        assert!(is_padded("ann ") && is_padded("\u{a0}ann") && !is_padded("a nn") && !is_padded("ann"));
+    fn what_nobody_sees_is_told() {
+        for odd in ["ann ", "\u{a0}ann", "a\0nn", "a\rnn", "ann\u{200b}", "a\u{ad}nn"] {
+            assert!(is_odd(odd), "{odd:?}");
+        }
+        for value in ["ann", "a nn", "a\u{a0}nn", "änn@münchen.example", "安"] {
+            assert!(!is_odd(value), "{value:?}");
+        }
     }
 
     #[test]

@@ -71,13 +71,21 @@ impl Report<'_> {
         match self.asked {
             _ if outcome.matched == 0 => "Found no record.".to_owned(),
             Asked::Find | Asked::EraseAhead => format!("Found {records} {within}."),
-            Asked::Export if outcome.requests.len() > 1 => {
-                format!(
-                    "Found {records} {within} and wrote them to {}.",
-                    counted(outcome.requests.len() as u64, "package")
-                )
+            Asked::Export => {
+                let (requests, packages) = (outcome.requests.len() as u64, self.packages());
+                match packages {
+                    0 => format!("Found {records} {within}. No package was written."),
+                    1 if requests == 1 => format!("Found {records} {within} and wrote them to the package."),
+                    _ if packages == requests => {
+                        format!("Found {records} {within} and wrote them to {}.", counted(packages, "package"))
+                    }
+                    _ => format!(
+                        "Found {records} {within}. Wrote {} of {}.",
+                        count(packages),
+                        counted(requests, "package")
+                    ),
+                }
             }
-            Asked::Export => format!("Found {records} {within} and wrote them to the package."),
             Asked::Erase if erased == outcome.matched => format!("Erased {records} {within}."),
             Asked::Erase if erased + hidden == 0 => format!("Found {records} {within}. Nothing was erased."),
             Asked::Erase => format!("Erased {} of the {records} found {within}.", count(erased)),
@@ -91,6 +99,11 @@ impl Report<'_> {
             }
             Asked::EraseDryRun => format!("Found {records} {within}. Nothing was changed: this was a dry run."),
         }
+    }
+
+    /// How many packages were written.
+    fn packages(&self) -> u64 {
+        self.ran.outcome.requests.iter().filter(|request| request.package.is_some()).count() as u64
     }
 
     fn table(&self) -> String {

@@ -20,6 +20,7 @@ fn source(name: &str, on_erase: OnErase) -> Source {
         on_erase,
         poison: Poison::Refuse,
         empty_shards: EmptyShards::Keep,
+        may_be_empty: false,
     }
 }
 
@@ -93,6 +94,22 @@ fn problems_are_named_and_make_it_incomplete() {
     let report = Report { asked: Asked::Export, ran: &ran, sources: &[] };
     insta::assert_snapshot!(report.human());
     assert_eq!(report.code(), ExitCode::Incomplete);
+}
+
+#[test]
+fn an_export_that_was_stopped_claims_no_package_that_is_not_there() {
+    let mut ran = ran(vec![activity()]);
+    ran.outcome.interrupted = true;
+    let headline = |ran: &Ran| {
+        let text = Report { asked: Asked::Export, ran, sources: &[] }.human();
+        text.lines().next().unwrap().to_owned()
+    };
+    assert_eq!(headline(&ran), "Found 1,234 records in 3 shards. No package was written.");
+    ran.outcome.requests.push(ran.outcome.requests[0].clone());
+    ran.outcome.requests[1].package = Some("file:///out/t/r-2/".into());
+    assert_eq!(headline(&ran), "Found 1,234 records in 3 shards. Wrote 1 of 2 packages.");
+    ran.outcome.requests[0].package = Some("file:///out/t/r-1/".into());
+    assert_eq!(headline(&ran), "Found 1,234 records in 3 shards and wrote them to 2 packages.");
 }
 
 #[test]

@@ -198,6 +198,21 @@ fn holds_are_set_listed_and_lifted() {
     assert!(home.run(&over).ends(2).stderr.contains("a day that is over"));
     let nobody = home.run(&["hold", "set", "--reason", "x", "--legal-basis", "y"]);
     assert!(nobody.ends(2).stderr.contains("nothing is held"), "{}", nobody.stderr);
+    // It would hold nobody.
+    let slip = ["hold", "set", "--subject", "emial=alice@example.org", "--reason", "x", "--legal-basis", "y"];
+    let slip = home.run(&slip);
+    assert!(slip.ends(2).stderr.contains("did you mean `email`?") && !slip.stderr.contains("alice"), "{}", slip.stderr);
+}
+
+#[test]
+fn a_wish_that_was_received_earlier_makes_the_deadline_earlier() {
+    let home = Home::with_ledger("");
+    let first = submit(&home, "export", &[]);
+    let again = submit(&home, "export", &["--received", "2026-01-01"]);
+    assert_eq!((id(&again), again.json()["submitted"].clone()), (id(&first), "duplicate".into()));
+    assert!(again.json()["due"].as_str() < first.json()["due"].as_str(), "{}", again.stdout);
+    let overdue = home.run(&["request", "list", "--overdue", "--json"]).json();
+    assert_eq!(overdue["requests"][0]["request"].as_str(), Some(id(&first).as_str()));
 }
 
 #[test]
