@@ -18,7 +18,7 @@ pub(crate) async fn hire(config: &Config, resources: &Resources, name: Option<&s
     let receivers = config.notices.iter().map(|notice| notice.receiver(&environment)).collect::<Result<_>>()?;
     let notifier = Notifier::new(receivers).map_err(|error| Failure::usage(error.to_string()))?;
     let (ledger, _) = desk::open(config).await?;
-    let engines = engines(config, resources, &ledger)?;
+    let engines = engines(config, resources, &ledger).await?;
     let catalogue = Catalogue { sources, limits: config.erase_limits.clone() };
     let how = WorkerSettings { purge_within: config.worker.purge_within, ..WorkerSettings::default() };
     let name = name.or(config.worker.name.as_deref()).map_or_else(own_name, str::to_owned);
@@ -28,11 +28,11 @@ pub(crate) async fn hire(config: &Config, resources: &Resources, name: Option<&s
 
 /// One engine for each lane, with its part of the memory and as large a part of the threads: what a thread can hold decides which
 /// pages and records can be read, and that must not depend on the lane.
-fn engines(config: &Config, resources: &Resources, ledger: &Ledger) -> Result<Engines> {
+async fn engines(config: &Config, resources: &Resources, ledger: &Ledger) -> Result<Engines> {
     config.export.iter().try_for_each(|export| config.check_apart(export))?;
     let store = stores::open(&config.store, &environment)?;
     let export = config.export.as_ref().map(|export| stores::create(export, &environment)).transpose()?;
-    let key = signing::find_or_make(config, &environment)?;
+    let key = signing::find_or_make(config, &environment).await?;
     let one = || -> Result<Settings> {
         let epochs = config.keys.epochs(&environment)?;
         let mut settings = settings(config, resources, store.clone(), epochs);

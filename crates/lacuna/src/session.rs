@@ -62,7 +62,7 @@ pub(crate) struct Ran {
 impl Session {
     /// Checks arguments against the configuration, reads secrets, and opens stores. `export` is where packages go, for
     /// commands that write some; `signs` is what the signing key is needed for.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         args: &RunArgs,
         config: &Config,
         export: impl FnOnce() -> Result<Option<Arc<dyn Store>>>,
@@ -76,7 +76,7 @@ impl Session {
         let store = stores::open(&config.store, &environment)?;
         let export = export()?;
         let signing_key = match signs {
-            Signs::Yes => Some(signing::find_or_make(config, &environment)?),
+            Signs::Yes => Some(signing::find_or_make(config, &environment).await?),
             Signs::LooksUp => signing::find(config, &environment)?,
             Signs::No => None,
         };
@@ -201,7 +201,7 @@ mod tests {
             json: false,
         };
         let session =
-            Session::open(&args, &Config::load(&config).unwrap(), || Ok(None), Signs::Yes).unwrap().quiet(true);
+            Session::open(&args, &Config::load(&config).unwrap(), || Ok(None), Signs::Yes).await.unwrap().quiet(true);
         let cancel = CancellationToken::new();
         cancel.cancel();
         let ran = session.run(None, Action::Erase(lacuna_engine::EraseMode::Now), &cancel).await.unwrap();

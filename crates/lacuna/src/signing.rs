@@ -10,6 +10,7 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use lacuna_scan::Secret;
 
 use crate::config::{Config, Environment};
+use crate::desk;
 use crate::failure::{Failure, Result};
 
 /// The private key's file, beside the configuration.
@@ -107,12 +108,14 @@ pub(crate) fn find(config: &Config, environment: Environment<'_>) -> Result<Opti
     }
 }
 
-/// The key that signs; made on first need, which is said on standard error.
-pub(crate) fn find_or_make(config: &Config, environment: Environment<'_>) -> Result<SigningKey> {
+/// The key that signs; made on first need, which is said on standard error. Not where records were hidden or erased before: then there was
+/// one, and what is hidden is purged with that alone.
+pub(crate) async fn find_or_make(config: &Config, environment: Environment<'_>) -> Result<SigningKey> {
     if let Some(key) = find(config, environment)? {
         return Ok(key);
     }
     let files = KeyFiles::beside(&config.path);
+    check_first(config).await?;
     let key = files.make()?;
     crate::output::note(&format!(
         "Made a signing key: {} (keep it secret), {} (for whoever verifies).",
@@ -120,6 +123,18 @@ pub(crate) fn find_or_make(config: &Config, environment: Environment<'_>) -> Res
         files.public.display()
     ));
     Ok(key)
+}
+
+/// An error where a key signed before that is not there.
+pub(crate) async fn check_first(config: &Config) -> Result<()> {
+    KeyFiles::beside(&config.path).check_pair()?;
+    match desk::was_erased_from(config).await? {
+        true => Err(Failure::usage("there is no signing key, and records were hidden in the logs or erased from them with one before").advice(
+            "Put the key back, or name it in `[keys.signing]`: what is hidden can be purged with it alone. Only where it is lost, and nothing is \
+             hidden, make a new one with `lacuna check --init-keys`.",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// The public key that receipts and packages are checked with.

@@ -43,7 +43,7 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitCode> {
     let config = Config::load(&args.scope.config)?;
     findings.notes.push(format!("{} is well-formed", config.path.display()));
     let sources = selection::sources(&config.sources, &args.scope.source)?;
-    let found = check_settings(&config, &mut findings);
+    let found = check_settings(&config, &mut findings).await;
     check_ledger(&config, &mut findings).await;
     findings.warnings.extend(sources.iter().filter_map(warning));
     findings.warnings.extend(alike(&config.sources));
@@ -107,7 +107,7 @@ struct Opened {
 }
 
 /// Looks at keys and stores.
-fn check_settings(config: &Config, findings: &mut Findings) -> Opened {
+async fn check_settings(config: &Config, findings: &mut Findings) -> Opened {
     findings.wrong.extend(config.export.as_ref().and_then(|export| config.check_apart(export).err()));
     for epoch in &config.keys.epochs {
         match epoch.resolve(&environment) {
@@ -126,7 +126,7 @@ fn check_settings(config: &Config, findings: &mut Findings) -> Opened {
         }
         Ok(None) => {
             let made = "there is no signing key; the first export or erasure makes one, or `lacuna check --init-keys`";
-            match KeyFiles::beside(&config.path).check_pair() {
+            match signing::check_first(config).await {
                 Ok(()) => findings.warnings.push(made.to_owned()),
                 Err(failure) => findings.wrong.push(failure),
             }

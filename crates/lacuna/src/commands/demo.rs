@@ -54,7 +54,7 @@ impl Demo<'_> {
             duration(samples.elapsed)
         ))?;
         let person = samples.written.person(Role::Common).ok_or_else(|| Failure::other("the sample knows nobody"))?;
-        let (erasing, kept) = self.sessions(&samples, person)?;
+        let (erasing, kept) = self.sessions(&samples, person).await?;
 
         let shown = |what: &str, session: &Session| command(&samples, person, what, session);
         self.step("Export one person: a package for them, and for whoever checks it.", &shown("export", &erasing))?;
@@ -106,7 +106,7 @@ impl Demo<'_> {
     }
 
     /// The session over all sources; and, where some are kept, one over those that are not.
-    fn sessions(&self, samples: &Samples, person: &Person) -> Result<(Session, Option<Session>)> {
+    async fn sessions(&self, samples: &Samples, person: &Person) -> Result<(Session, Option<Session>)> {
         let config = Config::load(&samples.config)?;
         let is_kept = |on_erase: &OnErase| matches!(on_erase, OnErase::Keep { .. });
         let erasable: Vec<String> = config
@@ -127,12 +127,12 @@ impl Demo<'_> {
             Some(export) => stores::create(export, &environment).map(Some),
             None => Ok(None),
         };
-        let all = Session::open(&run, &config, export, Signs::Yes)?.quiet(!self.shows_progress());
+        let all = Session::open(&run, &config, export, Signs::Yes).await?.quiet(!self.shows_progress());
         if erasable.len() == config.sources.len() {
             return Ok((all, None));
         }
         run.scope.source = erasable;
-        let some = Session::open(&run, &config, || Ok(None), Signs::No)?.quiet(!self.shows_progress());
+        let some = Session::open(&run, &config, || Ok(None), Signs::No).await?.quiet(!self.shows_progress());
         Ok((all, Some(some)))
     }
 

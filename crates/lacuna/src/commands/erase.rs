@@ -39,7 +39,7 @@ pub(super) async fn run(args: &EraseArgs, context: Context) -> Result<ExitCode> 
         (false, _) if records => Signs::No,
         (false, _) => Signs::Yes,
     };
-    let mut session = Session::open(run, &config, || Ok(None), signs)?.quiet(context.logs);
+    let mut session = Session::open(run, &config, || Ok(None), signs).await?.quiet(context.logs);
     if args.dry_run || !run.yes {
         let held = session.heed(&desk::holds_about(&config, &session.selectors).await?);
         if held > 0 {

@@ -22,7 +22,7 @@ pub(super) async fn run(args: &ExportArgs, context: Context) -> Result<ExitCode>
     }
     let destination = destination(args.to.as_deref(), &config)?;
     let export = || stores::create(&destination, &environment).map(Some);
-    let session = Session::open(&args.run, &config, export, Signs::Yes)?.quiet(context.logs);
+    let session = Session::open(&args.run, &config, export, Signs::Yes).await?.quiet(context.logs);
     let action = Action::Export(ExportOptions { format: args.format.into() });
     let ran = session.run(request.as_ref(), action, &interrupt::watch()).await?;
     Report { asked: Asked::Export, ran: &ran, sources: &session.sources }.write(args.run.json)

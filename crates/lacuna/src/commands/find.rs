@@ -13,7 +13,7 @@ use crate::session::{Session, Signs};
 
 pub(super) async fn run(args: &FindArgs, context: Context) -> Result<ExitCode> {
     let config = Config::load(&args.run.scope.config)?;
-    let session = Session::open(&args.run, &config, || Ok(None), Signs::No)?.quiet(context.logs);
+    let session = Session::open(&args.run, &config, || Ok(None), Signs::No).await?.quiet(context.logs);
     let ran = session.run(None, Action::Discover, &interrupt::watch()).await?;
     Report { asked: Asked::Find, ran: &ran, sources: &session.sources }.write(args.run.json)
 }

@@ -22,7 +22,7 @@ pub(super) async fn run(args: &PurgeArgs) -> Result<ExitCode> {
     let epochs = config.keys.epochs(&environment)?;
     let store = stores::open(&config.store, &environment)?;
     let mut settings = settings(&config, &args.resources, store, epochs);
-    let key = signing::find_or_make(&config, &environment)?;
+    let key = signing::find_or_make(&config, &environment).await?;
     let ledger = match config.ledger {
         Some(_) => Some(desk::open(&config).await?.0),
         None => None,

@@ -147,7 +147,7 @@ async fn look_again(
         yes: true,
         json: args.json,
     };
-    let session = Session::open(&run, config, || Ok(None), Signs::No)?.quiet(true);
+    let session = Session::open(&run, config, || Ok(None), Signs::No).await?.quiet(true);
     let is_checked = check_subject(receipt, &session.selectors, key, config)?;
     let ran = session.run(None, Action::Discover, &interrupt::watch()).await?;
     let is_as_stated = |shard: &str| standings.iter().any(|standing| standing.shard == shard && is_as_stated(standing));

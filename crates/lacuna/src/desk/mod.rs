@@ -109,7 +109,7 @@ fn address(url: &LedgerUrl) -> Result<String> {
 }
 
 /// Whether anything was hidden in the store, or erased from it. Whoever has no credentials for it can only file requests, and need not know.
-async fn was_erased_from(config: &Config) -> Result<bool> {
+pub(crate) async fn was_erased_from(config: &Config) -> Result<bool> {
     let Ok(store) = stores::open(&config.store, &environment) else { return Ok(false) };
     let failed = |error| Failure::other("what was erased from the logs before cannot be listed").because(&error);
     for folder in ERASED {

@@ -68,3 +68,24 @@ fn check_tells_of_what_is_hidden_and_cannot_be_purged() {
     let found = home.run(&["find", "--json", "--source", "activity", "--tenant", "contoso", "--subject", ALICE]);
     assert_eq!(found.ends(0).json()["matched"], 0);
 }
+
+#[test]
+fn a_key_that_is_lost_is_not_replaced_where_records_were_hidden_with_it() {
+    let home = Home::with_logs();
+    let erase = ["erase", "--yes", "--tenant", "contoso", "--subject", ALICE];
+    home.run(&erase).ends(0);
+    let aside = ["lacuna-signing.pem", "lacuna-signing.pub.pem"]
+        .map(|name| (home.path(name), home.path(&format!("{name}.aside"))));
+    aside.iter().for_each(|(place, aside)| std::fs::rename(place, aside).unwrap());
+    for command in [&["check"][..], &["purge"], &erase] {
+        let ran = home.run(command);
+        ran.ends(2);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains("there is no signing key, and records were hidden"), "{command:?}: {said}");
+        assert!(!aside[0].0.exists(), "{command:?}");
+    }
+    // Who finds needs none.
+    home.run(&["find", "--tenant", "contoso", "--subject", ALICE]).ends(0);
+    aside.iter().for_each(|(place, aside)| std::fs::rename(aside, place).unwrap());
+    assert!(home.run(&["purge"]).ends(0).stdout.contains("Took"));
+}

@@ -107,6 +107,7 @@ fn a_worker_that_cannot_stop_cleanly_in_time_stops_at_once() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let home = home("");
+    home.run(&["check", "--init-keys"]).ends(0);
     let config = home.read("lacuna.toml");
     let place = format!("url = \"az://logs\"\nendpoint = \"http://{address}/account\"");
     home.write("lacuna.toml", config.replace("url = \"logs\"", &place));
