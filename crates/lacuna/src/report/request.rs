@@ -30,6 +30,12 @@ pub(crate) fn standing(request: &Request, now: OffsetDateTime) -> String {
         }
         State::Complete | State::Incomplete => {
             let _ = write!(text, "; {} found", counted(matched(&request.counts), "record"));
+            let kept = request.counts.as_ref().map_or(0, Counts::kept);
+            if kept > 0 && kept == matched(&request.counts) {
+                text.push_str(", all kept");
+            } else if kept > 0 {
+                let _ = write!(text, ", {} of them kept", count(kept));
+            }
             if request.state == State::Incomplete && request.not_before > now {
                 let (next, far) = (moment(request.not_before), distance(request.not_before, now));
                 let _ = write!(text, "; tried again after {next} ({far})");

@@ -45,6 +45,8 @@ fn requests_are_carried_out_and_proved() {
     assert_eq!(shown["state"], "complete");
     assert!(!home.read("logs/activity/1.ndjson").contains("\"contoso\",\"User\":\"alice@example.org\""));
     assert!(home.read("logs/audit/1.ndjson").contains("alice@example.org"), "audit logs are kept");
+    let text = home.run(&["request", "show", &erase]).ends(0).stdout.clone();
+    assert!(text.contains("records found, 1 of them kept"), "{text}");
     let receipt = shown["receipt"].as_str().unwrap();
     home.run(&["verify", receipt, "--json"]).ends(0);
     home.run(&["ledger", "verify", "--receipts", receipt]).ends(0);
