@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::erase::check_names;
+use crate::erase::hidden::{self, Tombstones};
 use crate::outcome::Problem;
 use crate::plan::claims::{Claims, dispute};
 use crate::plan::format::ShardFormat;
@@ -26,8 +27,9 @@ const SHARDS_MAX: u64 = 3;
 /// How many of a source's shards are listed.
 const LISTED_MAX: usize = 100_000;
 
-/// How many requests' receipts are looked at.
+/// How many requests' receipts are looked at, and of how many shards of a source with hidden rows.
 const REQUESTS_MAX: usize = 100;
+const HIDDEN_MAX: usize = 100;
 
 /// A shard larger than this is looked into only when its format has its schema apart from its rows.
 const WHOLE_BYTES_MAX: u64 = 64 << 20;
@@ -82,8 +84,10 @@ impl Engine {
         let (mut checks, all) = (Vec::new(), sources.iter().chain(others));
         // A source whose glob is none has no shards, and is told of that.
         let claims = Claims::new(all.filter(|source| Glob::new(&source.shards).is_ok())).unwrap_or_default();
+        // What cannot be listed is told where records are hidden.
+        let tombstones = Tombstones::list(self.settings.store.as_ref()).await.unwrap_or_default();
         for source in sources {
-            checks.push(self.check_source(source, &claims).await);
+            checks.push(self.check_source(source, &claims, &tombstones).await);
         }
         checks
     }
@@ -104,7 +108,7 @@ impl Engine {
         warnings
     }
 
-    async fn check_source(&self, source: &Source, claims: &Claims) -> SourceCheck {
+    async fn check_source(&self, source: &Source, claims: &Claims, tombstones: &Tombstones) -> SourceCheck {
         let mut check =
             SourceCheck { source: source.name.clone(), shards_seen: 0, problems: Vec::new(), warnings: Vec::new() };
         let question = self.nobody(source).map_err(|reason| self.wrong(source, reason));
@@ -118,7 +122,7 @@ impl Engine {
         };
         let store = &self.settings.store;
         let mut listing = std::pin::pin!(plan::shards(store.as_ref(), &source.shards, &glob).enumerate());
-        let mut rivals = BTreeSet::new();
+        let (mut rivals, mut hidden) = (BTreeSet::new(), 0);
         while let Some((at, item)) = listing.next().await {
             if at == LISTED_MAX {
                 check.warnings.push(format!("it has more than {LISTED_MAX} shards, and the others were not listed"));
@@ -129,6 +133,13 @@ impl Engine {
                     if rivals.insert(other.name.clone()) {
                         check.share(source, other, info.path.as_str());
                     }
+                }
+                if hidden < HIDDEN_MAX && tombstones.is_listed(info) {
+                    hidden += 1;
+                    let shown = hidden::shown(store.as_ref(), info)
+                        .await
+                        .map_err(|error| ShardError::Tombstone(Box::new(error)));
+                    check.problems.extend(shown.err().map(|error| error.into_problem(info.path.as_str())));
                 }
             }
             match item {

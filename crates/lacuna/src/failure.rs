@@ -196,7 +196,7 @@ impl From<lacuna_ledger::Refusal> for Failure {
                 "A pass is at work on it: wait for its end, which `lacuna request show` tells."
             }
             Refusal::State(State::Verifying) => {
-                "Its records are hidden already, and it ends when the next purge has taken them out of the bytes."
+                "Its records are hidden already, and it ends when a purge has taken them out of the bytes, unless a hold keeps them."
             }
             Refusal::Ended(_)
             | Refusal::State(_)
@@ -221,8 +221,10 @@ mod tests {
         use lacuna_ledger::{Refusal, State};
         let text = |state| Failure::from(Refusal::State(state)).text();
         assert!(text(State::Running).contains("wait for its end"));
-        assert!(text(State::Verifying).contains("the next purge"));
-        assert!(!text(State::Scheduled).contains("next"));
+        assert!(
+            text(State::Verifying).contains("when a purge has taken them out of the bytes, unless a hold keeps them")
+        );
+        assert!(!text(State::Scheduled).contains("purge"));
     }
 
     #[test]

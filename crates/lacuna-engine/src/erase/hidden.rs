@@ -80,7 +80,8 @@ impl Tombstones {
         held(store, shard.path.as_str()).await.map(drop)
     }
 
-    fn is_listed(&self, shard: &BlobInfo) -> bool {
+    /// Whether rows of some version of a shard are hidden.
+    pub(crate) fn is_listed(&self, shard: &BlobInfo) -> bool {
         self.known.contains_key(&tombstone::path(shard.path.as_str()))
     }
 

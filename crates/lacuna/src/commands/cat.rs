@@ -80,6 +80,9 @@ fn source(args: &CatArgs, config: &Config) -> Result<Source> {
     }
     let matches = |source: &&Source| source.has_shard(&args.shard);
     config.sources.iter().find(matches).cloned().ok_or_else(|| {
-        Failure::usage("the shard belongs to no source").advice("Say with --source NAME what the shard is like.")
+        Failure::usage("the shard belongs to no source").advice(
+            "Its path begins in the store, whose own folder or container is no part of it. Where it is right, say with --source NAME what the \
+             shard is like.",
+        )
     })
 }

@@ -39,6 +39,10 @@ pub(super) async fn run(args: &VerifyArgs) -> Result<ExitCode> {
         _ if target.path.ends_with(".jws") => None,
         _ => Some(target.path.as_str()),
     };
+    if package.is_some_and(|folder| folder == target.path) && Path::new(&args.what).is_file() {
+        return Err(Failure::usage(format!("{} is neither a receipt nor a package", args.what))
+            .advice("A receipt's name ends in `.jws`; a package is the folder with `manifest.jws` in it."));
+    }
     match package {
         Some(folder) => check_package(&target, folder, &key, args).await,
         None => check_receipt(&target, &key, args).await,

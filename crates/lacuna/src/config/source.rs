@@ -327,6 +327,9 @@ fn tenant(entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<TenantRule> 
     }
     let mut table = entry.table("a column, `{ id = \"contoso\" }` or `{ folder = \"tenant=\" }`", problems)?;
     if let Some(entry) = table.get("folder") {
+        if table.get("id").is_some() {
+            entry.wrong("stands beside `id`, and the tenant is named by one of them", problems);
+        }
         table.finish(problems);
         return folder(&entry, problems).map(TenantRule::Folder);
     }

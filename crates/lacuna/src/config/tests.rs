@@ -185,7 +185,13 @@ fn a_folder_may_name_the_tenant() {
     };
     assert!(matches!(rule("\"tenant=\""), TenantRule::Folder(TenantFolder::Named(name)) if name == "tenant="));
     assert!(matches!(rule("2"), TenantRule::Folder(TenantFolder::Nth(2))));
-    for (tenant, said) in [("0", "from 1 to"), ("\"a/\"", "one folder's name"), ("\" \"", "is empty")] {
+    let cases = [
+        ("0", "from 1 to"),
+        ("\"a/\"", "one folder's name"),
+        ("\" \"", "is empty"),
+        ("1, id = \"contoso\"", "stands beside `id`"),
+    ];
+    for (tenant, said) in cases {
         let wrong = wrong_source(&format!("tenant = {{ folder = {tenant} }}\n"));
         assert!(wrong.contains(said), "{wrong}");
     }

@@ -474,6 +474,12 @@ fn a_shard_that_others_changed_never_shows_hidden_records_silently() {
     assert!(ran.ends(3).stdout.contains("permissions or links changed since rows of it were hidden"), "{}", ran.stdout);
     let cat = home.run(&["cat", "activity/1.ndjson"]);
     assert!(cat.ends(1).stdout.is_empty() && cat.stderr.contains("cannot be told"), "{}", cat.stderr);
+    let check = home.run(&["check"]);
+    assert!(
+        check.ends(3).stdout.contains("activity/1.ndjson: ") && check.stdout.contains("cannot be told"),
+        "{}",
+        check.stdout
+    );
     let purge = home.run(&["purge"]);
     assert!(
         purge.ends(3).stdout.contains("Nothing hides rows in the new versions of 1 replaced shard"),

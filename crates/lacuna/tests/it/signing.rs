@@ -89,3 +89,11 @@ fn a_key_that_is_lost_is_not_replaced_where_records_were_hidden_with_it() {
     aside.iter().for_each(|(place, aside)| std::fs::rename(aside, place).unwrap());
     assert!(home.run(&["purge"]).ends(0).stdout.contains("Took"));
 }
+
+#[test]
+fn what_is_neither_a_receipt_nor_a_package_is_said() {
+    let home = Home::with_logs();
+    home.run(&["check", "--init-keys"]);
+    let ran = home.run(&["verify", "lacuna.toml"]);
+    assert!(ran.ends(2).stderr.contains("lacuna.toml is neither a receipt nor a package"), "{}", ran.stderr);
+}
