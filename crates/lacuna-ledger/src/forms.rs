@@ -6,7 +6,7 @@
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// A value that never prints, and is wiped.
+/// A value, wiped when it is dropped.
 type Text = Zeroizing<String>;
 
 /// What a value has in common with its other forms: without white space around it and in lower case; and beside that, of a UUID the usual
