@@ -4,7 +4,6 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::change::{Change, Detail};
-use crate::hold::is_in_tenant;
 use crate::kept::Kept;
 use crate::sql::{Tries, args, group};
 use crate::{Actor, Ledger, RequestId, Result, Step};
@@ -138,14 +137,10 @@ impl Ledger {
 
 /// Ends a batch of erasures whose time to stand is over, and says how many.
 async fn end_standing(change: &mut Change, now: OffsetDateTime) -> Result<u64> {
-    let over = format!(
-        "SELECT sequence FROM standing WHERE until <= $1 AND NOT EXISTS (
-            SELECT 1 FROM identifier JOIN held ON held.hash = identifier.hash JOIN hold ON hold.id = held.hold
-            JOIN request ON request.id = identifier.request
-            WHERE identifier.request = standing.request AND hold.lifted_at IS NULL AND {}) ORDER BY until LIMIT $2",
-        is_in_tenant()
-    );
-    let rows = change.tx.rows(over, args![now, BATCH]).await?;
+    const OVER: &str = "SELECT sequence FROM standing WHERE until <= $1 AND NOT EXISTS (
+        SELECT 1 FROM identifier JOIN held ON held.hash = identifier.hash JOIN hold ON hold.id = held.hold
+        WHERE identifier.request = standing.request AND hold.lifted_at IS NULL) ORDER BY until LIMIT $2";
+    let rows = change.tx.rows(OVER, args![now, BATCH]).await?;
     for row in &rows {
         change.tx.run("DELETE FROM standing WHERE sequence = $1", args![row.int("sequence")?]).await?;
     }

@@ -1,7 +1,8 @@
 //! The forms of one value: a hold on a person must hold whoever is asked for, in whatever form.
 //!
 //! The scan takes the forms of a UUID for one value, and so it does with a number's; where a mapping says so, those in another case. What a
-//! source maps is not known here, so all that may be one value counts as one: a hold rather keeps too much than too little.
+//! source maps is not known here, so all that may be one value counts as one: a hold rather keeps too much than too little. Tenants have the same
+//! forms.
 
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -15,18 +16,6 @@ pub(crate) fn shared(value: &str) -> Vec<Text> {
     let folded = Zeroizing::new(value.trim().to_lowercase());
     let other = uuid(&folded).or_else(|| number(&folded)).filter(|other| *other != folded);
     [folded].into_iter().chain(other).collect()
-}
-
-/// A tenant's id without what two ids of one tenant may differ in, and others, too: the case of letters, a UUID's hyphens and braces.
-pub(crate) fn tenant(id: &str) -> String {
-    id.to_lowercase().replace(['-', '{', '}'], "")
-}
-
-/// The same in SQL, of a column.
-pub(crate) fn tenant_sql(column: &str) -> String {
-    ["-", "{", "}"]
-        .into_iter()
-        .fold(format!("LOWER({column})"), |folded, part| format!("REPLACE({folded}, '{part}', '')"))
 }
 
 fn uuid(folded: &str) -> Option<Text> {
@@ -104,13 +93,5 @@ mod tests {
         }
         // What no memory would hold in plain digits is held otherwise.
         assert!(are_one("1e999999999", "10e999999998") && !are_one("1e9223372036854775807", "7"));
-    }
-
-    #[test]
-    fn a_tenant_is_one_in_whatever_form() {
-        let forms = ["{B728E978-C4E1-4F3A-92D8-E339B7A2B694}", "b728e978c4e14f3a92d8e339b7a2b694"];
-        assert_eq!(tenant(forms[0]), tenant(forms[1]));
-        assert_ne!(tenant("contoso"), tenant("fabrikam"));
-        assert_eq!(tenant_sql("t"), "REPLACE(REPLACE(REPLACE(LOWER(t), '-', ''), '{', ''), '}', '')");
     }
 }

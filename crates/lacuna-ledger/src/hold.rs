@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use crate::act::{check_actor, check_reason};
 use crate::change::{Change, Detail};
-use crate::forms;
 use crate::kept::{IDS_MAX, Kept, rows_about};
 use crate::name::is_name;
 use crate::sql::{Row, Tx, Value, args, group};
@@ -33,7 +32,7 @@ pub enum HoldOn {
     },
     /// A person: whoever shares one of these identifiers, whatever its case and form. Only keyed hashes of them are kept.
     Subject {
-        /// In this tenant only, whatever the case and form of its id; in all, when absent.
+        /// In this tenant only, whatever the case and form of its id, and where a request names none; in all, when absent.
         tenant: Option<String>,
         /// The person.
         subject: Subject,
@@ -126,7 +125,7 @@ impl Ledger {
                 if tenant.as_ref().is_some_and(|tenant| !is_name(tenant)) {
                     return Err(Refusal::Malformed("a tenant is empty or too long").into());
                 }
-                (None, None, tenant.clone(), self.keys().identifier_hashes(subject))
+                (None, None, tenant.clone(), self.keys().hold_hashes(tenant.as_deref(), subject))
             }
         };
         for text in [&new.reason, &new.legal_basis] {
@@ -201,16 +200,11 @@ impl Ledger {
             change.tx.run("DELETE FROM watermark WHERE source = $1", args![source.as_str()]).await?;
             return Ok(());
         }
-        let held = format!(
-            "SELECT DISTINCT standing.request, standing.until FROM held
-                JOIN hold ON hold.id = held.hold
-                JOIN identifier ON identifier.hash = held.hash
-                JOIN standing ON standing.request = identifier.request
-                JOIN request ON request.id = standing.request
-                WHERE held.hold = $1 AND {} ORDER BY standing.request",
-            is_in_tenant()
-        );
-        let rows = change.tx.rows(held, args![hold.id.to_string()]).await?;
+        const HELD: &str = "SELECT DISTINCT standing.request, standing.until FROM held
+            JOIN identifier ON identifier.hash = held.hash
+            JOIN standing ON standing.request = identifier.request
+            WHERE held.hold = $1 ORDER BY standing.request";
+        let rows = change.tx.rows(HELD, args![hold.id.to_string()]).await?;
         // From now on for as long as any other: what arrived while it was held must still be found.
         let until = now.saturating_add(self.policy().standing);
         let mut again = Vec::new();
@@ -248,7 +242,7 @@ impl Ledger {
 
     /// The holds that would apply to a request about all sources for this person in this tenant.
     pub async fn holds_about(&self, tenant: Option<&str>, subject: &Subject) -> Result<Vec<Hold>> {
-        let hashes = self.keys().identifier_hashes(subject);
+        let hashes = self.keys().request_hashes(tenant, subject);
         let mut tx = self.read().await?;
         let mut holds = Applying::to(&mut tx, &[]).await?.sources;
         for chunk in hashes.chunks(IDS_MAX) {
@@ -259,9 +253,7 @@ impl Ledger {
             );
             let rows = tx.rows(sql, chunk.iter().flat_map(|hash| args![hash.as_slice()]).collect()).await?;
             let on_person = rows.iter().map(Hold::read).collect::<Result<Vec<_>>>()?;
-            let tenant = tenant.map(forms::tenant);
-            let is_in = |hold: &Hold| hold.tenant.is_none() || hold.tenant.as_deref().map(forms::tenant) == tenant;
-            holds.extend(on_person.into_iter().filter(is_in));
+            holds.extend(on_person);
         }
         Ok(holds)
     }
@@ -272,12 +264,6 @@ impl Ledger {
         let on_source = sources.into_iter().find(|hold| hold.source.as_deref() == Some(source));
         Ok(on_source.or_else(|| subjects.into_values().flatten().next()))
     }
-}
-
-/// The condition in SQL that a hold is about the tenant of a request.
-pub(crate) fn is_in_tenant() -> String {
-    let [hold, request] = ["hold.tenant", "request.tenant"].map(forms::tenant_sql);
-    format!("(hold.tenant IS NULL OR {hold} = {request})")
 }
 
 /// The holds that apply to some requests.
@@ -298,9 +284,7 @@ impl Applying {
                 "SELECT DISTINCT identifier.request, hold.* FROM identifier
                     JOIN held ON held.hash = identifier.hash
                     JOIN hold ON hold.id = held.hold
-                    JOIN request ON request.id = identifier.request
-                    WHERE identifier.request IN {ids} AND hold.lifted_at IS NULL AND {} ORDER BY hold.id",
-                is_in_tenant()
+                    WHERE identifier.request IN {ids} AND hold.lifted_at IS NULL ORDER BY hold.id"
             )
         };
         for row in rows_about(tx, requests, sql).await? {

@@ -129,16 +129,64 @@ impl Keys {
         self.hash("subject", parts)
     }
 
-    /// One or two for each identifier; identifiers that [may be one value](forms) share one.
-    pub(crate) fn identifier_hashes(&self, subject: &Subject) -> Vec<Vec<u8>> {
-        let hashes = |one: &crate::Identifier| {
-            let hash = |form: &Zeroizing<String>| self.hash("identifier", [one.kind.as_bytes(), form.as_bytes()]);
-            forms::shared(one.value.expose()).iter().map(hash).collect::<Vec<_>>()
+    /// What a request for this person in this tenant shares with the holds on them: with those in any tenant, and with those in its own. One
+    /// that names no tenant may touch the rows of all, and shares one with the holds in any.
+    pub(crate) fn request_hashes(&self, tenant: Option<&str>, subject: &Subject) -> Vec<Vec<u8>> {
+        let mut within = Within::tenant(tenant);
+        within.push(Within::All);
+        self.identifier_hashes(&within, subject)
+    }
+
+    /// What a hold on this person shares with the requests that it holds: in any tenant, or in its own.
+    pub(crate) fn hold_hashes(&self, tenant: Option<&str>, subject: &Subject) -> Vec<Vec<u8>> {
+        let within = match tenant {
+            None => vec![Within::All],
+            Some(_) => [Within::tenant(tenant), vec![Within::None]].concat(),
         };
-        let mut hashes: Vec<_> = subject.identifiers.iter().flat_map(hashes).collect();
+        self.identifier_hashes(&within, subject)
+    }
+
+    /// Some for each identifier; identifiers that [may be one value](forms) share them.
+    fn identifier_hashes(&self, within: &[Within], subject: &Subject) -> Vec<Vec<u8>> {
+        let mut hashes = Vec::new();
+        for one in &subject.identifiers {
+            for form in forms::shared(one.value.expose()) {
+                let hash = |within: &Within| {
+                    let (purpose, tenant) = within.parts();
+                    self.hash(purpose, [one.kind.as_bytes(), form.as_bytes()].into_iter().chain(tenant))
+                };
+                hashes.extend(within.iter().map(hash));
+            }
+        }
         hashes.sort();
         hashes.dedup();
         hashes
+    }
+}
+
+/// Where an identifier is a person's.
+#[derive(Clone)]
+enum Within {
+    /// Whatever the tenant.
+    All,
+    /// In the tenant of this id, in one of its forms.
+    Tenant(Zeroizing<String>),
+    /// Where no tenant is named.
+    None,
+}
+
+impl Within {
+    /// The forms of a tenant; that none is named, when there is none.
+    fn tenant(tenant: Option<&str>) -> Vec<Self> {
+        tenant.map_or_else(|| vec![Self::None], |tenant| forms::shared(tenant).into_iter().map(Self::Tenant).collect())
+    }
+
+    fn parts(&self) -> (&'static str, Option<&[u8]>) {
+        match self {
+            Self::All => ("identifier", None),
+            Self::Tenant(tenant) => ("identifier in a tenant", Some(tenant.as_bytes())),
+            Self::None => ("identifier in no tenant", None),
+        }
     }
 }
 
@@ -213,8 +261,8 @@ mod tests {
         }
         assert_ne!(keys().subject_hash(&ann()), Keys::new("2026", [1; 32], [3; 32]).subject_hash(&ann()));
         let shouted = Subject::new([Identifier::new("email", " ANN@CONTOSO.COM ")]);
-        let hashes = keys().identifier_hashes(&ann());
-        assert!(keys().identifier_hashes(&shouted).iter().all(|hash| hashes.contains(hash)));
+        let hashes = keys().request_hashes(None, &ann());
+        assert!(keys().request_hashes(None, &shouted).iter().all(|hash| hashes.contains(hash)));
     }
 
     #[test]

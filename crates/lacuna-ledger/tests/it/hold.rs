@@ -14,6 +14,7 @@ on_both!(
     a_hold_on_a_source_applies_to_requests_about_it,
     a_hold_on_a_person_applies_to_who_shares_an_identifier,
     a_hold_holds_whatever_form_a_person_and_a_tenant_are_given_in,
+    a_hold_holds_a_tenant_in_whatever_form_and_no_other,
     a_hold_in_one_tenant_leaves_others_alone,
     holds_are_set_and_lifted_by_those_who_may,
     holds_are_listed_and_reviewed,
@@ -108,6 +109,30 @@ async fn a_hold_holds_whatever_form_a_person_and_a_tenant_are_given_in(place: Pl
     }
 }
 
+async fn a_hold_holds_a_tenant_in_whatever_form_and_no_other(place: Place) {
+    let ledger = place.open().await;
+    let groups: [&[&str]; 4] =
+        [&["7", "007", "7.0"], &["contoso", "CONTOSO", " contoso "], &["con-toso"], &["{contoso}"]];
+    let tenants: Vec<(usize, &str)> = groups
+        .iter()
+        .enumerate()
+        .flat_map(|(group, tenants)| tenants.iter().map(move |tenant| (group, *tenant)))
+        .collect();
+    let mut requests = Vec::new();
+    for &(group, tenant) in &tenants {
+        let new = NewRequest { tenant: Some(tenant.into()), ..new(Kind::Erase, "ann") };
+        requests.push((group, submit(&ledger, new).await.id));
+    }
+    for (group, tenant) in tenants {
+        let hold = set(&ledger, hold(HoldOn::Subject { tenant: Some(tenant.into()), subject: person("ann") })).await;
+        for &(other, id) in &requests {
+            let held = ledger.holds_on(id).await.unwrap().len();
+            assert_eq!(held, usize::from(other == group), "{tenant} {other}");
+        }
+        ledger.lift_hold(hold.id, "settled", &approver("ada"), NOW).await.unwrap();
+    }
+}
+
 async fn a_hold_in_one_tenant_leaves_others_alone(place: Place) {
     let ledger = place.open().await;
     let mut ids = Vec::new();
@@ -120,7 +145,8 @@ async fn a_hold_in_one_tenant_leaves_others_alone(place: Place) {
         held.push(ledger.holds_on(id).await.unwrap().len());
         foreseen.push(ledger.holds_about(tenant, &person("ann")).await.unwrap().len());
     }
-    assert_eq!((held.as_slice(), foreseen.as_slice()), (&[1, 0, 0][..], &[1, 0, 0][..]));
+    // Who names no tenant may touch everybody's rows.
+    assert_eq!((held.as_slice(), foreseen.as_slice()), (&[1, 0, 1][..], &[1, 0, 1][..]));
     assert!(ledger.holds_about(Some("contoso"), &person("bob")).await.unwrap().is_empty());
 }
 

@@ -81,6 +81,7 @@ impl WorkReport<'_> {
         let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
         let counts: Vec<_> = counts.collect();
         let _ = match (counts.is_empty(), *sets) {
+            (true, 0) if *passes_open > 0 => writeln!(text, "Requests: none can be begun now."),
             (true, 0) => writeln!(text, "Requests: none is due."),
             (true, sets) => {
                 writeln!(text, "Requests: searched {}; another worker ends the pass.", counted(sets, "set"))
@@ -90,7 +91,8 @@ impl WorkReport<'_> {
         if *passes_open > 0 && *sets == 0 {
             let _ = writeln!(
                 text,
-                "Those on {} are left to another worker. Should it have died, any worker goes on when its lease has run out.",
+                "Those on {} are left to another worker, and others wait for its end. Should it have died, any worker goes on when its lease \
+                 has run out.",
                 counted(*passes_open, "pass")
             );
         }
@@ -157,7 +159,10 @@ mod tests {
         let none = Summary::default();
         assert_eq!(said(&none), "Requests: none is due.\n");
         let open = said(&Summary { passes_open: 1, ..none });
-        assert!(open.starts_with("Requests: none is due.\nThose on 1 pass are left to another worker."), "{open}");
+        assert!(
+            open.starts_with("Requests: none can be begun now.\nThose on 1 pass are left to another worker"),
+            "{open}"
+        );
         // Who has searched a part of it says so.
         let helped = Summary { passes_open: 1, sets: 3, ..Summary::default() };
         assert_eq!(said(&helped), "Requests: searched 3 sets; another worker ends the pass.\n");
