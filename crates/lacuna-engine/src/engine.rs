@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use lacuna_scan::{Epochs, Limits};
 use lacuna_store::{BlobPath, Scratch, Store};
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::cpu::Cpu;
 use crate::read::origin::Budget;
+use crate::receipt::seal::hex;
 use crate::workshop::Workshop;
-use crate::{Holds, Job, Outcome, Reporter};
+use crate::{Holds, Job, Outcome, Reporter, Source};
 
 /// What manifests and receipts say made them.
 pub(crate) const TOOL: &str = concat!("lacuna ", env!("CARGO_PKG_VERSION"));
@@ -140,6 +142,13 @@ impl Engine {
         let scratch = Arc::new(Scratch::new(temp_dir));
         let shop = Workshop { cpu, budget, limits, threads, requests, scratch };
         Ok(Self { settings, shop })
+    }
+
+    /// What tells a search of this source from one by another mapping or with other pseudonym keys: what the one did not find, the other may.
+    pub fn search_of(&self, source: &Source) -> String {
+        let mapping = format!("{:?}", source.mapping);
+        let parts = Sha256::new().chain_update(self.settings.epochs.fingerprint()).chain_update(mapping);
+        hex(&parts.finalize()[..8])
     }
 
     /// Runs `job` to its end, or until `cancel` asks to stop: then what was begun is finished or left as it was, and the

@@ -32,6 +32,13 @@ impl Epochs {
         self.0.is_empty()
     }
 
+    /// What tells these keys from others, and does not give them away.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut keys: Vec<_> = self.0.iter().map(|epoch| hmac(epoch.key.expose(), &[b"lacuna: which keys"])).collect();
+        keys.sort_unstable();
+        hmac(b"lacuna: which keys", &[keys.as_flattened()])
+    }
+
     /// The pseudonym of `value` under every epoch: HMAC-SHA-256 over `kind ‖ 0x00 ‖ value`.
     pub(crate) fn pseudonyms<'a>(&'a self, kind: &'a Kind, value: &'a [u8]) -> impl Iterator<Item = [u8; 32]> + 'a {
         self.0.iter().map(move |epoch| hmac(epoch.key.expose(), &[kind.as_str().as_bytes(), &[0], value]))
@@ -118,5 +125,17 @@ mod tests {
         assert!(texts.contains(&b"-_v7-_v7-_v7-_v7-_v7-w".to_vec()));
         let stems: std::collections::BTreeSet<&[u8]> = texts.iter().map(|text| stem(text)).collect();
         assert_eq!((texts.len(), stems.len()), (12, 4));
+    }
+
+    #[test]
+    fn a_fingerprint_tells_keys_apart_in_any_order() {
+        let epochs = |keys: &[&[u8]]| {
+            let epoch = |key: &&[u8]| Epoch { id: "e".into(), key: Secret::new(key.to_vec()) };
+            Epochs::new(keys.iter().map(epoch).collect()).fingerprint()
+        };
+        let (one, two): (&[u8], &[u8]) = (b"one", b"two");
+        assert_eq!(epochs(&[one, two]), epochs(&[two, one]));
+        let all = [epochs(&[]), epochs(&[one]), epochs(&[two]), epochs(&[one, two])];
+        assert!((0..4).all(|at| (0..at).all(|other| all[at] != all[other])));
     }
 }

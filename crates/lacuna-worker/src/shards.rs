@@ -8,6 +8,12 @@ pub(crate) fn shard(info: &BlobInfo) -> Shard {
     Shard { path: info.path.to_string(), etag: info.etag.to_string(), size: info.size }
 }
 
+/// Versions of shards as watermarks know them: searched in this way.
+pub(crate) fn searched(shards: impl IntoIterator<Item = Shard>, search: &str) -> Vec<Shard> {
+    let searched = |shard: Shard| Shard { etag: format!("{} {search}", shard.etag), ..shard };
+    shards.into_iter().map(searched).collect()
+}
+
 /// A shard as the store names it. What was planned came from a listing, so its path is one.
 pub(crate) fn blob(shard: &Shard) -> Option<BlobInfo> {
     let path = BlobPath::new(shard.path.as_str()).ok()?;

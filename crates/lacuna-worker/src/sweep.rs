@@ -1,7 +1,7 @@
 //! The sweep: standing erasures over shards that arrived, changed or came back since.
 //!
 //! A shard's watermark says up to which standing erasure this very version of it was searched. What is below the newest is searched for
-//! all that stand, and what is found is erased from the bytes at once. A version that the sweep itself writes has no watermark, and is
+//! all that stand, and what is found is erased from the bytes at once. By another mapping, or with other keys, all is searched anew. A version that the sweep itself writes has no watermark, and is
 //! looked at once more by the next one: that costs little and proves much.
 
 use std::collections::BTreeSet;
@@ -10,13 +10,13 @@ use futures::StreamExt as _;
 use lacuna_engine::{
     Action, Engine, EraseMode, Job, OnErase, Pass, Reporter, Request, RequestId, SetFound, ShardSet, Source,
 };
-use lacuna_ledger::{Sequence, Shard, StandingErasure, Swept};
+use lacuna_ledger::{Sequence, StandingErasure, Swept};
 use lacuna_store::BlobInfo;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::selector;
-use crate::shards::shard;
+use crate::shards::{searched, shard};
 use crate::summary::{Summary, SweepSummary};
 use crate::{Result, Work, Worker};
 
@@ -117,7 +117,8 @@ impl Round<'_> {
     /// Searches what is due of a set of shards, and erases what is found.
     async fn set(&self, job: &Job, pass: &Pass<'_>, set: ShardSet, summary: &mut SweepSummary) -> Result<()> {
         let ledger = &self.worker.ledger;
-        let shards: Vec<Shard> = set.shards.iter().map(shard).collect();
+        let search = self.engine().search_of(self.source);
+        let shards = searched(set.shards.iter().map(shard), &search);
         let marks = ledger.watermarks(&self.source.name, &shards).await?;
         let due = set.shards.into_iter().zip(&marks).filter(|(_, mark)| **mark < self.to);
         let (due, reached): (Vec<BlobInfo>, Vec<bool>) = due.map(|(info, mark)| (info, *mark >= self.from)).unzip();
@@ -151,7 +152,7 @@ impl Round<'_> {
         // An older round that has not been here must not be taken for done.
         let done =
             set.shards.iter().zip(reached).filter(|(info, reached)| *reached && !left.contains(info.path.as_str()));
-        let done: Vec<Shard> = done.map(|(info, _)| shard(info)).collect();
+        let done = searched(done.map(|(info, _)| shard(info)), &search);
         ledger.advance_watermarks(&self.source.name, &done, self.to).await?;
         Ok(())
     }

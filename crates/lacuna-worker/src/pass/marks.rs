@@ -6,6 +6,7 @@ use lacuna_engine::{OnErase, Outcome, Versions};
 use lacuna_ledger::{PassId, Sequence, SetStatus, Shard};
 
 use crate::job::Composed;
+use crate::shards::searched;
 use crate::{Result, Worker};
 
 /// Standing erasures that are asked for at a time.
@@ -63,8 +64,10 @@ impl Marks {
         let keeping: BTreeSet<&str> = keeping.map(|source| source.name.as_str()).collect();
         for set in sets.iter().filter(|set| !keeping.contains(set.source.as_str())) {
             let source = set.source.as_str();
+            let Some(mapped) = composed.job.sources.iter().find(|mapped| mapped.name == source) else { continue };
+            let search = worker.engines.batch.search_of(mapped);
             let shards = worker.ledger.set_shards(pass, set.set).await?;
-            let marks = worker.ledger.watermarks(source, &shards).await?;
+            let marks = worker.ledger.watermarks(source, &searched(shards.clone(), &search)).await?;
             let at_from = shards.into_iter().zip(marks).filter(|(_, mark)| *mark >= run.from).map(|(shard, _)| shard);
             let sound =
                 at_from.filter(|shard| !problems.get(source).is_some_and(|all| all.contains(shard.path.as_str())));
@@ -75,8 +78,7 @@ impl Marks {
                 // Or it was deleted.
                 Some(Versions { after, .. }) => after.as_ref().map(|etag| Shard { etag: etag.to_string(), ..shard }),
             });
-            let now: Vec<Shard> = now.collect();
-            worker.ledger.advance_watermarks(source, &now, run.to).await?;
+            worker.ledger.advance_watermarks(source, &searched(now, &search), run.to).await?;
         }
         Ok(())
     }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::{FutureExt as _, StreamExt as _};
 use lacuna_engine::OnErase;
-use lacuna_ledger::{Kind, State};
+use lacuna_ledger::{Kind as RequestKind, State};
+use lacuna_scan::{Field, IdentifierRule, Kind};
 use lacuna_worker::Work;
 use time::Duration;
 
@@ -33,6 +34,27 @@ async fn what_arrives_late_is_erased_and_nothing_is_searched_twice() {
 }
 
 #[tokio::test]
+async fn another_mapping_finds_what_stands_where_the_first_did_not_look() {
+    let mut world = World::new().await;
+    world.put("a/owned.ndjson", "{\"UserId\":\"u4\",\"Owner\":\"u3\"}\n").await;
+    world.erase_now("u3").await;
+    world.only(Work::Requests).await;
+    for _ in 0..2 {
+        world.only(Work::Sweep).await;
+    }
+    assert_eq!(world.only(Work::Sweep).await.sweep.unwrap().searched, 0);
+    let mut owner = Field::new("Owner".parse().unwrap(), Kind::new("id"));
+    owner.optional = true;
+    world.sources[0].mapping.identifiers.push(IdentifierRule::One(owner));
+    let sweep = world.only(Work::Sweep).await.sweep.unwrap();
+    assert_eq!((sweep.searched, sweep.matched, sweep.erased), (6, 1, 1));
+    for _ in 0..2 {
+        world.only(Work::Sweep).await;
+    }
+    assert_eq!(world.only(Work::Sweep).await.sweep.unwrap().searched, 0);
+}
+
+#[tokio::test]
 async fn a_backup_that_is_restored_is_purged_again() {
     let world = World::new().await;
     let backup = world.get("b/2.ndjson").await;
@@ -49,7 +71,7 @@ async fn a_backup_that_is_restored_is_purged_again() {
 async fn hidden_rows_that_a_writer_brings_back_are_erased_and_their_request_ends() {
     let world = World::new().await;
     let backup = world.get("b/2.ndjson").await;
-    let erase = world.submit(Kind::Erase, "u3").await;
+    let erase = world.submit(RequestKind::Erase, "u3").await;
     world.only(Work::Requests).await;
     assert_eq!(world.state(erase).await, State::Verifying);
     // A compaction writes the shard anew: the tombstone is of a version that is gone.
