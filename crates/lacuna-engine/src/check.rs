@@ -27,8 +27,10 @@ const SHARDS_MAX: u64 = 3;
 /// How many of a source's shards are listed.
 const LISTED_MAX: usize = 100_000;
 
-/// How many requests' receipts are looked at, and of how many shards of a source with hidden rows.
+/// How many requests' receipts are looked at.
 const REQUESTS_MAX: usize = 100;
+
+/// Of how many of a source's shards with hidden rows the tombstones are looked at.
 const HIDDEN_MAX: usize = 100;
 
 /// A shard larger than this is looked into only when its format has its schema apart from its rows.

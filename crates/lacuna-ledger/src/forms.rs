@@ -41,13 +41,12 @@ fn number(folded: &str) -> Option<Text> {
     }
     let exponent: i64 = exponent.parse().ok()?;
     let all = Zeroizing::new([whole, fraction].concat());
-    let kept = all.trim_start_matches('0');
-    let kept = kept.trim_end_matches('0');
+    let cut = all.trim_end_matches('0');
+    let kept = cut.trim_start_matches('0');
     if kept.is_empty() {
         return Some(Zeroizing::new("0".to_owned()));
     }
-    let dropped = all.len() - all.trim_end_matches('0').len();
-    let power = i64::try_from(dropped).ok()? - i64::try_from(fraction.len()).ok()?;
+    let power = i64::try_from(all.len() - cut.len()).ok()? - i64::try_from(fraction.len()).ok()?;
     let power = exponent.checked_add(power)?;
     Some(Zeroizing::new(match usize::try_from(power) {
         Ok(zeros) if zeros <= ZEROS_MAX => format!("{sign}{kept}{}", "0".repeat(zeros)),

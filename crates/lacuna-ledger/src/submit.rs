@@ -135,8 +135,7 @@ impl Ledger {
         let sealed = self.keys().seal(id, &new.subject)?;
         const SEALED: &str = "INSERT INTO sealed (request, key_id, content) VALUES ($1, $2, $3)";
         change.tx.run(SEALED, args![id, sealed.key_id, sealed.content.as_slice()]).await?;
-        let identifiers =
-            self.keys().request_hashes(new.tenant.as_deref().filter(|tenant| !tenant.is_empty()), &new.subject);
+        let identifiers = self.keys().request_hashes(new.tenant.as_deref(), &new.subject);
         let rows = identifiers.into_iter().map(|hash| args![id, hash.as_slice()]).collect();
         change.tx.insert("identifier (request, hash)", rows, "").await?;
         Ok(true)

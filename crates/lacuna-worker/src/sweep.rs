@@ -1,8 +1,8 @@
 //! The sweep: standing erasures over shards that arrived, changed or came back since.
 //!
 //! A shard's watermark says up to which standing erasure this very version of it was searched. What is below the newest is searched for
-//! all that stand, and what is found is erased from the bytes at once. By another mapping, or with other keys, all is searched anew. A version that the sweep itself writes has no watermark, and is
-//! looked at once more by the next one: that costs little and proves much.
+//! all that stand, and what is found is erased from the bytes at once. By another mapping, or with other keys, all is searched anew. A
+//! version that the sweep itself writes has no watermark, and is looked at once more by the next one: that costs little and proves much.
 
 use std::collections::BTreeSet;
 

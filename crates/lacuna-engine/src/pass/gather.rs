@@ -128,8 +128,8 @@ impl Gathered {
     pub(super) async fn note_empty(&mut self, pass: &Pass<'_>) {
         for (prepared, searched) in pass.sources.iter().zip(&mut self.sources) {
             let outcome = &mut searched.outcome;
-            let is_empty = outcome.searched && outcome.shards == 0 && outcome.problems.is_empty() && !pass.is_partial;
-            let is_empty = is_empty && !prepared.source.may_be_empty;
+            let should_have = !prepared.source.may_be_empty && !pass.is_partial;
+            let is_empty = should_have && outcome.searched && outcome.shards == 0 && outcome.problems.is_empty();
             // Where there are shards of other tenants, there may be none of the request's.
             if is_empty && !pass.has_shards(prepared).await {
                 outcome.problems.push(Problem {
