@@ -29,6 +29,8 @@ pub struct Block {
     pub pieces: Vec<Piece>,
     /// Where members begin and end, up to somewhere behind this block; each is told once. Only if they were asked for.
     pub joints: Vec<Joint>,
+    /// Whether a backslash may be in the text.
+    pub(super) has_backslash: bool,
 }
 
 impl Block {
@@ -162,6 +164,7 @@ impl Blocks {
         block.text.truncate(self.filled);
         block.offset = self.offset;
         let whole = self.splitter.split(&block.text, self.offset, self.is_done, &mut block.pieces)?;
+        block.has_backslash = self.splitter.has_backslash();
         self.offset += whole as u64;
         // The buffers change places, and neither is cleared: what is left is small, and all else gets written over.
         let rest = &block.text[whole..];

@@ -57,6 +57,14 @@ pub(super) struct Room {
     suspects: Vec<usize>,
 }
 
+/// Text to look at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text<'a> {
+    pub(super) bytes: &'a [u8],
+    /// Whether a backslash may be in it.
+    pub(super) has_backslash: bool,
+}
+
 impl Prefilter {
     /// `None` where it cannot be told from the bytes of a line that it holds nothing wanted.
     pub(super) fn new(matcher: &Matcher) -> Option<Self> {
@@ -88,8 +96,9 @@ impl Prefilter {
 
     /// Puts the records among `pieces` that must be parsed into `admitted`, and says how many others there are. `text` begins
     /// where the first piece does.
-    pub(super) fn admit(&self, text: &[u8], pieces: &[Piece], room: &mut Room, admitted: &mut Vec<Piece>) -> u64 {
+    pub(super) fn admit(&self, text: Text<'_>, pieces: &[Piece], room: &mut Room, admitted: &mut Vec<Piece>) -> u64 {
         self.suspect(text, room);
+        let text = text.bytes;
         let start = pieces.first().map_or(0, |piece| piece.start);
         let mut suspects = room.suspects.iter().map(|at| start + at).peekable();
         let is_ascii = !self.ignores_case || text.is_ascii();
@@ -112,7 +121,7 @@ impl Prefilter {
     }
 
     /// Finds the first place of each line that holds a needle, and of each that holds an escape.
-    fn suspect(&self, text: &[u8], room: &mut Room) {
+    fn suspect(&self, Text { bytes: text, has_backslash }: Text<'_>, room: &mut Room) {
         let Room { lowered, suspects } = room;
         let folded = if self.ignores_case {
             lowered.clear();
@@ -132,7 +141,7 @@ impl Prefilter {
                 at = next_line(folded, found.start());
             }
         }
-        let mut at = 0;
+        let mut at = if has_backslash { 0 } else { text.len() };
         while let Some(found) = self.escape.find(&text[at..]) {
             suspects.push(at + found);
             at = next_line(text, at + found);

@@ -321,7 +321,8 @@ impl Scan {
         let mut admitted = std::mem::take(&mut tools.admitted);
         admitted.clear();
         let whole = pieces.first().zip(pieces.last()).map_or(0..0, |(first, last)| first.start..last.end);
-        part.passed = prefilter.admit(&block.text[whole], pieces, &mut tools.room, &mut admitted);
+        let text = prefilter::Text { bytes: &block.text[whole], has_backslash: block.has_backslash };
+        part.passed = prefilter.admit(text, pieces, &mut tools.room, &mut admitted);
         let mut runs = admitted.chunk_by(|before, next| next.start <= before.end + RUN_GAP_BYTES);
         let parsed = runs.try_for_each(|run| self.parse(block, run, tools, &mut part));
         tools.admitted = admitted;

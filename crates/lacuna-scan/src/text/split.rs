@@ -88,6 +88,14 @@ impl Splitter {
         }
     }
 
+    /// Whether the text that was split last may hold a backslash.
+    pub(super) fn has_backslash(&self) -> bool {
+        match &self.form {
+            Form::Lines(lines) => lines.has_backslash,
+            Form::Document(_) | Form::Rows(_) => true,
+        }
+    }
+
     /// The CSV columns' names, once they are known.
     pub fn names(&self) -> Option<&Arc<[String]>> {
         match &self.form {

@@ -79,12 +79,12 @@ fn timestamps<T: ArrowPrimitiveType<Native = i64>>(
     let unit = Unit::from(unit);
     texts::<T>(array, move |value, out| {
         let (seconds, units) = unit.split(value);
-        write_timestamp(unit, seconds, units, zone, out);
+        write_timestamp(unit, seconds, units, zone.as_ref(), out);
     })
 }
 
 /// Appends the moment of this many seconds and units since 1970, as the clocks of `zone` show it.
-fn write_timestamp(unit: Unit, seconds: i64, units: i64, zone: Option<Zone>, out: &mut Vec<u8>) {
+fn write_timestamp(unit: Unit, seconds: i64, units: i64, zone: Option<&Zone>, out: &mut Vec<u8>) {
     // A moment so far off that its local time has no number is shown in UTC.
     let local = zone
         .and_then(|zone| zone.offset_minutes(seconds))
@@ -135,7 +135,7 @@ pub(super) fn int96(array: &dyn Array, zone: Option<&str>) -> Result<Box<dyn Val
     twelves(array, move |[a, b, c, d, e, f, g, h, day @ ..], out| {
         let (seconds, nanoseconds) = unit.split(i64::from_le_bytes([a, b, c, d, e, f, g, h]));
         let days = i64::from(i32::from_le_bytes(day)) - JULIAN_DAY_OF_1970;
-        write_timestamp(unit, days * DAY + seconds, nanoseconds, zone, out);
+        write_timestamp(unit, days * DAY + seconds, nanoseconds, zone.as_ref(), out);
     })
 }
 

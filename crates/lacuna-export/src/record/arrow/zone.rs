@@ -1,9 +1,12 @@
 //! A timestamp's zone: what its clocks show at a moment.
 
-use chrono::{Offset, TimeZone};
+use jiff::{
+    Timestamp,
+    tz::{TimeZone, TimeZoneDatabase},
+};
 
 /// The zone that an Arrow timestamp names.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Zone {
     /// UTC, and every zone that is not known here: an Arrow timestamp with a zone counts from 1970 in UTC, so `Z` is the
     /// same moment.
@@ -11,30 +14,33 @@ pub(super) enum Zone {
     /// A fixed offset, in minutes east.
     Fixed(i32),
     /// A place with its rules.
-    Place(chrono_tz::Tz),
+    Place(TimeZone),
 }
+
+/// What is written as `Z`, and not as an offset.
+const UTC: [&str; 3] = ["UTC", "Etc/UTC", "Zulu"];
 
 impl Zone {
     pub(super) fn new(name: &str) -> Self {
         if let Some(minutes) = fixed(name) {
             return Self::Fixed(minutes);
         }
-        match name.parse::<chrono_tz::Tz>() {
-            Ok(chrono_tz::Tz::UTC | chrono_tz::Tz::Etc__UTC | chrono_tz::Tz::Zulu) | Err(_) => Self::Utc,
-            Ok(place) => Self::Place(place),
+        if UTC.iter().any(|utc| name.eq_ignore_ascii_case(utc)) {
+            return Self::Utc;
         }
+        // Not the machine's own: two machines would write the same rows in two ways.
+        TimeZoneDatabase::bundled().get(name).map_or(Self::Utc, Self::Place)
     }
 
     /// How many minutes east of UTC its clocks are, `seconds` after 1970; `None` for UTC.
     ///
     /// The local times of before about 1900 differ from UTC by seconds too, which RFC 3339 cannot write: they stay UTC.
-    pub(super) fn offset_minutes(self, seconds: i64) -> Option<i32> {
+    pub(super) fn offset_minutes(&self, seconds: i64) -> Option<i32> {
         match self {
             Self::Utc => None,
-            Self::Fixed(minutes) => Some(minutes),
+            Self::Fixed(minutes) => Some(*minutes),
             Self::Place(place) => {
-                let utc = chrono::DateTime::from_timestamp(seconds, 0)?.naive_utc();
-                let offset = place.offset_from_utc_datetime(&utc).fix().local_minus_utc();
+                let offset = place.to_offset(Timestamp::from_second(seconds).ok()?).seconds();
                 (offset % 60 == 0).then_some(offset / 60)
             }
         }
