@@ -144,10 +144,11 @@ impl Engine {
         Ok(Self { settings, shop })
     }
 
-    /// What tells a search of this source from one by another mapping or with other pseudonym keys: what the one did not find, the other may.
+    /// What tells a search of this source from one that takes its shards for something else, by another mapping, or with other pseudonym keys:
+    /// what the one did not find, the other may.
     pub fn search_of(&self, source: &Source) -> String {
-        let mapping = format!("{:?}", source.mapping);
-        let parts = Sha256::new().chain_update(self.settings.epochs.fingerprint()).chain_update(mapping);
+        let how = format!("{:?} {:?}", source.format, source.mapping);
+        let parts = Sha256::new().chain_update(self.settings.epochs.fingerprint()).chain_update(how);
         hex(&parts.finalize()[..8])
     }
 

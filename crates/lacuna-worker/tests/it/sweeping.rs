@@ -55,6 +55,25 @@ async fn another_mapping_finds_what_stands_where_the_first_did_not_look() {
 }
 
 #[tokio::test]
+async fn other_names_of_columns_find_what_stands_where_the_first_did_not_look() {
+    let mut world = World::new().await;
+    world.put("a/owned.csv", "u4,u3\n").await;
+    let mut owned = world.sources[0].clone();
+    (owned.name, owned.shards) = ("owned".into(), "a/*.csv".into());
+    owned.format.text.header = Some(vec!["UserId".into(), "Owner".into()]);
+    world.sources.push(owned);
+    world.erase_now("u3").await;
+    world.only(Work::Requests).await;
+    for _ in 0..2 {
+        world.only(Work::Sweep).await;
+    }
+    assert_eq!(world.only(Work::Sweep).await.sweep.unwrap().searched, 0);
+    world.sources[2].format.text.header = Some(vec!["Owner".into(), "UserId".into()]);
+    let sweep = world.only(Work::Sweep).await.sweep.unwrap();
+    assert_eq!((sweep.searched, sweep.matched, sweep.erased), (1, 1, 1));
+}
+
+#[tokio::test]
 async fn a_backup_that_is_restored_is_purged_again() {
     let world = World::new().await;
     let backup = world.get("b/2.ndjson").await;
