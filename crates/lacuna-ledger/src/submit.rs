@@ -30,6 +30,8 @@ pub enum Submitted {
     Duplicate {
         /// The request that is under way.
         of: RequestId,
+        /// Whether that one is due earlier now, as this wish was received before it.
+        is_due_earlier: bool,
     },
 }
 
@@ -62,8 +64,8 @@ impl Ledger {
             match change.tx.row(sql, args![hashes.wish.as_slice()]).await? {
                 Some(row) => {
                     let of = row.id("id")?;
-                    self.antedate(change, of, &new, actor, now).await?;
-                    Ok(Submitted::Duplicate { of })
+                    let is_due_earlier = self.antedate(change, of, &new, actor, now).await?;
+                    Ok(Submitted::Duplicate { of, is_due_earlier })
                 }
                 // It has ended since: the next try records this one.
                 None => Err(Error::Busy),
@@ -72,7 +74,7 @@ impl Ledger {
         .await
     }
 
-    /// Lets a request that wants the same be due as early as one that was received before it.
+    /// Lets a request that wants the same be due as early as one that was received before it; false where it is already.
     async fn antedate(
         &self,
         change: &mut Change,
@@ -80,17 +82,17 @@ impl Ledger {
         new: &NewRequest,
         actor: &Actor,
         now: OffsetDateTime,
-    ) -> Result<()> {
-        let Some(received) = new.received.map(whole) else { return Ok(()) };
+    ) -> Result<bool> {
+        let Some(received) = new.received.map(whole) else { return Ok(false) };
         let mut kept = Kept::lock(&mut change.tx, of).await?;
         if kept.request.state.has_ended() || !kept.request.clock.antedate(received) {
-            return Ok(());
+            return Ok(false);
         }
         let Clock { received, due, .. } = kept.request.clock;
         change.save(&kept);
         let detail = [("due", json!(due.unix_timestamp())), ("received", json!(received.unix_timestamp()))];
         change.record("antedated", Some(of), actor, Detail::from(detail), now);
-        Ok(())
+        Ok(true)
     }
 
     /// Writes the request's rows, unless one like it is there: false then.

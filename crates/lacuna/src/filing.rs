@@ -48,9 +48,11 @@ impl Wish {
             let new = self.request(filing, selector, (selectors.len() > 1).then_some(number + 1));
             let submitted = desk.ledger.submit(new, &actor, OffsetDateTime::now_utc()).await?;
             filed.push(match submitted {
-                Submitted::New(request) => Filed { how: "new", request },
-                Submitted::Known(request) => Filed { how: "known", request },
-                Submitted::Duplicate { of } => Filed { how: "duplicate", request: desk.ledger.request(of).await? },
+                Submitted::New(request) => Filed { how: "new", is_due_earlier: false, request },
+                Submitted::Known(request) => Filed { how: "known", is_due_earlier: false, request },
+                Submitted::Duplicate { of, is_due_earlier } => {
+                    Filed { how: "duplicate", is_due_earlier, request: desk.ledger.request(of).await? }
+                }
             });
         }
         Ok(filed)
@@ -115,6 +117,8 @@ impl Wish {
 pub(crate) struct Filed {
     /// `new`, `known` under the same idempotency key, or the `duplicate` of one that is under way.
     pub how: &'static str,
+    /// Whether the one that is under way is due earlier now, as this wish was received before it.
+    pub is_due_earlier: bool,
     /// The request.
     pub request: Request,
 }

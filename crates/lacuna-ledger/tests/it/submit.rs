@@ -111,7 +111,7 @@ async fn the_same_wish_is_due_as_early_as_it_was_first_received(place: Place) {
     };
     let (earlier, wish) = received(20);
     let again = ledger.submit(wish, &requester(), NOW).await.unwrap();
-    assert!(matches!(again, Submitted::Duplicate { of } if of == first.id));
+    assert!(matches!(again, Submitted::Duplicate { of, is_due_earlier: true } if of == first.id));
     let clock = ledger.request(first.id).await.unwrap().clock;
     assert_eq!(clock, lacuna_ledger::Clock::started(earlier));
     let history = ledger.history(first.id).await.unwrap();
@@ -136,7 +136,7 @@ async fn the_same_wish_is_not_recorded_twice_while_it_is_under_way(place: Place)
 
     let same =
         NewRequest { subject: turned, sources: sources.into_iter().rev().collect(), ..keyed("T-1", first.clone()) };
-    assert!(matches!(again(same).await, Submitted::Duplicate { of } if of == id));
+    assert!(matches!(again(same).await, Submitted::Duplicate { of, is_due_earlier: false } if of == id));
     let others = [
         NewRequest { kind: Kind::Export, ..first.clone() },
         NewRequest { tenant: None, ..first.clone() },
@@ -282,5 +282,5 @@ async fn a_request_about_many_sources_is_kept(place: Place) {
     let id = submit(&ledger, many.clone()).await.id;
     assert_eq!(ledger.request(id).await.unwrap().sources, sources);
     let again = ledger.submit(many, &requester(), NOW).await.unwrap();
-    assert!(matches!(again, Submitted::Duplicate { of } if of == id));
+    assert!(matches!(again, Submitted::Duplicate { of, is_due_earlier: false } if of == id));
 }

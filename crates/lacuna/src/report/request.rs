@@ -223,6 +223,9 @@ pub(crate) fn write_filed(filed: &[Filed], is_json: bool) -> Result<()> {
 fn filed_line(filed: &Filed, now: OffsetDateTime) -> String {
     let how = match filed.how {
         "known" => "was submitted before, with this key",
+        "duplicate" if filed.is_due_earlier => {
+            "wants the same for the same person, is under way, and is due earlier now, as this one was received before it"
+        }
         "duplicate" => "wants the same for the same person, and is under way",
         _ => "is submitted",
     };

@@ -211,6 +211,11 @@ fn a_wish_that_was_received_earlier_makes_the_deadline_earlier() {
     let again = submit(&home, "export", &["--received", "2026-01-01"]);
     assert_eq!((id(&again), again.json()["submitted"].clone()), (id(&first), "duplicate".into()));
     assert!(again.json()["due"].as_str() < first.json()["due"].as_str(), "{}", again.stdout);
+    let in_words = |received| {
+        let args = ["request", "submit", "export", "--tenant", "contoso", "--subjects", "-", "--received", received];
+        home.run_with(&args, &[], ALICE).ends(0).stdout.contains("is due earlier now")
+    };
+    assert!(in_words("2025-12-01") && !in_words("2025-12-02"));
     let overdue = home.run(&["request", "list", "--overdue", "--json"]).json();
     assert_eq!(overdue["requests"][0]["request"].as_str(), Some(id(&first).as_str()));
 }
