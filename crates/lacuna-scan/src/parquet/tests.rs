@@ -310,6 +310,36 @@ fn a_value_is_found_wherever_it_stands_among_others_of_its_length() {
     }
 }
 
+/// Half of a dictionary is enough for half of the rows, where these are sorted; whoever has the last of its entries is found all the same.
+#[test]
+fn few_pages_are_looked_at_before_their_dictionary() {
+    for (dictionary_bytes, nulls_every) in [(1 << 20, usize::MAX), (1 << 20, 4), (600, 5), (64, usize::MAX)] {
+        let value = |row: usize| (row % nulls_every != 1).then(|| format!("user-{:04}", row / 3));
+        let values: Vec<_> = (0..900).map(value).collect();
+        let layout = properties()
+            .set_dictionary_page_size_limit(dictionary_bytes)
+            .set_data_page_row_count_limit(20)
+            .set_write_batch_size(20)
+            .set_max_row_group_row_count(Some(500))
+            .set_compression(Compression::ZSTD(ZstdLevel::default()));
+        let column: ArrayRef = Arc::new(StringArray::from(values.clone()));
+        let file = write(vec![("id", column)], layout);
+        let holding = |wanted: &str| -> Vec<u64> {
+            (0..).zip(&values).filter(|(_, value)| value.as_deref() == Some(wanted)).map(|(row, _)| row).collect()
+        };
+        for people in [&["user-0000"][..], &["user-0166"], &["user-0299"], &["user-0120", "user-0000", "user-0121"]] {
+            for window in [1, 100, 1 << 20] {
+                let (_, matches) = search(&file, matcher("id", people, None), window).unwrap();
+                for (number, person) in (0..).zip(people) {
+                    assert_eq!(rows(&matches, number), holding(person), "{person} {dictionary_bytes} {nulls_every}");
+                }
+            }
+        }
+        // What the pages refer to must be there.
+        assert_eq!(search(&file, matcher("id", &["user-0166x"], None), 100).unwrap().1.iter().count(), 0);
+    }
+}
+
 #[test]
 fn tenants_bound_the_matches() {
     let users = StringArray::from(vec![Some("a"), Some("a"), Some("b"), Some("a"), None]);
