@@ -82,6 +82,8 @@ mod tests {
         assert_eq!(at("+02", 0), Some(120));
         assert_eq!(at("Europe/Berlin", 1_700_000_000), Some(60));
         assert_eq!(at("Europe/Berlin", 1_690_000_000), Some(120));
+        assert_eq!(at("Europe/Berlin", 2_540_000_000), Some(120), "in June 2050, as far as anybody knows");
+        assert_eq!(at("europe/berlin", 1_690_000_000), Some(120));
         assert_eq!(at("Europe/Amsterdam", -4_000_000_000), None, "local mean time has seconds");
         assert_eq!(at("Europe/Berlin", i64::MAX), None, "no calendar of zones reaches there");
     }
