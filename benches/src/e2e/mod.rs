@@ -50,7 +50,7 @@ pub(crate) struct Args {
     /// A rival that takes longer than this when it warms up is not run again: that run counts
     #[arg(long, default_value_t = 15.0, value_name = "SECONDS")]
     slow: f64,
-    /// The `lacuna` to measure: a build of the profile `dist`
+    /// The `lacuna` to measure: a release build
     #[arg(long, env = "LACUNA_BIN")]
     lacuna: Option<PathBuf>,
     /// Write benches/RESULTS.md

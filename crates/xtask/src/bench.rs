@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: `lacuna` as it is to be installed, measured by the benchmark package, or its kernels by themselves.
+//! `cargo xtask bench`: the release build of `lacuna`, measured by the benchmark package, or its kernels by themselves.
 
 use std::process::Command;
 
@@ -25,13 +25,13 @@ fn micro(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The package's own commands, on a build as it is to be installed. Both are built at once, so that their dependencies are built once.
+/// The package's own commands, on a release build. Both are built at once, so that their dependencies are built once.
 fn package(arguments: &[String]) -> Result<()> {
-    let packages = ["build", "--profile", "dist", "-p", "lacuna", "-p", "lacuna-benches"];
+    let packages = ["build", "--release", "-p", "lacuna", "-p", "lacuna-benches"];
     ensure!(places::cargo()?.args(packages).status()?.success(), "`lacuna` or its benchmarks do not build");
-    let built = places::target()?.join("dist");
-    let mut benches = Command::new(built.join("lacuna-benches"));
-    benches.args(arguments).env("LACUNA_BIN", built.join("lacuna"));
+    let release = places::target()?.join("release");
+    let mut benches = Command::new(release.join("lacuna-benches"));
+    benches.args(arguments).env("LACUNA_BIN", release.join("lacuna"));
     let azurite = if needs_azurite(arguments) { Some(Azurite::start()?) } else { None };
     if let Some(azurite) = &azurite {
         azurite.announce(&mut benches);

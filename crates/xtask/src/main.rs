@@ -27,7 +27,7 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Simulate faults: several in each run, drawn from a seed.
     Sim(sim::Arguments),
-    /// Build what is to be installed and run the benchmarks.
+    /// Build for release and run the benchmarks.
     Bench {
         /// `e2e` (the default), `micro`, `ledger`, `corpus` or a floor, and what these take.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

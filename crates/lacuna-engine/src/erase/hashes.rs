@@ -16,15 +16,6 @@ use crate::receipt::seal::hex;
 /// What was written is hashed and read back in stretches of so many bytes.
 const STRETCH: u64 = 1 << 20;
 
-/// The bytes before a rewrite, hashed from the first to the last.
-#[derive(Debug)]
-pub(crate) struct Trail {
-    stride: u64,
-    /// What the SHA-256 had come to where each stretch begins, and the stretch's own hash.
-    steps: Vec<(Sha256, u128)>,
-    end: Sha256,
-}
-
 /// What the bytes before and after a rewrite are known by.
 #[derive(Clone, Debug)]
 pub(crate) struct Hashes {
@@ -71,61 +62,84 @@ impl Stretches {
     }
 }
 
-impl Trail {
-    /// Reads the file in stretches of at most `window` bytes. Nothing else is needed for it, so it is done while the new bytes are made:
-    /// behind them, one thread still hashed when all else was done, and to take one row out of a shard took a thirtieth longer
-    /// (`cargo xtask bench --cases purge-one`).
-    pub(crate) fn of(file: &FileAt, window: u64) -> io::Result<Self> {
-        let stride = window.clamp(1, STRETCH);
-        let (mut steps, mut end) = (Vec::new(), Sha256::new());
-        each_stretch(file, stride, |stretch| {
-            steps.push((end.clone(), xxh3_128(stretch)));
-            end.update(stretch);
-        })?;
-        Ok(Self { stride, steps, end })
-    }
-}
-
 impl Hashes {
-    /// Reads the new bytes, in stretches as long as the old ones. What both begin with is not hashed again.
-    pub(crate) fn of(before: &Trail, after: &FileAt) -> io::Result<Self> {
-        let mut stretches = Stretches { bytes: after.size(), stride: before.stride, hashes: Vec::new() };
-        let mut old = before.steps.iter();
-        // From the first stretch on that is another one.
-        let mut hasher = None;
-        each_stretch(after, before.stride, |stretch| {
-            let hash = xxh3_128(stretch);
-            stretches.hashes.push(hash);
-            if hasher.is_none() {
-                hasher = match old.next() {
-                    // Of an equal hash, and so of an equal length.
-                    Some((_, old)) if *old == hash => None,
-                    Some((begun, _)) => Some(begun.clone()),
-                    None => Some(before.end.clone()),
-                };
+    /// Reads both files, in stretches of at most `window` bytes. What both begin with is hashed once.
+    pub(crate) fn of(before: &FileAt, after: &FileAt, window: u64) -> io::Result<Self> {
+        let stride = window.clamp(1, STRETCH);
+        let mut old = Progress::new(before, stride);
+        let mut new = Progress::new(after, stride);
+        let mut stretches = Stretches { bytes: after.size(), stride, hashes: Vec::new() };
+        while let (Some(one), Some(other)) = (old.read()?, new.read()?) {
+            if one != other {
+                break;
             }
-            if let Some(hasher) = &mut hasher {
-                hasher.update(stretch);
+            stretches.hashes.push(xxh3_128(other));
+            new.take();
+            old.skip_to(&new);
+        }
+        let finish_new = || {
+            while let Some(stretch) = new.read()? {
+                stretches.hashes.push(xxh3_128(stretch));
+                new.take();
             }
-        })?;
-        // It ends where a stretch of the old bytes begins, or they do.
-        let end = || old.next().map_or(&before.end, |(begun, _)| begun).clone();
-        let [before, after] = [before.end.clone(), hasher.unwrap_or_else(end)].map(|hasher| hex(&hasher.finalize()));
-        Ok(Self { before, after, stretches })
+            Ok::<_, io::Error>((new.finish(), stretches))
+        };
+        let finish_old = || {
+            while old.read()?.is_some() {
+                old.take();
+            }
+            Ok::<_, io::Error>(old.finish())
+        };
+        let (old, new) = rayon::join(finish_old, finish_new);
+        let (after, stretches) = new?;
+        Ok(Self { before: old?, after, stretches })
     }
 }
 
-/// Shows the file, `stride` bytes at a time.
-fn each_stretch(file: &FileAt, stride: u64, mut show: impl FnMut(&[u8])) -> io::Result<()> {
-    let (mut at, mut stretch) = (0, Vec::new());
-    while at < file.size() {
-        // A stretch is far smaller than what memory can hold.
-        stretch.resize(usize::try_from(stride.min(file.size() - at)).unwrap_or_default(), 0);
-        file.read_into(at, &mut stretch)?;
-        show(&stretch);
-        at += stretch.len() as u64;
+/// A file that is read and hashed from its first stretch to its last.
+struct Progress<'a> {
+    file: &'a FileAt,
+    /// Where the stretch begins that comes next.
+    at: u64,
+    /// It, once it is read.
+    stretch: Vec<u8>,
+    stride: u64,
+    hasher: Sha256,
+}
+
+impl<'a> Progress<'a> {
+    fn new(file: &'a FileAt, stride: u64) -> Self {
+        Self { file, at: 0, stretch: Vec::new(), stride, hasher: Sha256::new() }
     }
-    Ok(())
+
+    /// The next stretch; `None` behind the last.
+    fn read(&mut self) -> io::Result<Option<&[u8]>> {
+        if self.stretch.is_empty() {
+            let length = self.stride.min(self.file.size() - self.at);
+            // A stretch is far smaller than what memory can hold.
+            self.stretch.resize(usize::try_from(length).unwrap_or_default(), 0);
+            self.file.read_into(self.at, &mut self.stretch)?;
+        }
+        Ok(Some(self.stretch.as_slice()).filter(|stretch| !stretch.is_empty()))
+    }
+
+    /// Hashes the stretch that was read.
+    fn take(&mut self) {
+        self.hasher.update(&self.stretch);
+        self.at += self.stretch.len() as u64;
+        self.stretch.clear();
+    }
+
+    /// Its bytes so far are those of `twin`, which has hashed them.
+    fn skip_to(&mut self, twin: &Self) {
+        self.at = twin.at;
+        self.hasher = twin.hasher.clone();
+        self.stretch.clear();
+    }
+
+    fn finish(self) -> String {
+        hex(&self.hasher.finalize())
+    }
 }
 
 #[cfg(test)]
@@ -138,10 +152,6 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         FileAt::new(file).unwrap()
-    }
-
-    fn hashes(before: &[u8], after: &[u8]) -> Hashes {
-        Hashes::of(&Trail::of(&file(before), 10).unwrap(), &file(after)).unwrap()
     }
 
     #[test]
@@ -162,7 +172,7 @@ mod tests {
             (&[], &whole),
         ];
         for (before, after) in cases {
-            let hashes = hashes(before, after);
+            let hashes = Hashes::of(&file(before), &file(after), 10).unwrap();
             assert_eq!(hashes.before, hex(&Sha256::digest(before)));
             assert_eq!(hashes.after, hex(&Sha256::digest(after)));
         }
@@ -172,7 +182,7 @@ mod tests {
     fn stretches_are_checked_each_for_itself() {
         for length in [0, 1, 9, 10, 35] {
             let bytes: Vec<u8> = (0..length).collect();
-            let stretches = hashes(b"0123456789", &bytes).stretches;
+            let stretches = Hashes::of(&file(b"0123456789"), &file(&bytes), 10).unwrap().stretches;
             let pieces: Vec<&[u8]> = bytes.chunks(10).collect();
             assert_eq!((stretches.len(), stretches.bytes), (pieces.len(), bytes.len() as u64));
             let fit = |bytes: &[u8]| stretches.fit_near(&Near::File(file(bytes))).unwrap();

@@ -11,7 +11,7 @@ use lacuna_store::{BlobInfo, ErrorKind, Etag, Store};
 use tempfile::NamedTempFile;
 
 use super::copies::{self, OldBytes};
-use super::hashes::{Hashes, Trail};
+use super::hashes::Hashes;
 use super::hidden::{self, Held};
 use super::journal::{self, Intent, Kept};
 use super::lost;
@@ -53,25 +53,18 @@ impl Purge<'_> {
         self.ask(tombstone).await?;
         check_names(self.store.as_ref(), shard)?;
         let before = self.fetch(shard).await?;
-        let work = async {
-            let erased = Arc::new(self.erased(format, tombstone.hidden(), before.clone()).await?);
-            let written = self.rewrite(format, tombstone.hidden().clone(), &erased, before.clone(), false).await?;
-            Ok((erased, written))
-        };
-        let (trail, (erased, written)) = futures::try_join!(self.trail(&before), work)?;
+        let erased = Arc::new(self.erased(format, tombstone.hidden(), before.clone()).await?);
         let missed = match format {
             // CSV keeps its header.
             ShardFormat::Parquet | ShardFormat::Arrow | ShardFormat::Text(TextFormat::Csv(_)) => Vec::new(),
             ShardFormat::Text(_) => lost::columns(self.store.as_ref(), shard).await?,
         };
-        let proof = Proof { tombstone, format, erased: &erased, before: &before, trail: &trail, missed: &missed };
-        let checked = match self.prove(&proof, written).await {
+        let checked = match self.write(tombstone, format, &erased, &before, &missed, false).await {
             // Row groups without a hidden row are looked at only where that is not enough.
             Err(ShardError::Residue { .. }) if matches!(format, ShardFormat::Parquet) => {
-                let written = self.rewrite(format, tombstone.hidden().clone(), &erased, before.clone(), true).await?;
-                self.prove(&proof, written).await?
+                self.write(tombstone, format, &erased, &before, &missed, true).await?
             }
-            proved => proved?,
+            written => written?,
         };
         let Checked { written, survivors, hashes, lost } = checked;
         let unchanged = self.unchanged(&written, &before).await?;
@@ -96,14 +89,23 @@ impl Purge<'_> {
         self.finish(intent, tombstone.clone(), etag_after).await
     }
 
-    /// Checks the shard's new bytes.
-    async fn prove(&self, proof: &Proof<'_>, written: Written) -> Result<Checked, ShardError> {
-        let &Proof { tombstone, format, erased, before, trail, missed } = proof;
+    /// Writes the shard without its rows, and checks what was written. Columns that the shard `missed` before were lost by earlier purges.
+    /// With `sweeps`, parts without a row that goes lose what nothing but a row may hold, too.
+    async fn write(
+        &self,
+        tombstone: &Tombstone,
+        format: &ShardFormat,
+        erased: &Arc<Matcher>,
+        before: &FileAt,
+        missed: &[ColumnPath],
+        sweeps: bool,
+    ) -> Result<Checked, ShardError> {
+        let written = self.rewrite(format, tombstone.hidden().clone(), erased, before.clone(), sweeps).await?;
         let had = written.rewritten.held.iter().chain(missed).cloned().collect();
         // What is written is hashed, and is on its way to the disk, while it is checked.
         let ((survivors, lost), hashes, ()) = futures::try_join!(
             self.check(tombstone, format, erased, before, &written, had),
-            self.hashes(trail, &written.file),
+            self.hashes(before, &written.file),
             self.settle(&written.file)
         )?;
         Ok(Checked { written, survivors, hashes, lost })
@@ -211,17 +213,11 @@ impl Purge<'_> {
         }
     }
 
-    /// Hashes the old bytes.
-    async fn trail(&self, before: &FileAt) -> Result<Arc<Trail>, ShardError> {
-        let (before, window) = (before.clone(), self.shop.budget.window);
-        self.shop.cpu.run(move || Trail::of(&before, window).map(Arc::new)).await?.map_err(ShardError::Temp)
-    }
-
     /// The hashes of the old bytes and the new ones.
-    async fn hashes(&self, before: &Arc<Trail>, file: &NamedTempFile) -> Result<Hashes, ShardError> {
+    async fn hashes(&self, before: &FileAt, file: &NamedTempFile) -> Result<Hashes, ShardError> {
         let after = file.reopen().and_then(FileAt::new).map_err(ShardError::Temp)?;
-        let before = before.clone();
-        self.shop.cpu.run(move || Hashes::of(&before, &after)).await?.map_err(ShardError::Temp)
+        let (before, window) = (before.clone(), self.shop.budget.window);
+        self.shop.cpu.run(move || Hashes::of(&before, &after, window)).await?.map_err(ShardError::Temp)
     }
 
     /// The shard's bytes as a file: its own where it lies on this machine, else a copy.
@@ -244,17 +240,6 @@ pub(crate) fn check_names(store: &dyn Store, shard: &BlobInfo) -> Result<(), Sha
         )),
         false => Ok(()),
     }
-}
-
-/// What new bytes are checked by.
-struct Proof<'a> {
-    tombstone: &'a Tombstone,
-    format: &'a ShardFormat,
-    erased: &'a Arc<Matcher>,
-    before: &'a FileAt,
-    trail: &'a Arc<Trail>,
-    /// Columns that the shard missed before, as earlier purges took them.
-    missed: &'a [ColumnPath],
 }
 
 /// A shard's new bytes, and what is sure of them.

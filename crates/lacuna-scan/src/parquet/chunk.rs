@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::few::FewPages;
 use super::known::{Knowing, KnownColumn};
 use super::pages::{Chunk, DataPage, Facts, Pages, Visitor};
 use super::rle::{decode_hybrid, pick_from_hybrid};
@@ -46,8 +45,6 @@ struct State {
     knowing: Option<Knowing>,
     /// How many values each row has that is asked for and has any, if they are to be counted.
     counts: Option<Vec<(u64, usize)>>,
-    /// Pages that come before their dictionary, if they are few.
-    few: Option<FewPages>,
 }
 
 /// The slots of a page that are looked at.
@@ -63,7 +60,7 @@ struct WantedSlots {
 }
 
 /// The dictionary's wanted entries.
-pub(super) struct Dictionary {
+struct Dictionary {
     /// How many entries it has.
     entries: usize,
     wanted: Wanted,
@@ -114,13 +111,6 @@ impl ChunkSearch {
         Ok(Self { pages: Pages::new(chunk, limits)?, state: State { knowing, ..State::default() } })
     }
 
-    /// The same of few pages of a chunk, which come before their dictionary.
-    pub(super) fn of_few_pages(chunk: Chunk, limits: Limits) -> Result<Self> {
-        let chunk = Chunk { indices_from: None, ..chunk };
-        let state = State { few: Some(FewPages::default()), ..State::default() };
-        Ok(Self { pages: Pages::new(chunk, limits)?, state })
-    }
-
     /// The same, and counts the values of rows that may have several.
     pub(super) fn counting(chunk: Chunk, limits: Limits) -> Result<Self> {
         let counts = (chunk.column.descriptor.max_rep_level() > 0).then(Vec::new);
@@ -148,11 +138,7 @@ impl ChunkSearch {
     /// Searches the pages that are whole once `piece`, the bytes that [`need`](Self::need) named, has come. Hits on other rows than those
     /// of `only`, when there is one, are dropped.
     pub(super) fn feed(&mut self, piece: &[u8], test: &FieldTest, only: Option<&[Hit]>) -> Result<()> {
-        self.pages.feed(piece, &mut Search { state: &mut self.state, test, only })?;
-        match self.state.few.take_if(|_| self.pages.is_done()) {
-            Some(few) => few.look_up(&mut self.pages, test, &mut self.state.hits),
-            None => Ok(()),
-        }
+        self.pages.feed(piece, &mut Search { state: &mut self.state, test, only })
     }
 
     /// What was found; also what the dictionary alone holds, where that is asked for. Call when [`need`](Self::need) says `None`.
@@ -214,7 +200,7 @@ impl Visitor for Search<'_> {
     }
 
     fn defers_dictionary(&self) -> bool {
-        self.state.few.is_some()
+        false
     }
 
     fn reach(&self, _: Facts, slots: usize) -> usize {
@@ -227,7 +213,7 @@ impl Visitor for Search<'_> {
         if let Some(knowing) = &mut self.state.knowing {
             knowing.dictionary(column, encoding, values, count, &owners)?;
         }
-        self.state.dictionary = Some(Dictionary::new(count, owners));
+        self.state.dictionary = Some(Dictionary { entries: count, wanted: Wanted::new(&owners, count), owners });
         Ok(())
     }
 
@@ -239,9 +225,6 @@ impl Visitor for Search<'_> {
             return self.state.look_up(page, only);
         }
         self.state.found.clear();
-        if let Some(few) = self.state.few.as_mut().filter(|_| page.is_indices() && page.present > 0) {
-            return few.hold(page);
-        }
         if page.present > 0 {
             if page.is_indices() {
                 self.state.search_indices(page)?;
@@ -319,15 +302,10 @@ impl Among<'_> {
 const LANES: usize = 64;
 
 impl Dictionary {
-    /// One of so many `entries`, of which `owners` want some.
-    pub(super) fn new(entries: usize, owners: Found) -> Self {
-        Self { entries, wanted: Wanted::new(&owners, entries), owners }
-    }
-
     /// The wanted ones among `indices`.
     ///
     /// Blocks without any, which are nearly all, cost a comparison a lane and no branch.
-    pub(super) fn find(&self, indices: &[u32], found: &mut Found) {
+    fn find(&self, indices: &[u32], found: &mut Found) {
         if self.owners.is_empty() {
             return;
         }
