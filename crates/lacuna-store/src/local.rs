@@ -165,6 +165,10 @@ impl Store for LocalStore {
         cleaned.map_err(|cause| Error::new(ErrorKind::Other).because(cause))?
     }
 
+    fn is_here(&self) -> bool {
+        true
+    }
+
     fn local_file(&self, path: &BlobPath) -> Option<PathBuf> {
         self.root.locate(path).ok()
     }

@@ -177,6 +177,11 @@ pub trait Store: fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// Whether blobs are files of this machine, so that nobody waits for a network.
+    fn is_here(&self) -> bool {
+        false
+    }
+
     /// Where the blob's bytes lie as a file on this machine, for stores where they do.
     fn local_file(&self, path: &BlobPath) -> Option<PathBuf> {
         let _ = path;

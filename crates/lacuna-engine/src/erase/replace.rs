@@ -51,7 +51,7 @@ impl Purge<'_> {
 
     /// What a store far away may take from the old version, which has it: both files are compared, whatever the rewrite says.
     pub(super) async fn unchanged(&self, written: &Written, before: &FileAt) -> Result<Vec<Unchanged>, ShardError> {
-        if self.store.staging_dir().is_some() || written.rewritten.copied.is_empty() {
+        if self.store.is_here() || written.rewritten.copied.is_empty() {
             return Ok(Vec::new());
         }
         let (before, copied) = (before.clone(), written.rewritten.copied.clone());
@@ -94,7 +94,7 @@ impl Purge<'_> {
 
     /// Begins to make the new bytes durable, where the file itself takes the shard's place.
     pub(super) async fn settle(&self, file: &NamedTempFile) -> Result<(), ShardError> {
-        if self.store.staging_dir().is_none() {
+        if !self.store.is_here() {
             return Ok(());
         }
         let file = file.reopen().map_err(ShardError::Temp)?;

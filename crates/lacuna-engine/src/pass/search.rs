@@ -70,7 +70,7 @@ impl<'a> Pass<'a> {
         prepared: &'s Prepared<'a>,
         shards: impl Stream<Item = Result<BlobInfo, lacuna_store::Error>> + Send + 's,
     ) -> impl Stream<Item = Result<SetFound, Error>> + Send + 's {
-        let is_near = self.engine.settings.store.staging_dir().is_some();
+        let is_near = self.engine.settings.store.is_here();
         shards
             .map(|info| async {
                 let info = match info {

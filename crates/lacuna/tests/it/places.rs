@@ -13,6 +13,13 @@ fn everywhere() -> Home {
 }
 
 #[test]
+fn a_search_makes_nothing_where_the_logs_are() {
+    let home = Home::with_logs();
+    home.run(&FIND).ends(0);
+    assert!(!home.path("logs/_lacuna").exists());
+}
+
+#[test]
 fn a_linked_shard_makes_an_answer_incomplete_and_a_check_tells_of_it() {
     let home = Home::with_logs();
     home.run(&FIND).ends(0);
