@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::few::FewPages;
 use super::known::{Knowing, KnownColumn};
 use super::pages::{Chunk, DataPage, Facts, Pages, Visitor};
 use super::rle::{decode_hybrid, pick_from_hybrid};
@@ -45,6 +46,8 @@ struct State {
     knowing: Option<Knowing>,
     /// How many values each row has that is asked for and has any, if they are to be counted.
     counts: Option<Vec<(u64, usize)>>,
+    /// Pages that come before their dictionary, if they are few.
+    few: Option<FewPages>,
 }
 
 /// The slots of a page that are looked at.
@@ -60,7 +63,7 @@ struct WantedSlots {
 }
 
 /// The dictionary's wanted entries.
-struct Dictionary {
+pub(super) struct Dictionary {
     /// How many entries it has.
     entries: usize,
     wanted: Wanted,
@@ -111,6 +114,11 @@ impl ChunkSearch {
         Ok(Self { pages: Pages::new(chunk, limits)?, state: State { knowing, ..State::default() } })
     }
 
+    /// The same of few pages of a chunk, which come before their dictionary.
+    pub(super) fn of_few_pages(chunk: Chunk, few: FewPages, limits: Limits) -> Result<Self> {
+        Ok(Self { pages: Pages::new(chunk, limits)?, state: State { few: Some(few), ..State::default() } })
+    }
+
     /// The same, and counts the values of rows that may have several.
     pub(super) fn counting(chunk: Chunk, limits: Limits) -> Result<Self> {
         let counts = (chunk.column.descriptor.max_rep_level() > 0).then(Vec::new);
@@ -132,13 +140,16 @@ impl ChunkSearch {
             Some(_) if self.state.nothing_wanted() => return None,
             _ => chunk.range.end,
         };
-        self.pages.need(window, stop)
+        self.pages.need(window, stop).or_else(|| self.state.few.as_ref()?.need(window))
     }
 
     /// Searches the pages that are whole once `piece`, the bytes that [`need`](Self::need) named, has come. Hits on other rows than those
     /// of `only`, when there is one, are dropped.
     pub(super) fn feed(&mut self, piece: &[u8], test: &FieldTest, only: Option<&[Hit]>) -> Result<()> {
-        self.pages.feed(piece, &mut Search { state: &mut self.state, test, only })
+        match &mut self.state.few {
+            Some(few) if self.pages.is_done() => few.feed(piece, &mut self.pages, test, &mut self.state.hits),
+            _ => self.pages.feed(piece, &mut Search { state: &mut self.state, test, only }),
+        }
     }
 
     /// What was found; also what the dictionary alone holds, where that is asked for. Call when [`need`](Self::need) says `None`.
@@ -213,7 +224,7 @@ impl Visitor for Search<'_> {
         if let Some(knowing) = &mut self.state.knowing {
             knowing.dictionary(column, encoding, values, count, &owners)?;
         }
-        self.state.dictionary = Some(Dictionary { entries: count, wanted: Wanted::new(&owners, count), owners });
+        self.state.dictionary = Some(Dictionary::new(count, owners));
         Ok(())
     }
 
@@ -225,6 +236,9 @@ impl Visitor for Search<'_> {
             return self.state.look_up(page, only);
         }
         self.state.found.clear();
+        if let Some(few) = self.state.few.as_mut().filter(|_| page.is_indices() && page.present > 0) {
+            return few.hold(page);
+        }
         if page.present > 0 {
             if page.is_indices() {
                 self.state.search_indices(page)?;
@@ -302,10 +316,15 @@ impl Among<'_> {
 const LANES: usize = 64;
 
 impl Dictionary {
+    /// One of so many `entries`, of which `owners` want some.
+    pub(super) fn new(entries: usize, owners: Found) -> Self {
+        Self { entries, wanted: Wanted::new(&owners, entries), owners }
+    }
+
     /// The wanted ones among `indices`.
     ///
     /// Blocks without any, which are nearly all, cost a comparison a lane and no branch.
-    fn find(&self, indices: &[u32], found: &mut Found) {
+    pub(super) fn find(&self, indices: &[u32], found: &mut Found) {
         if self.owners.is_empty() {
             return;
         }

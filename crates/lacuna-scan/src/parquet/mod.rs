@@ -5,11 +5,13 @@
 //! other, so they may be searched on as many threads as there are. [`RowGroupTake`] takes rows out.
 //!
 //! Each step of a search may end it, or spare a part of the next one:
-//! statistics (`prune`) → Bloom filter (`prune`) → page index (`index`) → dictionary → pages (`chunk`).
+//! statistics (`prune`) → Bloom filter (`prune`) → page index (`index`) → dictionary → pages (`chunk`); where the index leaves few pages,
+//! they come before their dictionary (`few`).
 //! `pages` walks a chunk for both, search and take, and knows of neither. What the search has met already (`known`) is not taken from pages again.
 
 mod chunk;
 mod delta;
+mod few;
 mod footer;
 mod held;
 mod index;

@@ -29,7 +29,9 @@ pub(super) struct Chunk {
     pub(super) codec: Compression,
     /// Its bytes in the file.
     pub(super) range: Range<u64>,
-    /// Where the data pages begin, if the pages before them hold the dictionary of all their values.
+    /// Where the metadata say that the data pages begin.
+    pub(super) data_at: u64,
+    /// Where they do, if the pages before them hold the dictionary of all their values.
     pub(super) indices_from: Option<u64>,
     /// Values in it, nulls included.
     pub(super) values: u64,
@@ -80,6 +82,7 @@ impl Chunk {
         Ok(Self {
             index: leaf.column,
             codec: column.compression(),
+            data_at: u64::try_from(column.data_page_offset()).unwrap_or(range.start),
             indices_from: prune::data_pages_of_indices(column).filter(|at| range.contains(at)),
             column: Column { descriptor, values: leaf.values },
             range,
@@ -374,11 +377,41 @@ impl Pages {
     pub(super) fn deferred(
         &mut self,
         entries: usize,
-        mut show: impl FnMut(&Column, &[u8]) -> std::result::Result<(), Unreadable>,
+        show: impl FnMut(&Column, &[u8]) -> std::result::Result<(), Unreadable>,
     ) -> Result<()> {
         let Some((header, page, offset)) = self.deferred.take() else {
             return Err(self.malformed(self.next, "a page needs a dictionary, and there is none"));
         };
+        let shown = self.show_entries(&header, &page, offset, entries, show);
+        workbench::put_spare(page);
+        shown
+    }
+
+    /// The same of the dictionary page that `bytes` are; they lie at `offset`.
+    pub(super) fn dictionary_in(
+        &mut self,
+        bytes: &[u8],
+        offset: u64,
+        entries: usize,
+        show: impl FnMut(&Column, &[u8]) -> std::result::Result<(), Unreadable>,
+    ) -> Result<()> {
+        match self.header(bytes, offset)? {
+            Some((header, length)) if length + header.compressed_bytes == bytes.len() => {
+                self.check(&header, &bytes[length..], offset)?;
+                self.show_entries(&header, &bytes[length..], offset, entries, show)
+            }
+            _ => Err(self.malformed(offset, "the page index and the pages disagree about where a page begins")),
+        }
+    }
+
+    fn show_entries(
+        &mut self,
+        header: &PageHeader,
+        page: &[u8],
+        offset: u64,
+        entries: usize,
+        mut show: impl FnMut(&Column, &[u8]) -> std::result::Result<(), Unreadable>,
+    ) -> Result<()> {
         let count = match header.kind {
             PageKind::Dictionary { values, .. } if entries <= values => values,
             _ => return Err(self.malformed(offset, "a page points behind its dictionary")),
@@ -386,13 +419,12 @@ impl Pages {
         let size = header.uncompressed_bytes;
         let mut buffers = Buffers::take();
         let mut attempt = |this: &mut Self, wanted| {
-            let plain = this.decompress(&mut buffers.page, &page, size, wanted, true, offset)?;
+            let plain = this.decompress(&mut buffers.page, page, size, wanted, true, offset)?;
             show(&this.chunk.column, plain).map_err(|why| this.unreadable(why, offset))
         };
         let begun = enough(size, entries, count).and_then(|wanted| attempt(self, wanted).ok());
         let shown = begun.map_or_else(|| attempt(self, size), Ok);
         buffers.put_back();
-        workbench::put_spare(page);
         shown
     }
 

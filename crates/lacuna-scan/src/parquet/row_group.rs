@@ -8,6 +8,7 @@ use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::chunk::{ChunkSearch, Searched};
+use super::few::FewPages;
 use super::index::{IndexRanges, gaps};
 use super::known::KnownColumn;
 use super::leaf::{Leaf, check_json, resolve, resolve_one};
@@ -407,6 +408,13 @@ impl RowGroupSearch {
                 return self.excluded(candidate);
             }
             chunk.gaps = gaps.into();
+        }
+        let notes_unused = self.notes_unused && self.matcher.identifies(field);
+        if !self.keeps
+            && !notes_unused
+            && let Some(few) = FewPages::of(chunk)
+        {
+            return Ok(Some(Stage::Field(field, ChunkSearch::of_few_pages(candidate.chunk, few, self.limits)?)));
         }
         self.pages(field, candidate.chunk).map(Some)
     }

@@ -310,9 +310,9 @@ fn a_value_is_found_wherever_it_stands_among_others_of_its_length() {
     }
 }
 
-/// The index leaves few pages of a chunk, and these may refer to the first of its dictionary's entries, or to the last.
+/// Half of a dictionary is enough for half of the rows, where these are sorted; whoever has the last of its entries is found all the same.
 #[test]
-fn everybody_is_found_in_sorted_rows() {
+fn few_pages_are_looked_at_before_their_dictionary() {
     for (dictionary_bytes, nulls_every) in [(1 << 20, usize::MAX), (1 << 20, 4), (600, 5), (64, usize::MAX)] {
         let value = |row: usize| (row % nulls_every != 1).then(|| format!("user-{:04}", row / 3));
         let values: Vec<_> = (0..900).map(value).collect();
@@ -338,6 +338,37 @@ fn everybody_is_found_in_sorted_rows() {
         // What the pages refer to must be there.
         assert_eq!(search(&file, matcher("id", &["user-0166x"], None), 100).unwrap().1.iter().count(), 0);
     }
+}
+
+#[test]
+fn a_dictionary_is_read_after_the_pages_that_refer_to_it_and_not_for_others() {
+    let file = write(
+        vec![("id", Arc::new(StringArray::from_iter_values((0..900).map(|row| format!("user-{row:04}")))))],
+        properties()
+            .set_dictionary_page_size_limit(2000)
+            .set_data_page_row_count_limit(20)
+            .set_write_batch_size(20)
+            .set_compression(Compression::ZSTD(ZstdLevel::default())),
+    );
+    let size = file.len() as u64;
+    let Ok(Footer::Ready(metadata)) = footer(size, &file, &Limits::default()) else { panic!("the file is whole") };
+    let column = metadata.row_group(0).column(0).clone();
+    let dictionary = column.dictionary_page_offset().unwrap() as u64..column.data_page_offset() as u64;
+    let asked = |wanted: &str| {
+        let search = ParquetSearch::new(metadata.clone(), size, matcher("id", &[wanted], None), Limits::default());
+        let mut group = search.unwrap().row_group(0, false).unwrap();
+        let mut ranges = Vec::new();
+        while let Some(range) = group.need(1 << 20) {
+            group.feed(&file.slice(range.start as usize..range.end as usize)).unwrap();
+            ranges.push(range);
+        }
+        assert_eq!(group.finish().matches.iter().count(), 1);
+        ranges
+    };
+    assert_eq!(asked("user-0100").last(), Some(&dictionary));
+    assert!(asked("user-0800").iter().all(|range| range.start >= dictionary.end));
+    // With the first page, it is one range.
+    assert!(asked("user-0003").iter().any(|range| range.start == dictionary.start && range.end > dictionary.end));
 }
 
 #[test]

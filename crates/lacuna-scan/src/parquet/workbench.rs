@@ -97,8 +97,8 @@ pub fn decompress(compression: Compression, page: &[u8], size: usize, into: &mut
     }
 }
 
-/// What the decoder of beginnings holds of a page is 2^this at most. Pages that ask for more are decompressed whole.
-const WINDOW_LOG_MAX: u32 = 23;
+/// What a zstd frame says of itself first, from the magic number to the descriptor of the rest (RFC 8878, 3.1.1).
+const FRAME_START_BYTES: usize = 5;
 
 /// Appends what `page`, which expands to `size` bytes, begins with: `wanted` bytes at least, where the codec need not go on to the end for
 /// them. That is zstd, without a checksum: what is damaged in a block shows within it, or not at all.
@@ -118,20 +118,24 @@ pub(super) fn decompress_beginning(
                 Some(decoder) => decoder,
                 none => {
                     let mut decoder = Decoder::new()?;
-                    decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))?;
+                    decoder.set_parameter(DParameter::StableOutBuffer(true))?;
                     none.insert(decoder)
                 }
             };
             decoder.reinit()?;
             let start = into.len();
-            into.resize(start + wanted, 0);
-            let (mut page, mut out) = (InBuffer::around(page), OutBuffer::around(&mut into[start..]));
-            while out.pos() < wanted {
-                let before = (page.pos(), out.pos());
-                decoder.run(&mut page, &mut out)?;
-                if before == (page.pos(), out.pos()) {
+            into.reserve(size);
+            let mut out = OutBuffer::around_pos(into, start);
+            // Given no more than it asks for, it goes on block by block, and straight to where they belong.
+            let (mut taken, mut asks) = (0_usize, FRAME_START_BYTES);
+            while out.pos() < start + wanted {
+                let given = &page[taken..page.len().min(taken.saturating_add(asks))];
+                if given.is_empty() {
                     return Err(ParquetError::EOF("a page ends before its last byte".to_owned()));
                 }
+                let mut given = InBuffer::around(given);
+                asks = decoder.run(&mut given, &mut out)?;
+                taken += given.pos();
             }
             Ok(())
         }),
@@ -246,27 +250,50 @@ mod tests {
                     .map(|()| into)
             };
             let begun = begin(&page).unwrap();
-            assert_eq!((begun.len(), &begun[..1000]), (if has_sum { bytes.len() } else { 1000 }, &bytes[..1000]));
+            assert!((begun.len() == bytes.len()) == has_sum && begun[..1000] == bytes[..1000], "{}", begun.len());
             page[500] ^= 1;
             assert_eq!(begin(&page).is_err(), has_sum);
         }
     }
 
     #[test]
-    fn a_frame_that_asks_for_too_much_is_decompressed_whole() {
-        for (log, is_begun) in [(WINDOW_LOG_MAX + 1, false), (WINDOW_LOG_MAX, true)] {
-            // That the first part goes out before the second comes keeps the frame from naming its size in place of a window.
-            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
-            encoder.window_log(log).unwrap();
-            encoder.write_all(b"first").unwrap();
-            encoder.flush().unwrap();
-            encoder.write_all(b", second").unwrap();
-            let page = encoder.finish().unwrap();
+    fn a_frame_whose_window_is_larger_than_usual_is_decompressed_whole() {
+        // That the first part goes out before the second comes keeps the frame from naming its size in place of a window.
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.write_all(b"first").unwrap();
+        encoder.flush().unwrap();
+        encoder.write_all(b", second").unwrap();
+        let mut page = encoder.finish().unwrap();
+        for (log, is_begun) in [(28, false), (27, true)] {
+            // RFC 8878, 3.1.1.1.2.
+            page[5] = (log - 10) << 3;
             let (codec, mut into) = (Compression::ZSTD(ZstdLevel::default()), Vec::new());
             assert_eq!(decompress_beginning(codec, &page, 13, 5, &mut into).is_ok(), is_begun, "{log}");
             into.clear();
             decompress(codec, &page, 13, &mut into).unwrap();
             assert_eq!(into, b"first, second", "{log}");
         }
+    }
+
+    #[test]
+    fn no_more_of_a_page_is_decompressed_than_its_beginning_takes() {
+        let bytes: Vec<u8> =
+            (0..1_000_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        let codec = Compression::ZSTD(ZstdLevel::default());
+        let mut page = Vec::new();
+        create_codec(codec, &CodecOptions::default()).unwrap().unwrap().compress(&bytes, &mut page).unwrap();
+        let mut into = Vec::from(*b"before");
+        for wanted in [1, 100_000, 2_000_000, 3_900_000] {
+            into.truncate(6);
+            decompress_beginning(codec, &page, bytes.len(), wanted, &mut into).unwrap();
+            let begun = into.len() - 6;
+            assert!(
+                into[6..] == bytes[..begun] && (wanted..wanted + (256 << 10)).contains(&begun),
+                "{wanted}: {begun}"
+            );
+        }
+        page.truncate(page.len() / 2);
+        into.clear();
+        assert!(decompress_beginning(codec, &page, bytes.len(), 3_900_000, &mut into).is_err());
     }
 }
