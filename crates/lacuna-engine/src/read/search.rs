@@ -92,7 +92,7 @@ pub(crate) async fn search(
         ShardFormat::Arrow => {
             let search = IpcSearch::new(question.matcher.clone(), shop.limits).with_ahead(run.ahead().await?);
             let search = if question.erases() { search.noting_unused() } else { search };
-            run.stream(Box::new(search)).await?
+            run.stream(Box::new(search), shop.budget.window).await?
         }
         ShardFormat::Text(format) => run.text(format).await?,
     };
@@ -109,6 +109,10 @@ pub(crate) async fn search(
         lost: summary.lacking,
     })
 }
+
+/// Text on this machine is read so much at a time at most: of 8 MiB, more than half went to fresh memory, and finding a rare user in lines took
+/// a fortieth longer (`cargo xtask bench --cases find-lines`).
+const NEAR_BYTES_MAX: u64 = 2 << 20;
 
 /// One shard's search.
 struct Run<'a> {
@@ -269,13 +273,14 @@ impl Run<'_> {
 
     /// Searches a text shard; where a column is in no record, again, without those that it had before a purge.
     async fn text(&self, format: &TextFormat) -> Result<Streamed, ShardError> {
+        let window = self.shop.budget.window.min(if self.origin.is_near() { NEAR_BYTES_MAX } else { u64::MAX });
         let search = || TextSearch::new(format.clone(), self.question.matcher.clone(), self.shop.limits);
         let first = match &self.question.reading {
             Reading::Skim => search()?.with_prefilter(),
             Reading::Whole => search()?,
             Reading::Rewritten(columns) => search()?.noting_lost(columns),
         };
-        let searched = self.stream(Box::new(first)).await;
+        let searched = self.stream(Box::new(first), window).await;
         // Where other records have something else in its place, or on the way, its last one may have gone just as well.
         use lacuna_scan::Error::{ColumnType, MissingKey};
         let Err(error @ ShardError::Scan(MissingKey { .. } | ColumnType { .. })) = searched else { return searched };
@@ -284,13 +289,12 @@ impl Run<'_> {
         if lost.is_empty() {
             return Err(error);
         }
-        self.stream(Box::new(search()?.with_lost_columns(&lost))).await
+        self.stream(Box::new(search()?.with_lost_columns(&lost)), window).await
     }
 
-    /// Feeds the whole shard to `search`; reads ahead by one window.
-    async fn stream(&self, mut search: Box<dyn StreamSearch>) -> Result<Streamed, ShardError> {
+    /// Feeds the whole shard to `search`, a `window` at a time; reads ahead by one.
+    async fn stream(&self, mut search: Box<dyn StreamSearch>, window: u64) -> Result<Streamed, ShardError> {
         let size = self.origin.size();
-        let window = self.shop.budget.window;
         let mut sink = Collector::new(self.question, self.hidden.cloned(), Part::new(self.shop.temp_dir()));
         let load = |at: u64| self.shop.budget.load(self.origin, at..size.min(at + window), &self.bytes_read);
         let mut at = 0;

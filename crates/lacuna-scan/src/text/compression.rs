@@ -82,6 +82,8 @@ pub enum Step {
 pub struct Decompressor {
     feed: Feed,
     state: State,
+    /// The codec of the last frame, for the next one: made anew for each of 64 KiB of text, it took a fifth of the time.
+    zstd: Option<Box<zstd::Zstd>>,
     /// Members begun so far.
     members: u64,
     /// Where, in the stored bytes, the last member begins, or ends once it is over.
@@ -119,6 +121,7 @@ impl Decompressor {
         Self {
             feed: Feed::default(),
             state: State::Boundary,
+            zstd: None,
             members: 0,
             joint_at: 0,
             text_bytes: 0,
@@ -172,9 +175,13 @@ impl Decompressor {
             Step::Data => self.check_expansion()?,
             Step::End => {
                 self.joint_at = self.feed.bytes_read();
-                self.state = match self.state {
+                self.state = match std::mem::replace(&mut self.state, State::Boundary) {
                     State::Plain => State::Done,
                     State::Gzip(_) => State::GzipBoundary,
+                    State::Zstd(zstd) => {
+                        self.zstd = Some(zstd);
+                        State::Boundary
+                    }
                     _ => State::Boundary,
                 };
             }
@@ -265,7 +272,7 @@ impl Decompressor {
                 self.joint_at = at;
                 let state = match sniff(magic) {
                     Compression::Gzip => State::Gzip(Box::default()),
-                    Compression::Zstd => State::Zstd(Box::default()),
+                    Compression::Zstd => State::Zstd(self.zstd.take().map_or_else(Box::default, zstd::Zstd::renewed)),
                     Compression::Lz4 => State::Lz4(Box::default()),
                     Compression::None if first => State::Plain,
                     Compression::None => return Err(self.garbage()),

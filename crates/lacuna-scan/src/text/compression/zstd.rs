@@ -20,6 +20,7 @@ pub struct ZstdHeader {
 #[derive(Default)]
 pub(super) struct Zstd {
     decoder: Option<Decoder<'static>>,
+    begun: bool,
     /// The frame's header, which the decoder reads too.
     header: Vec<u8>,
     /// The last step filled its room, so there may be text that needs no more bytes.
@@ -28,8 +29,14 @@ pub(super) struct Zstd {
 }
 
 impl Zstd {
+    /// The same for another frame.
+    pub(super) fn renewed(mut self: Box<Self>) -> Box<Self> {
+        (self.begun, self.more, self.over) = (false, false, false);
+        self
+    }
+
     pub(super) fn step(&mut self, feed: &mut Feed, room: &mut Room<'_>, window_max: u64) -> Result<Step, MemberFault> {
-        if self.decoder.is_none() {
+        if !self.begun {
             let Some(&descriptor) = feed.gather(5).and_then(|bytes| bytes.get(4)) else { return Ok(Step::Hungry) };
             let Some(bytes) = feed.gather(header_bytes(descriptor)) else { return Ok(Step::Hungry) };
             let header = parse(descriptor, bytes)?;
@@ -38,7 +45,12 @@ impl Zstd {
             }
             self.header = bytes.to_vec();
             feed.clear();
-            self.decoder = Some(decoder(window_max).map_err(|error| MemberFault::Io("zstd", error))?);
+            let ready = match &mut self.decoder {
+                Some(decoder) => decoder.reinit(),
+                none => decoder(window_max).map(|new| *none = Some(new)),
+            };
+            ready.map_err(|error| MemberFault::Io("zstd", error))?;
+            self.begun = true;
             return Ok(Step::Begin(Member::Zstd(header)));
         }
         loop {
