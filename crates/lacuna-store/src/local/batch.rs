@@ -57,9 +57,16 @@ impl Places<'_> {
     /// Moves a staged file, whose bytes are durable, into its place.
     fn put(&mut self, path: &BlobPath, staged: Staged, condition: &Condition) -> Result<()> {
         let target = self.enter(path)?;
-        if *condition == Condition::New {
-            staged.put_settled(&target)?;
-        } else {
+        let left = match condition {
+            Condition::New => {
+                staged.put_settled(&target)?;
+                None
+            }
+            // Nobody needs to be kept from a place where nothing is.
+            Condition::Any => staged.put_if_free(&target)?,
+            Condition::Matches(_) => Some(staged),
+        };
+        if let Some(staged) = left {
             let _lock = lock::exclusive(self.root, path)?;
             let old = check(&target, condition)?;
             staged.replace_settled(&target, old.as_ref())?;

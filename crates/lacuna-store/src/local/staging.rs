@@ -71,6 +71,18 @@ impl Staged {
         self.put(target)
     }
 
+    /// The same, and answers with a file that did not get there, because something is there.
+    pub(super) fn put_if_free(mut self, target: &Path) -> Result<Option<Self>> {
+        let Some(path) = self.cleanup.take() else { return Ok(Some(self)) };
+        match path.persist_noclobber(target) {
+            Ok(()) => Ok(None),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+                Ok(Some(Self { cleanup: Some(error.path), ..self }))
+            }
+            Err(error) => Err(place::failure(error.error)),
+        }
+    }
+
     fn put(self, target: &Path) -> Result<()> {
         if let Some(path) = self.cleanup {
             return path.persist_noclobber(target).map_err(|error| place::failure(error.error));
