@@ -9,6 +9,7 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on fails"))]
 
+mod abreast;
 mod check;
 mod commit;
 mod cpu;

@@ -1,6 +1,6 @@
 //! The erasure of what was found: which requests' rows go, and which stay and why.
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use lacuna_scan::SelectorIndex;
 
 use super::Pass;
@@ -8,6 +8,7 @@ use super::asked::Asked;
 use super::gather::Searched;
 use super::noted::Replaced;
 use super::prepared::Prepared;
+use crate::abreast::try_side_by_side;
 use crate::erase::{Eraser, Erasure, Target, journal};
 use crate::outcome::RequestOutcome;
 use crate::plan::Obstacles;
@@ -159,10 +160,7 @@ impl Pass<'_> {
     async fn begin(&self, searched: &[Searched], outcomes: &[RequestOutcome]) -> Result<(), ShardError> {
         let Some(key) = &self.engine.settings.signing_key else { return Ok(()) };
         let store = self.engine.settings.store.as_ref();
-        let requests = self.job.requests.iter().enumerate();
-        for (index, request) in
-            requests.filter(|(index, request)| request.changes() && outcomes[*index].stopped.is_none())
-        {
+        let begin = async |index: usize, request: &Request| {
             let path = journal::request_path(request.id.as_str());
             let mut receipt = self.statement.receipt(
                 request,
@@ -179,9 +177,11 @@ impl Pass<'_> {
             let known = there.as_ref().and_then(|there| there.record.chain_head.clone());
             receipt.chain_head = receipt.chain_head.or(known);
             let written = journal::write(store, &path, &receipt, there.as_ref().map(|kept| &kept.info)).await;
-            written.map_err(ShardError::Store)?;
-        }
-        Ok(())
+            written.map(drop).map_err(ShardError::Store)
+        };
+        let changing = self.job.requests.iter().enumerate();
+        let changing = changing.filter(|(index, request)| request.changes() && outcomes[*index].stopped.is_none());
+        try_side_by_side(changing.map(|(index, request)| begin(index, request).boxed()).collect()).await.map(drop)
     }
 
     async fn erase_shard(

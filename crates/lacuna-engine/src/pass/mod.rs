@@ -18,7 +18,7 @@ mod wire;
 
 use std::collections::HashSet;
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use lacuna_scan::{Field, Identifier, IdentifierRule};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,7 @@ pub use self::shard_set::{SetSize, ShardSet};
 
 use self::gather::Gathered;
 use self::prepared::Prepared;
+use crate::abreast::try_side_by_side;
 use crate::erase::hidden::Tombstones;
 use crate::package::Press;
 use crate::receipt::statement::Statement;
@@ -128,9 +129,8 @@ impl Pass<'_> {
     /// All steps, one source after the other. What was found goes from memory to its end, without a detour.
     pub(crate) async fn run(self) -> Result<Outcome, Error> {
         if let Some(press) = self.press() {
-            for request in self.job.requests.iter().filter(|request| request.exports()) {
-                press.check_absent(request).await?;
-            }
+            let exports = self.job.requests.iter().filter(|request| request.exports());
+            try_side_by_side(exports.map(|request| press.check_absent(request).boxed()).collect()).await?;
         }
         self.check_ids().await?;
         self.reporter.enter(Phase::Search);

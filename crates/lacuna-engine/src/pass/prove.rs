@@ -1,9 +1,10 @@
 //! Receipts of what a job did, and what other requests are told whose rows went with it.
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::FutureExt as _;
 
 use super::Pass;
 use super::gather::Searched;
+use crate::abreast::{side_by_side, try_side_by_side};
 use crate::engine::location;
 use crate::erase::journal;
 use crate::outcome::RequestOutcome;
@@ -12,9 +13,6 @@ use crate::receipt::Receipt;
 use crate::receipt::statement;
 use crate::receipt::stored::{self, Unwritten};
 use crate::{Error, Request, Source, commit};
-
-/// Requests whose receipts are looked for at a time.
-const AT_ONCE: usize = 16;
 
 impl Pass<'_> {
     /// Refuses ids that erasures of somebody else had: their rows would be told of in one receipt. A dry run refuses them, too, where it has
@@ -30,9 +28,8 @@ impl Pass<'_> {
                 false => Ok(()),
             }
         };
-        let checks = self.job.requests.iter().filter(|request| request.erases()).map(check);
-        let checked = stream::iter(checks.collect::<Vec<_>>()).buffered(AT_ONCE);
-        checked.try_for_each(async |()| Ok(())).await.map_err(Error::Configuration)
+        let checks = self.job.requests.iter().filter(|request| request.erases()).map(|request| check(request).boxed());
+        try_side_by_side(checks.collect()).await.map(drop).map_err(Error::Configuration)
     }
 
     pub(super) async fn write_receipts(
@@ -43,16 +40,24 @@ impl Pass<'_> {
     ) {
         let Some(key) = &self.engine.settings.signing_key else { return };
         let store = self.engine.settings.store.as_ref();
-        for (index, request) in self.job.requests.iter().enumerate() {
+        let states = |(index, request): &(usize, &Request)| {
             // A run that was stopped before its erasures began has nothing to state.
-            let begun = searched.iter().any(|searched| !searched.receipts[index].is_empty());
-            if !request.changes() || outcomes[index].stopped.is_some() || (interrupted && !begun) {
-                continue;
-            }
-            let sources = self.sources_of(index, searched);
-            let receipt =
-                self.statement.receipt(request, outcomes[index].complete, &sources, &self.excluded_of(index), key);
-            match stored::write(store, key, &receipt, self.is_partial).await {
+            let begun = searched.iter().any(|searched| !searched.receipts[*index].is_empty());
+            request.changes() && outcomes[*index].stopped.is_none() && (begun || !interrupted)
+        };
+        let write = |index: usize| {
+            let request = &self.job.requests[index];
+            let (searched, complete) = (&*searched, outcomes[index].complete);
+            let written = async move {
+                let sources = self.sources_of(index, searched);
+                let receipt = self.statement.receipt(request, complete, &sources, &self.excluded_of(index), key);
+                (index, stored::write(store, key, &receipt, self.is_partial).await)
+            };
+            written.boxed()
+        };
+        let written = self.job.requests.iter().enumerate().filter(states).map(|(index, _)| write(index)).collect();
+        for (index, written) in side_by_side(written).await {
+            match written {
                 Ok((path, receipt)) => outcomes[index].state(location(store, &path), &receipt),
                 Err(Unwritten { jws, what, error }) => {
                     // The erasure is done and must not go unproved: the receipt goes out with the outcome.
@@ -82,14 +87,18 @@ impl Pass<'_> {
         let (_, problems) = Settlement { store, key, chain_head, unread: &[] }.settle(&purged, &[], is_other).await;
         // Without a receipt, the record is all that tells of the request.
         let told = self.job.requests.iter().zip(outcomes).filter(|(_, outcome)| outcome.receipt.is_some());
-        for (request, _) in told.filter(|(request, _)| request.changes()) {
-            let begun = journal::read::<Receipt>(store, &journal::request_path(request.id.as_str())).await;
-            if let Ok(Some(begun)) = begun
-                && let Err(error) = commit::drop_record(store, &begun.info).await
-            {
-                tracing::warn!(%error, "a record of what was begun could not be removed");
-            }
-        }
+        let forget = |(request, _): (&Request, _)| {
+            let path = journal::request_path(request.id.as_str());
+            let forgotten = async move {
+                if let Ok(Some(begun)) = journal::read::<Receipt>(store, &path).await
+                    && let Err(error) = commit::drop_record(store, &begun.info).await
+                {
+                    tracing::warn!(%error, "a record of what was begun could not be removed");
+                }
+            };
+            forgotten.boxed()
+        };
+        side_by_side(told.filter(|(request, _)| request.changes()).map(forget).collect()).await;
         if let Some(searched) = searched.first_mut() {
             searched.outcome.problems.extend(problems);
         }

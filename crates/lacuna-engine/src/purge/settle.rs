@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use futures::future::BoxFuture;
-use futures::{FutureExt as _, StreamExt as _, stream};
+use futures::FutureExt as _;
 use lacuna_erase::tombstone::Tombstone;
 use lacuna_store::{ErrorKind, Store};
 
 use super::PurgedRequest;
+use crate::abreast::side_by_side;
 use crate::engine::location;
 use crate::erase::Purged;
 use crate::outcome::Problem;
@@ -19,9 +19,6 @@ use crate::receipt::news::{self, Line, News, Next};
 use crate::receipt::stored::ATTEMPTS_MAX;
 use crate::receipt::{ReceiptShard, ShardState, Share};
 use crate::{Source, commit};
-
-/// Requests, or records, that are worked on at a time.
-const AT_ONCE: usize = 16;
 
 /// Receipts that are held in memory to be written together.
 const RECEIPTS_AT_ONCE: usize = 256;
@@ -172,11 +169,6 @@ impl Settlement<'_> {
         }
         requests.sort_by(|a, b| a.request.cmp(&b.request));
     }
-}
-
-/// What futures answer, in their order; some of them run at a time.
-async fn side_by_side<T>(futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
-    stream::iter(futures).buffered(AT_ONCE).collect().await
 }
 
 impl Account<'_> {
