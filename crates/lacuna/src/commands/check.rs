@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
@@ -139,10 +140,21 @@ async fn check_settings(config: &Config, findings: &mut Findings) -> Opened {
     };
     let mut open =
         |store: &StoreConfig| stores::open(store, &environment).map_err(|failure| findings.wrong.push(failure)).ok();
-    // A folder that is not there is made by the first export.
-    let is_there = |export: &&StoreConfig| !matches!(export, StoreConfig::Local { root } if !root.exists());
-    let packages = config.export.as_ref().filter(is_there).and_then(&mut open);
+    let packages = match &config.export {
+        Some(StoreConfig::Local { root }) if !root.exists() => {
+            findings.warnings.extend(unmakable(root));
+            None
+        }
+        export => export.as_ref().and_then(&mut open),
+    };
     Opened { logs: open(&config.store), packages, signing_key }
+}
+
+/// Why the first export could not make its folder, if it could not: another one is tried in its place, and removed again.
+fn unmakable(folder: &Path) -> Option<String> {
+    let above = folder.ancestors().find(|above| above.exists())?;
+    let error = tempfile::Builder::new().prefix("lacuna-check-").tempdir_in(above).err()?;
+    Some(format!("`export` will not work, as its folder {} cannot be made: {error}", folder.display()))
 }
 
 /// Opens the ledger, and reads the keys of those who are told of changes.

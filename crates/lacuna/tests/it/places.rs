@@ -57,6 +57,19 @@ fn what_is_kept_stays_whatever_other_sources_name_it() {
 }
 
 #[test]
+fn a_check_tells_of_a_folder_that_the_first_export_could_not_make() {
+    let home = Home::with_logs();
+    home.run(&["check"]).ends(0);
+    assert!(!home.path("exports").exists());
+    home.write("taken", "a file");
+    let config = home.read("lacuna.toml").replace("url = \"exports\"", "url = \"taken/exports\"");
+    home.write("lacuna.toml", config);
+    let told = home.run(&["check"]);
+    assert!(told.ends(0).stdout.contains("taken/exports cannot be made: Not a directory"), "{told:?}");
+    home.run(&["export", "--tenant", "contoso", "--subject", ALICE]).ends(1);
+}
+
+#[test]
 fn packages_go_nowhere_where_they_would_be_searched() {
     let home = everywhere();
     let config = home.read("lacuna.toml");
