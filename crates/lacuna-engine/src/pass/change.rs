@@ -1,6 +1,6 @@
 //! The erasure of what was found: which requests' rows go, and which stay and why.
 
-use futures::{FutureExt as _, StreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use lacuna_scan::SelectorIndex;
 
 use super::Pass;
@@ -8,7 +8,7 @@ use super::asked::Asked;
 use super::gather::Searched;
 use super::noted::Replaced;
 use super::prepared::Prepared;
-use crate::abreast::try_side_by_side;
+use crate::abreast::side_by_side;
 use crate::erase::{Eraser, Erasure, Target, journal};
 use crate::outcome::RequestOutcome;
 use crate::plan::Obstacles;
@@ -181,7 +181,9 @@ impl Pass<'_> {
         };
         let changing = self.job.requests.iter().enumerate();
         let changing = changing.filter(|(index, request)| request.changes() && outcomes[*index].stopped.is_none());
-        try_side_by_side(changing.map(|(index, request)| begin(index, request).boxed()).collect()).await.map(drop)
+        side_by_side(changing.map(|(index, request)| begin(index, request).boxed()))
+            .try_for_each(async |()| Ok(()))
+            .await
     }
 
     async fn erase_shard(

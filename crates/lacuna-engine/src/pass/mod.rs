@@ -18,7 +18,7 @@ mod wire;
 
 use std::collections::HashSet;
 
-use futures::{FutureExt as _, StreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use lacuna_scan::{Field, Identifier, IdentifierRule};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ pub use self::shard_set::{SetSize, ShardSet};
 
 use self::gather::Gathered;
 use self::prepared::Prepared;
-use crate::abreast::try_side_by_side;
+use crate::abreast::side_by_side;
 use crate::erase::hidden::Tombstones;
 use crate::package::Press;
 use crate::receipt::statement::Statement;
@@ -130,7 +130,9 @@ impl Pass<'_> {
     pub(crate) async fn run(self) -> Result<Outcome, Error> {
         if let Some(press) = self.press() {
             let exports = self.job.requests.iter().filter(|request| request.exports());
-            try_side_by_side(exports.map(|request| press.check_absent(request).boxed()).collect()).await?;
+            side_by_side(exports.map(|request| press.check_absent(request).boxed()))
+                .try_for_each(async |()| Ok(()))
+                .await?;
         }
         self.check_ids().await?;
         self.reporter.enter(Phase::Search);

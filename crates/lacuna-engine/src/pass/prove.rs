@@ -1,10 +1,10 @@
 //! Receipts of what a job did, and what other requests are told whose rows went with it.
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 
 use super::Pass;
 use super::gather::Searched;
-use crate::abreast::{side_by_side, try_side_by_side};
+use crate::abreast::side_by_side;
 use crate::engine::location;
 use crate::erase::journal;
 use crate::outcome::RequestOutcome;
@@ -29,7 +29,7 @@ impl Pass<'_> {
             }
         };
         let checks = self.job.requests.iter().filter(|request| request.erases()).map(|request| check(request).boxed());
-        try_side_by_side(checks.collect()).await.map(drop).map_err(Error::Configuration)
+        side_by_side(checks).try_for_each(async |()| Ok(())).await.map_err(Error::Configuration)
     }
 
     pub(super) async fn write_receipts(
@@ -40,32 +40,37 @@ impl Pass<'_> {
     ) {
         let Some(key) = &self.engine.settings.signing_key else { return };
         let store = self.engine.settings.store.as_ref();
-        let states = |(index, request): &(usize, &Request)| {
-            // A run that was stopped before its erasures began has nothing to state.
-            let begun = searched.iter().any(|searched| !searched.receipts[*index].is_empty());
-            request.changes() && outcomes[*index].stopped.is_none() && (begun || !interrupted)
+        // A run that was stopped before its erasures began has nothing to state.
+        let begun = |index: usize| searched.iter().any(|searched| !searched.receipts[index].is_empty());
+        let states = |&(index, request): &(usize, &Request)| {
+            request.changes() && outcomes[index].stopped.is_none() && (!interrupted || begun(index))
         };
-        let write = |index: usize| {
-            let request = &self.job.requests[index];
-            let (searched, complete) = (&*searched, outcomes[index].complete);
+        let stating = self.job.requests.iter().enumerate().filter(states);
+        let stating: Vec<_> = stating.map(|(index, _)| (index, outcomes[index].complete)).collect();
+        let (told, mut problems) = (&*searched, Vec::new());
+        let write = |(index, complete): (usize, bool)| {
             let written = async move {
-                let sources = self.sources_of(index, searched);
+                let (request, sources) = (&self.job.requests[index], self.sources_of(index, told));
                 let receipt = self.statement.receipt(request, complete, &sources, &self.excluded_of(index), key);
                 (index, stored::write(store, key, &receipt, self.is_partial).await)
             };
             written.boxed()
         };
-        let written = self.job.requests.iter().enumerate().filter(states).map(|(index, _)| write(index)).collect();
-        for (index, written) in side_by_side(written).await {
+        let mut written = side_by_side(stating.into_iter().map(write)).boxed();
+        while let Some((index, written)) = written.next().await {
             match written {
                 Ok((path, receipt)) => outcomes[index].state(location(store, &path), &receipt),
                 Err(Unwritten { jws, what, error }) => {
                     // The erasure is done and must not go unproved: the receipt goes out with the outcome.
                     outcomes[index].complete = false;
                     outcomes[index].receipt_jws = Some(jws);
-                    searched[0].outcome.problems.push(error.into_problem(what));
+                    problems.push(error.into_problem(what));
                 }
             }
+        }
+        drop(written);
+        if let Some(searched) = searched.first_mut() {
+            searched.outcome.problems.extend(problems);
         }
     }
 
@@ -98,7 +103,7 @@ impl Pass<'_> {
             };
             forgotten.boxed()
         };
-        side_by_side(told.filter(|(request, _)| request.changes()).map(forget).collect()).await;
+        side_by_side(told.filter(|(request, _)| request.changes()).map(forget)).collect::<()>().await;
         if let Some(searched) = searched.first_mut() {
             searched.outcome.problems.extend(problems);
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use futures::FutureExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use lacuna_erase::tombstone::Tombstone;
 use lacuna_store::{ErrorKind, Store};
 
@@ -102,7 +102,7 @@ impl Settlement<'_> {
             .filter(|(_, purged)| !purged.tombstone.requests().any(|(request, _)| unsaid.contains(request)));
         let retire =
             |(source, purged): &'p (&Source, Purged)| purged.retire(self.store, source.on_erase.keeps_rows()).boxed();
-        for retired in side_by_side(served.map(retire).collect()).await {
+        for retired in side_by_side(served.map(retire)).collect::<Vec<_>>().await {
             problems.extend(retired.map_err(|(place, error)| error.into_problem(&place)).err());
         }
         (requests, problems)
@@ -130,8 +130,7 @@ impl Settlement<'_> {
         let mut left: Vec<&Account<'_>> = accounts.iter().collect();
         let mut attempts = 0;
         while !left.is_empty() {
-            let drafts = left.iter().map(|account| self.draft(account).boxed()).collect();
-            let drafts = side_by_side(drafts).await;
+            let drafts = side_by_side(left.iter().map(|account| self.draft(account).boxed())).collect::<Vec<_>>().await;
             let (mut told, mut writing, mut blobs) = (Vec::new(), Vec::new(), Vec::new());
             for (account, draft) in left.into_iter().zip(drafts) {
                 match draft {
