@@ -32,7 +32,7 @@ impl Origin {
     /// Whether its bytes lie on this machine.
     pub(crate) fn is_near(&self) -> bool {
         match self {
-            Self::Blob(store, info) => store.local_file(&info.path).is_some(),
+            Self::Blob(store, _) => store.is_here(),
             Self::File(_) => true,
         }
     }
@@ -173,7 +173,7 @@ impl Budget {
         let total = ranges.iter().map(|range| range.end - range.start).sum();
         let permit = self.reserve(total).await?;
         if let Origin::Blob(store, info) = origin
-            && store.local_file(&info.path).is_some()
+            && store.is_here()
         {
             // On this machine, many small reads by one thread cost less than handing each to another.
             let _read = self.reads.acquire().await.map_err(|_| ShardError::Panicked)?;

@@ -93,6 +93,10 @@ impl Store for SlowStore {
         self.inner.remove_leftovers().await
     }
 
+    fn is_here(&self) -> bool {
+        self.inner.is_here()
+    }
+
     fn local_file(&self, path: &BlobPath) -> Option<PathBuf> {
         self.inner.local_file(path)
     }
