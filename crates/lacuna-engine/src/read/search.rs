@@ -110,8 +110,8 @@ pub(crate) async fn search(
     })
 }
 
-/// Text on this machine is read so much at a time at most: of 8 MiB, more than half went to fresh memory, and finding a rare user in lines took
-/// a fortieth longer (`cargo xtask bench --cases find-lines`).
+/// Text on this machine is read so much at a time at most: more goes to fresh memory each time, and finding a rare user in lines takes longer
+/// (`cargo xtask bench --cases find-lines`).
 const NEAR_BYTES_MAX: u64 = 2 << 20;
 
 /// One shard's search.

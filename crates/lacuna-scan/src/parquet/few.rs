@@ -10,14 +10,14 @@ use super::chunk::Dictionary;
 use super::page::encoding;
 use super::pages::{Chunk, DataPage, Pages};
 use super::rle::decode_hybrid;
+use super::row_group::Part;
 use super::values::{Found, Unreadable};
 use crate::{FieldTest, Hit, Result};
 
 /// Pages of indices that wait for their dictionary.
 pub(super) struct FewPages {
-    /// Where the dictionary lies, and what has come of it, if it comes in pieces.
-    dictionary: Range<u64>,
-    pieces: Vec<u8>,
+    /// The dictionary; of one that comes whole, nothing is kept.
+    dictionary: Part,
     held: Vec<Held>,
     highest: u32,
 }
@@ -50,14 +50,12 @@ impl FewPages {
         let dictionary = chunk.range.start..first.bytes.start;
         first.bytes.start = dictionary.start;
         chunk.indices_from = None;
-        Some(Self { dictionary, pieces: Vec::new(), held: Vec::new(), highest: 0 })
+        Some(Self { dictionary: Part::new(dictionary), held: Vec::new(), highest: 0 })
     }
 
     /// The next bytes of the dictionary, `window` of them at most, once all pages are there. `None` when it is not needed any more.
     pub(super) fn need(&self, window: u64) -> Option<Range<u64>> {
-        let next = self.dictionary.start + self.pieces.len() as u64;
-        let end = self.dictionary.end.min(next.saturating_add(window));
-        (!self.held.is_empty() && next < end).then_some(next..end)
+        self.dictionary.need(window).filter(|_| !self.held.is_empty())
     }
 
     /// Holds a page of indices.
@@ -84,16 +82,18 @@ impl FewPages {
         test: &FieldTest,
         hits: &mut Vec<Hit>,
     ) -> Result<()> {
-        let is_whole = piece.len() as u64 == self.dictionary.end - self.dictionary.start;
+        let Part { range, bytes } = &mut self.dictionary;
+        let is_whole = piece.len() as u64 == range.end - range.start;
         if !is_whole {
-            self.pieces.extend_from_slice(piece);
-            if self.need(1).is_some() {
+            bytes.extend_from_slice(piece);
+            if self.dictionary.need(1).is_some() {
                 return Ok(());
             }
         }
-        let (held, pieces) = (std::mem::take(&mut self.held), std::mem::take(&mut self.pieces));
-        let (bytes, entries) = (if is_whole { piece } else { &pieces }, self.highest as usize + 1);
-        pages.dictionary_in(bytes, self.dictionary.start, entries, |column, values| {
+        let Part { range, bytes } = &self.dictionary;
+        let (bytes, entries) = (if is_whole { piece } else { bytes }, self.highest as usize + 1);
+        let held = std::mem::take(&mut self.held);
+        pages.dictionary_in(bytes, range.start, entries, |column, values| {
             let mut owners = Found::new();
             column.search(test, encoding::PLAIN, values, entries, &mut owners)?;
             let (dictionary, mut found) = (Dictionary::new(entries, owners), Found::new());

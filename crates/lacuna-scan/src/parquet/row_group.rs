@@ -183,17 +183,17 @@ enum Stage {
 }
 
 /// A part of the file on its way in.
-struct Part {
-    range: Range<u64>,
-    bytes: Vec<u8>,
+pub(super) struct Part {
+    pub(super) range: Range<u64>,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Part {
-    fn new(range: Range<u64>) -> Self {
+    pub(super) fn new(range: Range<u64>) -> Self {
         Self { range, bytes: Vec::new() }
     }
 
-    fn need(&self, window: u64) -> Option<Range<u64>> {
+    pub(super) fn need(&self, window: u64) -> Option<Range<u64>> {
         let next = self.range.start + self.bytes.len() as u64;
         let end = self.range.end.min(next.saturating_add(window));
         (next < end).then_some(next..end)
