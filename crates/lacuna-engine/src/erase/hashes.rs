@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lacuna_erase::ReadAt as _;
 use rayon::prelude::*;
@@ -14,7 +15,7 @@ use crate::read::origin::FileAt;
 use crate::receipt::seal::hex;
 
 /// What was written is hashed and read back in stretches of so many bytes.
-const STRETCH: u64 = 1 << 20;
+const STRETCH: u64 = 256 << 10;
 
 /// What the bytes before and after a rewrite are known by.
 #[derive(Clone, Debug)]
@@ -63,8 +64,8 @@ impl Stretches {
 }
 
 impl Hashes {
-    /// Reads both files, in stretches of at most `window` bytes. What both begin with is hashed once.
-    pub(crate) fn of(before: &FileAt, after: &FileAt, window: u64) -> io::Result<Self> {
+    /// Reads both files, in stretches of at most `window` bytes. What both begin with is hashed once; `alike` says how much that is, so far.
+    pub(crate) fn of(before: &FileAt, after: &FileAt, alike: &AtomicU64, window: u64) -> io::Result<Self> {
         let stride = window.clamp(1, STRETCH);
         let mut old = Progress::new(before, stride);
         let mut new = Progress::new(after, stride);
@@ -76,6 +77,7 @@ impl Hashes {
             stretches.hashes.push(xxh3_128(other));
             new.take();
             old.skip_to(&new);
+            alike.store(new.at, Ordering::Relaxed);
         }
         let finish_new = || {
             while let Some(stretch) = new.read()? {
@@ -172,7 +174,10 @@ mod tests {
             (&[], &whole),
         ];
         for (before, after) in cases {
-            let hashes = Hashes::of(&file(before), &file(after), 10).unwrap();
+            let alike = AtomicU64::new(0);
+            let hashes = Hashes::of(&file(before), &file(after), &alike, 10).unwrap();
+            let same = before.iter().zip(after).take_while(|(one, other)| one == other).count();
+            assert!(alike.into_inner() <= same as u64);
             assert_eq!(hashes.before, hex(&Sha256::digest(before)));
             assert_eq!(hashes.after, hex(&Sha256::digest(after)));
         }
@@ -182,7 +187,7 @@ mod tests {
     fn stretches_are_checked_each_for_itself() {
         for length in [0, 1, 9, 10, 35] {
             let bytes: Vec<u8> = (0..length).collect();
-            let stretches = Hashes::of(&file(b"0123456789"), &file(&bytes), 10).unwrap().stretches;
+            let stretches = Hashes::of(&file(b"0123456789"), &file(&bytes), &AtomicU64::new(0), 10).unwrap().stretches;
             let pieces: Vec<&[u8]> = bytes.chunks(10).collect();
             assert_eq!((stretches.len(), stretches.bytes), (pieces.len(), bytes.len() as u64));
             let fit = |bytes: &[u8]| stretches.fit_near(&Near::File(file(bytes))).unwrap();

@@ -1,6 +1,7 @@
 //! The proof that new bytes hold nobody's rows, and everybody else's, before they take the old ones' place.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use lacuna_erase::tombstone::Tombstone;
 use lacuna_erase::{Change, Survivors};
@@ -55,7 +56,7 @@ impl Purge<'_> {
                 return Err(ShardError::Residue { place: place.clone() });
             }
         }
-        Ok((self.survivors(tombstone, format, before, after).await?, answer.lost))
+        Ok((self.survivors(tombstone, format, before, after, written.alike.clone()).await?, answer.lost))
     }
 
     /// Proves from both files that the other rows stay as they are.
@@ -65,13 +66,16 @@ impl Purge<'_> {
         format: &ShardFormat,
         before: &FileAt,
         after: FileAt,
+        alike: Arc<AtomicU64>,
     ) -> Result<Survivors, ShardError> {
         let (hits, limits, format) = (tombstone.hidden().clone(), self.shop.limits, format.clone());
         let (before, anonymize) = (before.clone(), self.anonymized_columns());
         let work = move || {
             let change = anonymize.as_deref().map_or(Change::Delete, Change::Anonymize);
             match &format {
-                ShardFormat::Parquet => lacuna_erase::parquet::survivors(&before, &after, &hits, change, &limits),
+                ShardFormat::Parquet => {
+                    lacuna_erase::parquet::survivors(&before, &after, &alike, &hits, change, &limits)
+                }
                 ShardFormat::Text(format) => {
                     lacuna_erase::text::survivors(&before, &after, format, &hits, change, &limits)
                 }

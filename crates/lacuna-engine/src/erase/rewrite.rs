@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use lacuna_erase::text::Edit;
 use lacuna_erase::{Change, Rewritten, Sequential};
@@ -22,6 +23,8 @@ use crate::read::rows::held_values;
 pub(super) struct Written {
     pub(super) file: NamedTempFile,
     pub(super) rewritten: Rewritten,
+    /// With how many bytes of the old ones it begins, as far as they were compared.
+    pub(super) alike: Arc<AtomicU64>,
 }
 
 impl Purge<'_> {
@@ -74,7 +77,7 @@ impl Purge<'_> {
             limits: self.shop.limits,
         };
         let rewritten = self.shop.cpu.run(move || job.run(&before, out)).await??;
-        Ok(Written { file, rewritten })
+        Ok(Written { file, rewritten, alike: Arc::default() })
     }
 
     pub(super) fn anonymized_columns(&self) -> Option<Vec<ColumnPath>> {

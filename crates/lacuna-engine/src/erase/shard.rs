@@ -8,7 +8,6 @@ use lacuna_erase::tombstone::Tombstone;
 use lacuna_scan::text::TextFormat;
 use lacuna_scan::{ColumnPath, Matcher};
 use lacuna_store::{BlobInfo, ErrorKind, Etag, Store};
-use tempfile::NamedTempFile;
 
 use super::copies::{self, OldBytes};
 use super::hashes::Hashes;
@@ -105,7 +104,7 @@ impl Purge<'_> {
         // What is written is hashed, and is on its way to the disk, while it is checked.
         let ((survivors, lost), hashes, ()) = futures::try_join!(
             self.check(tombstone, format, erased, before, &written, had),
-            self.hashes(before, &written.file),
+            self.hashes(before, &written),
             self.settle(&written.file)
         )?;
         Ok(Checked { written, survivors, hashes, lost })
@@ -213,11 +212,11 @@ impl Purge<'_> {
         }
     }
 
-    /// The hashes of the old bytes and the new ones.
-    async fn hashes(&self, before: &FileAt, file: &NamedTempFile) -> Result<Hashes, ShardError> {
-        let after = file.reopen().and_then(FileAt::new).map_err(ShardError::Temp)?;
-        let (before, window) = (before.clone(), self.shop.budget.window);
-        self.shop.cpu.run(move || Hashes::of(&before, &after, window)).await?.map_err(ShardError::Temp)
+    /// The hashes of the old bytes and the new ones. Notes how much of them is alike.
+    async fn hashes(&self, before: &FileAt, written: &Written) -> Result<Hashes, ShardError> {
+        let after = written.file.reopen().and_then(FileAt::new).map_err(ShardError::Temp)?;
+        let (before, alike, window) = (before.clone(), written.alike.clone(), self.shop.budget.window);
+        self.shop.cpu.run(move || Hashes::of(&before, &after, &alike, window)).await?.map_err(ShardError::Temp)
     }
 
     /// The shard's bytes as a file: its own where it lies on this machine, else a copy.

@@ -91,7 +91,7 @@ pub(super) fn acquit(job: Job<'_>, values: &mut HashSet<Vec<u8>>) -> Result<()> 
         return Ok(());
     }
     planner.strike()?;
-    planner.find_used()?;
+    planner.find_used(None)?;
     planner.staying(&mut |value| {
         values.remove(value);
         !values.is_empty()
@@ -324,12 +324,17 @@ impl<'a> Planner<'a> {
         self.made[at] = made;
     }
 
-    /// Finds out which entries of the dictionary are used by the pages that were not looked at yet.
-    fn find_used(&mut self) -> Result<()> {
+    /// Finds out which entries of the dictionary are used by the pages that were not looked at yet. Where only these are `asked` for, it is
+    /// over when all of them are.
+    fn find_used(&mut self, asked: Option<&[u32]>) -> Result<()> {
         let Some(dictionary) = &self.dictionary else { return Ok(()) };
+        let is_known = || asked.is_some_and(|asked| dictionary.are_used(asked));
         let others = |page: &PagePlan| !page.is_hit && page.page.is_data() && page.page.is_dictionary_encoded();
         let others: Vec<usize> = (0..self.pages.len()).filter(|&at| others(&self.pages[at])).collect();
         let highest = self.on_pages(&others, |at| {
+            if is_known() {
+                return Ok(0);
+            }
             let page = &self.pages[at].page;
             let bytes = self.job.input.read_at(page.range())?;
             let unpacked = page.unpack(&bytes, &mut { self.codec }, self.job.column)?;
@@ -343,22 +348,26 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Whether a value that left is in the dictionary; it need not be there for its own rows.
-    fn is_dictionary_touched(&self) -> bool {
-        if !self.left.is_empty() || self.left_values.is_empty() {
-            return !self.left.is_empty();
+    /// The entries of the dictionary whose value left a page, whether other rows have it or not.
+    fn entries_left(&self) -> Vec<u32> {
+        let Some(dictionary) = &self.dictionary else { return Vec::new() };
+        let mut left = self.left.clone();
+        // A value of a page without indices may be in the dictionary for other rows.
+        let mut values: Vec<&[u8]> = self.left_values.iter().flat_map(Laid::iter).collect();
+        values.sort_unstable();
+        values.dedup();
+        if !values.is_empty() {
+            let entries = (0..).zip(dictionary.entries.laid.iter());
+            left.extend(entries.filter(|(_, entry)| values.binary_search(entry).is_ok()).map(|(at, _)| at));
         }
-        let Some(dictionary) = &self.dictionary else { return false };
-        let left: HashSet<&[u8]> = self.left_values.iter().flat_map(Laid::iter).collect();
-        let lengths: HashSet<usize> = left.iter().map(|value| value.len()).collect();
-        dictionary.entries.laid.iter().any(|entry| lengths.contains(&entry.len()) && left.contains(entry))
+        left.sort_unstable();
+        left.dedup();
+        left
     }
 
     /// Where the dictionary's entries go, of which some left.
     fn settle(&mut self) -> DictionaryPlan {
         let Some(dictionary) = &self.dictionary else { return DictionaryPlan::default() };
-        self.left.sort_unstable();
-        self.left.dedup();
         for &entry in &self.left {
             self.claims.left(dictionary.entries.get(entry as usize));
         }
@@ -478,11 +487,17 @@ impl<'a> Planner<'a> {
         if has_left {
             self.load_dictionary(true)?;
         }
-        let is_touched = self.is_dictionary_touched();
-        if is_touched || has_left && bloom.is_some() || self.claims.is_shaken(&self.delta) {
-            self.find_used()?;
+        self.left = self.entries_left();
+        let is_blanked = self.delta.blanks > 0 && !self.left.is_empty();
+        if is_blanked || has_left && bloom.is_some() || self.claims.is_shaken(&self.delta) {
+            self.find_used(None)?;
+        } else if !self.left.is_empty() {
+            let left = std::mem::take(&mut self.left);
+            self.find_used(Some(&left))?;
+            self.left = left;
         }
-        let dictionary_plan = if is_touched { self.settle() } else { DictionaryPlan::default() };
+        let is_whole = self.dictionary.as_ref().is_none_or(|dictionary| dictionary.are_used(&self.left));
+        let dictionary_plan = if is_blanked || !is_whole { self.settle() } else { DictionaryPlan::default() };
         for plan in self.pages.iter_mut().filter(|plan| plan.action == Action::Copy) {
             let is_dictionary = plan.page.kind == Kind::Dictionary && dictionary_plan.is_changed();
             if is_dictionary || dictionary_plan.moves(plan) {

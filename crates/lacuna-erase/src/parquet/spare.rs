@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use bytes::Bytes;
 
 /// A thread keeps so many buffers, and none over [`BYTES_MAX`].
-const BUFFERS: usize = 4;
+const BUFFERS: usize = 8;
 /// Pages have a megabyte by the settings of most writers; packed, a page that does not become smaller takes a little more.
 const BYTES_MAX: usize = 2 << 20;
 /// Smaller buffers stay with the allocator anyway.

@@ -42,6 +42,10 @@ impl Dictionary {
     pub(super) fn is_used(&self, index: usize) -> bool {
         self.used.get(index).is_some_and(|used| used.load(Ordering::Relaxed))
     }
+
+    pub(super) fn are_used(&self, indices: &[u32]) -> bool {
+        indices.iter().all(|&index| self.is_used(index as usize))
+    }
 }
 
 /// Values of a page.

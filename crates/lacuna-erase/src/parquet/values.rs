@@ -227,16 +227,19 @@ fn push_header(out: &mut Vec<u8>, count: usize, is_packed: bool) {
 
 /// Up to eight numbers, the first one in the lowest bits; as many bytes as each has bits.
 fn push_group(out: &mut Vec<u8>, group: &[u32], width: u8) {
-    let width = usize::from(width);
-    let mut bytes = [0_u8; 32 + 8];
-    for (at, &index) in group.iter().enumerate() {
-        let bit = at * width;
-        // The last of eight numbers of 32 bits starts at byte 28.
-        if let Some(word) = bytes.get_mut(bit / 8..bit / 8 + 8).and_then(|word| word.first_chunk_mut::<8>()) {
-            *word = (u64::from_le_bytes(*word) | u64::from(index) << (bit % 8)).to_le_bytes();
+    let end = out.len() + usize::from(width);
+    // So many bits wait until they are a word.
+    let (mut waiting, mut bits) = (0_u64, 0);
+    for &index in group {
+        waiting |= u64::from(index) << bits;
+        bits += u32::from(width);
+        if bits >= u32::BITS {
+            out.extend_from_slice(&waiting.to_le_bytes()[..size_of::<u32>()]);
+            (waiting, bits) = (waiting >> u32::BITS, bits - u32::BITS);
         }
     }
-    out.extend_from_slice(&bytes[..width]);
+    out.extend_from_slice(&waiting.to_le_bytes());
+    out.resize(end, 0);
 }
 
 #[cfg(test)]

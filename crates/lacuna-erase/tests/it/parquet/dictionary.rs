@@ -90,6 +90,34 @@ fn only_pages_that_use_the_last_entries_change_with_those_that_are_hit() {
     survivors(&again, &out, &hits, Change::Delete).unwrap();
 }
 
+#[test]
+fn other_pages_are_not_looked_at_once_every_value_that_left_is_somebody_elses() {
+    // Each page has five words twice, and then five others once.
+    let file = write(words((0..20).map(|row| row % 5).chain((5..15).cycle().take(40))));
+    // The bit width of the indices in the last page makes no sense any more.
+    let last = pages(&file).pop().unwrap();
+    let page = file.windows(last.len()).rposition(|bytes| bytes == last).unwrap();
+    let width = page + last.len() - 1 - 1 - 2 * 4;
+    assert_eq!(file[width], 4);
+    let damaged: Bytes = [&file[..width], &[0xff], &file[width + 1..]].concat().into();
+    // The smallest word stays the smallest.
+    for row in [0, 3, 14] {
+        let hits = BTreeSet::from([row]);
+        let (whole, _) = rewrite(&file, &hits, Change::Delete).unwrap();
+        let (out, _) = rewrite(&damaged, &hits, Change::Delete).unwrap();
+        assert_eq!(pages(&out)[..5], pages(&whole)[..5], "{row}");
+        assert_eq!(
+            open(&out).metadata().row_group(0).column(0).statistics(),
+            open(&file).metadata().row_group(0).column(0).statistics()
+        );
+    }
+    // A value of the last pages may be used in each of them.
+    assert!(rewrite(&damaged, &BTreeSet::from([22]), Change::Delete).is_ok());
+    let rare = write(words((0..60).map(|row| if row == 25 { 99 } else { row % 5 })));
+    let (out, _) = rewrite(&rare, &BTreeSet::from([25]), Change::Delete).unwrap();
+    assert!(!holds(&out, "word-99"));
+}
+
 #[rstest]
 fn nothing_is_left_where_no_row_has_a_value_any_more(#[values(true, false)] is_category: bool) {
     let word = "a word that only one row has";

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression;
@@ -22,7 +23,7 @@ pub(super) fn survivors(
     change: Change<'_>,
 ) -> Result<Survivors, Error> {
     let hits: RoaringTreemap = hits.iter().collect();
-    parquet::survivors(before, after, &hits, change, &Limits::default())
+    parquet::survivors(before, after, &AtomicU64::new(0), &hits, change, &Limits::default())
 }
 
 /// Forty rows in pages of ten: numbers, and words of which the third of each ten is missing.
@@ -84,6 +85,23 @@ fn a_row_that_is_not_what_it_was_is_found(
     for other in [BTreeSet::new(), BTreeSet::from([6]), BTreeSet::from([5, 6]), BTreeSet::from([15])] {
         assert!(survivors(&file, &out, &other, Change::Delete).is_err(), "{other:?}");
     }
+}
+
+#[test]
+fn what_was_compared_already_is_not_compared_again() {
+    let file = file(WriterVersion::PARQUET_1_0, false);
+    let hits = BTreeSet::from([35]);
+    let (out, _) = rewrite(&file, &hits, Change::Delete).unwrap();
+    let corrupt = edited(&out, &number(1007), &number(7007));
+    let at = file.windows(8).position(|bytes| bytes == number(1007)).unwrap() as u64;
+    let rows: RoaringTreemap = hits.iter().collect();
+    let prove = |alike| {
+        let alike = AtomicU64::new(alike);
+        parquet::survivors(&file, &corrupt, &alike, &rows, Change::Delete, &Limits::default())
+    };
+    assert!(prove(0).is_err() && prove(at).is_err());
+    // As the caller says, for sure.
+    assert_eq!(prove(at + 100).unwrap().rows, 39);
 }
 
 #[test]
