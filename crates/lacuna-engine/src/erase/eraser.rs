@@ -50,6 +50,12 @@ pub(crate) enum Erasure {
     NothingLeft,
 }
 
+/// The erasure of a shard, and what else its version told that came meanwhile.
+pub(crate) struct Erased {
+    pub(crate) erasure: Result<Erasure, ShardError>,
+    pub(crate) told: Vec<String>,
+}
+
 /// The erasure of shards of one source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Eraser<'a> {
@@ -63,36 +69,48 @@ pub(crate) struct Eraser<'a> {
     pub(crate) holds: &'a Arc<dyn Holds>,
 }
 
+/// What became of a shard while it was worked on.
+#[derive(Default)]
+struct Meanwhile {
+    /// The versions that it had, with tombstones maybe.
+    left_behind: Vec<Etag>,
+    /// What the last one [told](crate::read::search::Answer::problems).
+    told: Vec<String>,
+}
+
 impl Eraser<'_> {
     /// Hides the matched rows, and with `now` takes them out of the bytes. When the shard changes meanwhile, its new version is
     /// searched and worked on.
-    pub(crate) async fn erase(
-        &self,
-        mut target: Target,
-        now: bool,
-        cancel: &CancellationToken,
-    ) -> Result<Erasure, ShardError> {
-        let mut left_behind = Vec::new();
-        let erasure = self.attempts(&mut target, now, &mut left_behind, cancel).await?;
+    pub(crate) async fn erase(&self, mut target: Target, now: bool, cancel: &CancellationToken) -> Erased {
+        let mut meanwhile = Meanwhile::default();
+        let erasure = match self.attempts(&mut target, now, &mut meanwhile, cancel).await {
+            Ok(erasure) => self.forget(&target, meanwhile.left_behind).await.map(|()| erasure),
+            Err(error) => Err(error),
+        };
+        Erased { erasure, told: meanwhile.told }
+    }
+
+    /// Takes the requests out of what hides rows in versions that are `left_behind`.
+    async fn forget(&self, target: &Target, left_behind: Vec<Etag>) -> Result<(), ShardError> {
         let requests: Vec<&str> = self.requests.iter().map(|request| request.id.as_str()).collect();
         // The one that it has now may have been in between, too.
         for etag in left_behind.into_iter().filter(|etag| *etag != target.info.etag) {
             hidden::forget(self.store.as_ref(), target.info.path.as_str(), &etag, &requests).await?;
         }
-        Ok(erasure)
+        Ok(())
     }
 
-    /// Tries until the shard holds still. The versions that it had meanwhile are `left_behind`, with tombstones maybe.
+    /// Tries until the shard holds still.
     async fn attempts(
         &self,
         target: &mut Target,
         now: bool,
-        left_behind: &mut Vec<Etag>,
+        meanwhile: &mut Meanwhile,
         cancel: &CancellationToken,
     ) -> Result<Erasure, ShardError> {
         for _ in 0..ATTEMPTS_MAX {
             match self.attempt(target, now).await {
-                Err(error) if error.is_change() => left_behind.push(target.info.etag.clone()),
+                Err(error) if error.is_change() => meanwhile.left_behind.push(target.info.etag.clone()),
                 Err(error) if error.is_gone() => return Err(self.gone(target).await?),
                 result => return result,
             }
@@ -101,19 +119,23 @@ impl Eraser<'_> {
                 result => result?,
             };
             let origin = Origin::Blob(self.store.clone(), info.clone());
-            match search(self.shop, &origin, &target.format, self.question, None, None, cancel).await {
+            let answer = match search(self.shop, &origin, &target.format, self.question, None, None, cancel).await {
                 Err(error) if error.is_change() => continue,
-                Err(error) => return Err(error),
-                Ok(answer) if answer.matches.is_empty() && answer.poisoned.count == 0 => {
-                    return Ok(Erasure::NothingLeft);
-                }
-                Ok(answer) => {
-                    target.info = info;
-                    target.rows = answer.rows;
-                    target.matches = answer.matches;
-                    target.poisoned = answer.poisoned.count;
-                }
+                answer => answer?,
+            };
+            meanwhile.told = answer.problems(true);
+            if answer.matches.is_empty() {
+                let told = std::mem::take(&mut meanwhile.told);
+                return if told.is_empty() {
+                    Ok(Erasure::NothingLeft)
+                } else {
+                    Err(ShardError::Refused(told.join("; ")))
+                };
             }
+            target.info = info;
+            target.rows = answer.rows;
+            target.matches = answer.matches;
+            target.poisoned = answer.poisoned.count;
         }
         Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
     }

@@ -18,6 +18,6 @@ mod replace;
 mod rewrite;
 mod shard;
 
-pub(crate) use eraser::{Eraser, Erasure, Target};
+pub(crate) use eraser::{Erased, Eraser, Erasure, Target};
 pub(crate) use purged::{Purged, REMOVED};
 pub(crate) use shard::{Purge, check_names};

@@ -9,7 +9,7 @@ use super::gather::Searched;
 use super::noted::Replaced;
 use super::prepared::Prepared;
 use crate::abreast::side_by_side;
-use crate::erase::{Eraser, Erasure, Target, journal};
+use crate::erase::{Erased, Eraser, Erasure, Target, journal};
 use crate::outcome::RequestOutcome;
 use crate::plan::Obstacles;
 use crate::plan::claims::Claims;
@@ -71,7 +71,7 @@ impl Pass<'_> {
         }
         let erasures = work.into_iter().map(|target| self.erase_shard(prepared, asked, target));
         let mut erasures = futures::stream::iter(erasures).buffered(self.engine.shop.threads);
-        while let Some((target, erasure)) = erasures.next().await {
+        while let Some((target, Erased { erasure, told })) = erasures.next().await {
             let came = match &erasure {
                 Ok(Erasure::Hidden(..)) => "hidden",
                 Ok(Erasure::Purged(_)) => "rewritten",
@@ -80,6 +80,7 @@ impl Pass<'_> {
             };
             tracing::debug!(shard = target.info.path.as_str(), matched = target.matches.rows().len(), "{came}");
             searched.note(&target, erasure, &self.job.requests, replaced);
+            told.into_iter().for_each(|reason| searched.tell(&target, reason));
         }
         let crate::SourceOutcome { source, hidden, erased, problems, .. } = &searched.outcome;
         tracing::info!(source, hidden, erased, problems = problems.len(), "changed");
@@ -186,14 +187,10 @@ impl Pass<'_> {
             .await
     }
 
-    async fn erase_shard(
-        &self,
-        prepared: &Prepared<'_>,
-        asked: &Asked<'_>,
-        target: Target,
-    ) -> (Target, Result<Erasure, ShardError>) {
+    async fn erase_shard(&self, prepared: &Prepared<'_>, asked: &Asked<'_>, target: Target) -> (Target, Erased) {
+        let missed = |error| Erased { erasure: Err(error), told: Vec::new() };
         if self.cancel.is_cancelled() {
-            return (target, Err(ShardError::Cancelled));
+            return (target, missed(ShardError::Cancelled));
         }
         let is_now = |selector: SelectorIndex| {
             matches!(self.job.requests[selector as usize].action, Action::Erase(EraseMode::Now))
@@ -201,7 +198,7 @@ impl Pass<'_> {
         let now = target.matches.iter().any(|(selector, _)| is_now(selector));
         let question = match asked.of(target.info.path.as_str()) {
             Ok(question) => question,
-            Err(error) => return (target, Err(error)),
+            Err(error) => return (target, missed(error)),
         };
         let eraser = Eraser {
             shop: &self.engine.shop,
@@ -211,8 +208,8 @@ impl Pass<'_> {
             requests: &self.job.requests,
             holds: &self.engine.settings.holds,
         };
-        let erasure = eraser.erase(target.clone(), now, self.cancel).await;
-        (target, erasure)
+        let erased = eraser.erase(target.clone(), now, self.cancel).await;
+        (target, erased)
     }
 
     /// Why a shard may not change, whatever it holds: another source would do something else, or one of the [`Obstacles`] is there.

@@ -75,6 +75,12 @@ impl Searched {
         reason
     }
 
+    /// Notes what the version of a shard told that came while its rows were erased.
+    pub(super) fn tell(&mut self, target: &Target, reason: String) {
+        self.outcome.problems.push(Problem { shard: target.info.path.to_string(), reason });
+        target.matches.iter().for_each(|(selector, _)| self.blocked[selector as usize] = true);
+    }
+
     /// Notes that no shard could be changed.
     pub(super) fn block_all(&mut self, why: &str) {
         for target in std::mem::take(&mut self.targets) {

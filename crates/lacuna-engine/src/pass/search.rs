@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
-use lacuna_scan::Noted;
 use lacuna_store::BlobInfo;
 
 use super::Pass;
@@ -160,33 +159,9 @@ impl<'a> Pass<'a> {
         counts.bytes_read = answer.bytes_read;
         counts.effort = answer.effort;
         counts.matched = rows;
-        let mut tell = |reason: String| found.problems.push(Problem { shard: info.path.to_string(), reason });
-        if let Noted { count, first: Some(first) } = &answer.poisoned {
-            tell(match count {
-                1 => format!("1 record cannot be read ({first}); the others were searched"),
-                many => format!("{many} records cannot be read (the first: {first}); the others were searched"),
-            });
-        }
-        if let Noted { count, first: Some(first) } = &answer.torn {
-            tell(match count {
-                1 => format!("1 record names two tenants ({first}), so it is nobody's"),
-                many => format!("{many} records name two tenants each (the first: {first}), so they are nobody's"),
-            });
-        }
-        if let Noted { count, first: Some(first) } = &answer.astray {
-            tell(match count {
-                1 => format!("1 record may be missed ({first})"),
-                many => format!("{many} records may be missed (the first: {first})"),
-            });
-        }
-        if let Some(column) = &answer.leftover
-            && !matches!(source.on_erase, OnErase::Keep { .. })
-        {
-            tell(format!(
-                "an identifier is left in a dictionary of column `{column}`, although no row has it: write the shard anew, without \
-                 entries that no row uses"
-            ));
-        }
+        let problem = |reason: String| Problem { shard: info.path.to_string(), reason };
+        let erases = !matches!(source.on_erase, OnErase::Keep { .. });
+        found.problems.extend(answer.problems(erases).into_iter().map(problem));
         if !answer.matches.is_empty() {
             found.shards.push(FoundShard {
                 info,

@@ -66,6 +66,38 @@ pub(crate) struct Answer {
     pub(crate) lost: Vec<ColumnPath>,
 }
 
+impl Answer {
+    /// What the matches do not tell, and a request is not complete with; `erases` says whether what is left of an identifier counts.
+    pub(crate) fn problems(&self, erases: bool) -> Vec<String> {
+        let mut told = Vec::new();
+        if let Noted { count, first: Some(first) } = &self.poisoned {
+            told.push(match count {
+                1 => format!("1 record cannot be read ({first}); the others were searched"),
+                many => format!("{many} records cannot be read (the first: {first}); the others were searched"),
+            });
+        }
+        if let Noted { count, first: Some(first) } = &self.torn {
+            told.push(match count {
+                1 => format!("1 record names two tenants ({first}), so it is nobody's"),
+                many => format!("{many} records name two tenants each (the first: {first}), so they are nobody's"),
+            });
+        }
+        if let Noted { count, first: Some(first) } = &self.astray {
+            told.push(match count {
+                1 => format!("1 record may be missed ({first})"),
+                many => format!("{many} records may be missed (the first: {first})"),
+            });
+        }
+        if let Some(column) = self.leftover.as_ref().filter(|_| erases) {
+            told.push(format!(
+                "an identifier is left in a dictionary of column `{column}`, although no row has it: write the shard anew, without \
+                 entries that no row uses"
+            ));
+        }
+        told
+    }
+}
+
 impl Question {
     pub(crate) fn collects(&self) -> bool {
         self.collect.contains(&true)

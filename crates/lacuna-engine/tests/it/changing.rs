@@ -1,8 +1,8 @@
 //! Another writer changes shards while they are worked on, or there is no room for their new bytes.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
@@ -25,6 +25,8 @@ struct Contended {
     moves: AtomicBool,
     /// Whether there is no room for a replacement.
     full: bool,
+    /// What another writer puts in the shard's place right before it is replaced.
+    other: Mutex<Option<String>>,
     /// Whose rows another run hides for `e2`, in the version that a purge has replaced, right before the purge writes `e1`'s receipt.
     hides: Option<&'static str>,
 }
@@ -81,6 +83,12 @@ impl Store for Contended {
         if is_shard && matches!(condition, Condition::Matches(_)) && self.moves.swap(false, Ordering::Relaxed) {
             relocate(&self.store, path.as_str(), "moved.ndjson").await;
         }
+        if is_shard && matches!(condition, Condition::Matches(_)) {
+            let other = self.other.lock().unwrap().take();
+            if let Some(other) = other {
+                self.store.write(path, Content::Bytes(other.into()), Condition::Any, WriteOptions::default()).await?;
+            }
+        }
         if left > 0 && is_shard && matches!(condition, Condition::Matches(_)) {
             self.changes.store(left - 1, Ordering::Relaxed);
             let now = self.store.head(path).await?;
@@ -132,6 +140,28 @@ async fn a_shard_that_changes_is_searched_again_and_loses_the_new_rows_too() {
     assert_eq!(outcome.sources[0].erased, 5);
     let survivors: Vec<_> = mixed().into_iter().filter(|row| *row != ("T", "u3", row.2)).collect();
     assert_eq!(String::from_utf8(world.get("a.ndjson").await).unwrap(), ndjson(&survivors));
+}
+
+#[tokio::test]
+async fn what_a_new_version_may_hide_leaves_an_erasure_incomplete() {
+    let (own, of_others) = (APPENDED, ndjson(&[("T", "u4", 1)]));
+    let in_a_list = "{\"TenantId\": \"T\", \"UserId\": [\"u3\"], \"Number\": 1}\n";
+    for (other, erased, told) in
+        [(of_others + in_a_list, 0, 1), (format!("{own}{in_a_list}"), 1, 1), (own.to_owned(), 1, 0)]
+    {
+        let store = Contended { other: Mutex::new(Some(other)), ..Contended::default() };
+        let world = around(store).await;
+        let outcome = world.run(vec![source("all", "*.ndjson")], vec![erase("e1", "u3")]).await.unwrap();
+        assert_eq!((outcome.sources[0].erased, outcome.sources[0].problems.len()), (erased, told), "{outcome:?}");
+        assert_eq!(outcome.is_complete(), told == 0);
+        let receipt = receipt(&world, &outcome).await;
+        assert_eq!(receipt.complete, told == 0);
+        assert!(
+            receipt.sources[0].shards.iter().all(|shard| told == 0 || erased > 0 || shard.state == ShardState::Blocked)
+        );
+        let why = outcome.sources[0].problems.first().map(|problem| problem.reason.clone()).unwrap_or_default();
+        assert_eq!(why.contains("1 record may be missed"), told == 1, "{why}");
+    }
 }
 
 #[tokio::test]
