@@ -43,5 +43,5 @@ impl Cpu {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, ShardError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| ShardError::Panicked)?.map_err(ShardError::Temp)
+    tokio::task::spawn_blocking(work).await.map_err(|_| ShardError::Defect)?.map_err(ShardError::Temp)
 }

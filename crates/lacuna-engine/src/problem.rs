@@ -24,10 +24,10 @@ pub(crate) enum ShardError {
     #[error("{bytes} bytes of it are needed at once, more than `--memory` has room for")]
     Memory { bytes: u64 },
     #[error(
-        "its decoder failed in an unforeseen way, and nothing of it was changed; if another tool reads it, write it anew with that, and \
-         report this as a defect of Lacuna"
+        "Lacuna failed at it in an unforeseen way, which is a defect: report it; if another tool reads the shard, writing it anew with that \
+         may help"
     )]
-    Panicked,
+    Defect,
     #[error("its tombstone is damaged: delete that, and erase again under the ids whose receipts name the shard")]
     Damaged(#[source] Box<lacuna_erase::Error>),
     #[error(
@@ -66,7 +66,7 @@ pub(crate) enum ShardError {
 
 impl From<crate::cpu::Panicked> for ShardError {
     fn from(_: crate::cpu::Panicked) -> Self {
-        Self::Panicked
+        Self::Defect
     }
 }
 
@@ -112,7 +112,7 @@ impl ShardError {
             | Self::Export(_)
             | Self::Refused(_)
             | Self::Residue { .. }
-            | Self::Panicked => false,
+            | Self::Defect => false,
         }
     }
 

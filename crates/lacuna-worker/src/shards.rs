@@ -15,7 +15,8 @@ pub(crate) fn searched(shards: impl IntoIterator<Item = Shard>, search: &str) ->
 }
 
 /// A shard as the store names it. What was planned came from a listing, so its path is one.
-pub(crate) fn blob(shard: &Shard) -> Option<BlobInfo> {
-    let path = BlobPath::new(shard.path.as_str()).ok()?;
-    Some(BlobInfo { path, etag: Etag::new(&shard.etag), size: shard.size })
+pub(crate) fn blob(shard: &Shard) -> Result<BlobInfo, lacuna_engine::Error> {
+    let odd = |_| lacuna_engine::Error::Defect("the ledger names a shard as no store does");
+    let path = BlobPath::new(shard.path.as_str()).map_err(odd)?;
+    Ok(BlobInfo { path, etag: Etag::new(&shard.etag), size: shard.size })
 }

@@ -11,14 +11,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::commit;
 use crate::problem::ShardError;
+use crate::read::whole::read_record;
 use crate::receipt::ProvedSurvivors;
 use crate::receipt::seal::hex;
 
-/// A record of the journal may be this large: a receipt of a million shards is not.
-const RECORD_BYTES_MAX: u64 = 1 << 30;
-
 /// How often a record that others change meanwhile is read again.
-const ATTEMPTS_MAX: u32 = 8;
+const ATTEMPTS_MAX: u32 = 32;
 
 /// Bytes that are about to take the place of a version of a shard, or have taken it. Written before they do, and kept until
 /// nothing of that version and of older ones is left.
@@ -172,7 +170,7 @@ impl Kept<Intent> {
 /// cannot come into place any more.
 pub(crate) async fn end(store: &dyn Store, intent: &BlobInfo) -> Result<(), ShardError> {
     let mut info = intent.clone();
-    loop {
+    for _ in 0..ATTEMPTS_MAX {
         match commit::delete(store, &info).await {
             Err(error) if error.kind == ErrorKind::Changed => {}
             Err(error) if error.kind != ErrorKind::NotFound => return Err(ShardError::Store(error)),
@@ -184,6 +182,7 @@ pub(crate) async fn end(store: &dyn Store, intent: &BlobInfo) -> Result<(), Shar
             _ => return Ok(()),
         }
     }
+    Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
 }
 
 /// Where all intents are kept.
@@ -210,11 +209,10 @@ pub(crate) fn operation(sha256: &str) -> String {
 /// The record at `path`, if there is one.
 pub(crate) async fn read<T: DeserializeOwned>(store: &dyn Store, path: &str) -> Result<Option<Kept<T>>, ShardError> {
     let blob = blob_path(path)?;
-    loop {
+    for _ in 0..ATTEMPTS_MAX {
         let read = async {
             let info = store.head(&blob).await?;
-            let size = info.size.min(RECORD_BYTES_MAX);
-            store.read(&blob, 0..size, &info.etag).await.map(|bytes| (info, bytes))
+            read_record(store, &info).await.map(|bytes| (info, bytes))
         };
         return match read.await {
             Ok((info, bytes)) => match serde_json::from_slice(&bytes) {
@@ -226,6 +224,7 @@ pub(crate) async fn read<T: DeserializeOwned>(store: &dyn Store, path: &str) -> 
             Err(error) => Err(ShardError::Store(error)),
         };
     }
+    Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX })
 }
 
 /// Writes a record, unless it is there: another run is at the same, or this one is here again.

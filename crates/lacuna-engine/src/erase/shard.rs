@@ -1,6 +1,5 @@
 //! The purge of one shard: it is rewritten beside the original, checked, put in its place, and its old bytes go.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use lacuna_erase::Survivors;
@@ -221,11 +220,12 @@ impl Purge<'_> {
 
     /// The shard's bytes as a file: its own where it lies on this machine, else a copy.
     async fn fetch(&self, info: &BlobInfo) -> Result<FileAt, ShardError> {
-        if let Some(path) = self.store.local_file(&info.path) {
-            // Whether it still is the version that was searched is checked when it is replaced.
-            return File::open(path).and_then(FileAt::new).map_err(ShardError::Temp);
-        }
-        copied(self.shop, self.store, info).await.and_then(|file| FileAt::new(file).map_err(ShardError::Temp))
+        let file = match self.store.open_here(&info.path, &info.etag) {
+            // Whether it still is this version is checked once more when it is replaced.
+            Some(version) => version.map_err(ShardError::Store)?.into_file(),
+            None => copied(self.shop, self.store, info).await?,
+        };
+        FileAt::new(file).map_err(ShardError::Temp)
     }
 }
 

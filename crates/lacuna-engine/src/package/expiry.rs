@@ -7,6 +7,7 @@ use lacuna_export::{Manifest, Package, package};
 use lacuna_scan::TenantId;
 use lacuna_store::{BlobInfo, BlobPath, ErrorKind, Removal, Store};
 
+use crate::read::whole::read_record;
 use crate::{Engine, Error, RequestId, commit};
 
 /// What became of a package that was to go.
@@ -60,7 +61,7 @@ async fn files(store: &dyn Store, package: &Package, manifest: &BlobPath) -> Res
     }
     match store.head(manifest).await {
         Ok(info) => {
-            let bytes = store.read(manifest, 0..info.size, &info.etag).await.map_err(failed)?;
+            let bytes = read_record(store, &info).await.map_err(failed)?;
             // One that cannot be read names nothing; what is listed goes all the same.
             let named = Manifest::from_json(&bytes).map(|manifest| manifest.files).unwrap_or_default();
             files.extend(named.iter().filter_map(|file| blob(package, &file.path).ok()));

@@ -40,6 +40,9 @@ const MEMORY_BYTES: usize = 64 << 10;
 /// together.
 const SMALL_FILE_BYTES: u64 = 4 << 20;
 
+/// How often another run may end or begin while this one looks whose package is under way.
+const CHANGES_MAX: u32 = 32;
+
 /// What a package is made from.
 pub(crate) struct Contents<'a> {
     pub(crate) request: &'a Request,
@@ -123,6 +126,7 @@ impl Press<'_> {
         let package = package_of(request);
         let path = blob_path(&package.path(package::STARTED))?;
         let person = Bytes::from(seal::subject_hash(self.key, &request.selector.identifiers));
+        let mut changes = 0;
         loop {
             match commit::create(self.store, &path, Content::Bytes(person.clone()), "text/plain").await {
                 Ok(claim) => return Ok(claim),
@@ -131,7 +135,9 @@ impl Press<'_> {
             }
             let read = async {
                 let claim = self.store.head(&path).await?;
-                self.store.read(&path, 0..claim.size, &claim.etag).await.map(|bytes| (claim, bytes))
+                // What is longer is somebody else's all the same.
+                let length = claim.size.min(person.len() as u64 + 1);
+                self.store.read(&path, 0..length, &claim.etag).await.map(|bytes| (claim, bytes))
             };
             match read.await {
                 Ok((claim, bytes)) if bytes == person => return Ok(claim),
@@ -143,7 +149,11 @@ impl Press<'_> {
                     )));
                 }
                 // The other run has just ended.
-                Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Changed) => {}
+                Err(error)
+                    if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Changed) && changes < CHANGES_MAX =>
+                {
+                    changes += 1;
+                }
                 Err(source) => return Err(unread(source)),
             }
         }

@@ -153,8 +153,11 @@ impl Searched {
             self.matched[selector as usize] += own.len();
             self.shards[selector as usize].push((shard.clone(), own.len()));
         }
-        // What was searched has a format.
-        let Ok(format) = ShardFormat::of(prepared.source, info.path.as_str()) else { return };
+        let format = match ShardFormat::of(prepared.source, info.path.as_str()) {
+            Ok(format) => format,
+            // Another worker searched it, by another configuration.
+            Err(reason) => return self.outcome.problems.push(Problem { shard: info.path.to_string(), reason }),
+        };
         let of = |counts: fn(&Request) -> bool| {
             let own = |selector: SelectorIndex| counts(&pass.job.requests[selector as usize]);
             matches.iter().any(|(selector, _)| own(selector)).then(|| {

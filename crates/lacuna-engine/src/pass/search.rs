@@ -9,7 +9,7 @@ use super::Pass;
 use super::found::{FoundShard, SetFound};
 use super::prepared::Prepared;
 use super::shard_set::ShardSet;
-use crate::erase::hidden::{Hidden, UNSURE};
+use crate::erase::hidden::{Hidden, Tombstones, UNSURE};
 use crate::outcome::Problem;
 use crate::plan;
 use crate::plan::format::ShardFormat;
@@ -85,7 +85,8 @@ impl<'a> Pass<'a> {
     async fn search_shard(&self, prepared: &Prepared<'a>, mut info: BlobInfo) -> Result<SetFound, Error> {
         let mut found = SetFound::new(&prepared.source.name);
         found.counts.shards = 1;
-        match self.attempts(prepared, &mut info, &mut found).await {
+        let tombstones = self.tombstones().await?;
+        match self.attempts(prepared, tombstones, &mut info, &mut found).await {
             Ok(answer) => self.note(found, prepared.source, info, answer),
             Err(ShardError::Cancelled) => Ok(found),
             // Temporary files are one place for all shards: what fails here fails everywhere.
@@ -102,13 +103,13 @@ impl<'a> Pass<'a> {
     async fn attempts(
         &self,
         prepared: &Prepared<'a>,
+        tombstones: &Tombstones,
         info: &mut BlobInfo,
         found: &mut SetFound,
     ) -> Result<Answer, ShardError> {
         let format = ShardFormat::of(prepared.source, info.path.as_str()).map_err(ShardError::Refused)?;
         let question = prepared.asked.of(info.path.as_str())?;
         let store = &self.engine.settings.store;
-        let tombstones = self.tombstones().await.map_err(|_| ShardError::Panicked)?;
         for _ in 0..ATTEMPTS_MAX {
             let origin = Origin::Blob(store.clone(), info.clone());
             let hidden = tombstones.rows_of(store.as_ref(), info).await;

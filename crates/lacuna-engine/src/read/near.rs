@@ -35,7 +35,8 @@ impl Near {
 
     /// Shows the bytes in `range` to `see`.
     pub(crate) fn with<T>(&self, range: &Range<u64>, see: impl FnOnce(&[u8]) -> T) -> Result<T, ShardError> {
-        let length = usize::try_from(range.end - range.start).map_err(|_| ShardError::Memory { bytes: range.end })?;
+        let bytes = range.end - range.start;
+        let length = usize::try_from(bytes).map_err(|_| ShardError::Memory { bytes })?;
         let mut buffer = BUFFER.take();
         if buffer.len() < length {
             buffer.resize(length, 0);

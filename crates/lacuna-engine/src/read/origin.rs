@@ -54,7 +54,7 @@ impl Origin {
             Self::File(file) => {
                 let file = file.clone();
                 let read = tokio::task::spawn_blocking(move || file.read_at(range)).await;
-                read.map_err(|_| ShardError::Panicked)?.map_err(ShardError::Temp)
+                read.map_err(|_| ShardError::Defect)?.map_err(ShardError::Temp)
             }
         }
     }
@@ -176,7 +176,7 @@ impl Budget {
             && store.is_here()
         {
             // On this machine, many small reads by one thread cost less than handing each to another.
-            let _read = self.reads.acquire().await.map_err(|_| ShardError::Panicked)?;
+            let _read = self.reads.acquire().await.map_err(|_| ShardError::Defect)?;
             counter.fetch_add(total, Ordering::Relaxed);
             let pieces = store.read_ranges(&info.path, ranges, &info.etag).await.map_err(ShardError::Store)?;
             return Ok((pieces, permit));
@@ -191,11 +191,11 @@ impl Budget {
         if units > self.units {
             return Err(ShardError::Memory { bytes });
         }
-        self.memory.clone().acquire_many_owned(units).await.map_err(|_| ShardError::Panicked)
+        self.memory.clone().acquire_many_owned(units).await.map_err(|_| ShardError::Defect)
     }
 
     async fn read(&self, origin: &Origin, range: Range<u64>, counter: &AtomicU64) -> Result<Bytes, ShardError> {
-        let _read = self.reads.acquire().await.map_err(|_| ShardError::Panicked)?;
+        let _read = self.reads.acquire().await.map_err(|_| ShardError::Defect)?;
         counter.fetch_add(range.end - range.start, Ordering::Relaxed);
         origin.read(range).await
     }

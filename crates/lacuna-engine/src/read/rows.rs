@@ -353,7 +353,7 @@ impl GroupRows<'_> {
     pub(crate) async fn next_batch(&mut self) -> Result<Option<RecordBatch>, ShardError> {
         let shop = self.reader.shop;
         loop {
-            let Some(mut decoder) = self.decoder.take() else { return Err(ShardError::Panicked) };
+            let Some(mut decoder) = self.decoder.take() else { return Err(ShardError::Defect) };
             let (decoder, decoded) = shop
                 .cpu
                 .run(move || {

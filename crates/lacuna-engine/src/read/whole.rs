@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use lacuna_store::{BlobInfo, Store};
+use bytes::Bytes;
+use lacuna_store::{BlobInfo, ErrorKind, Store};
 use sha2::{Digest as _, Sha256};
 
 use super::origin::Origin;
@@ -12,6 +13,18 @@ use crate::cpu::blocking;
 use crate::problem::ShardError;
 use crate::receipt::seal::hex;
 use crate::workshop::Workshop;
+
+/// A receipt, a manifest or a record of what is under way may be this large: one of a million shards is not.
+const RECORD_BYTES_MAX: u64 = 1 << 30;
+
+/// One of Lacuna's own records.
+pub(crate) async fn read_record(store: &dyn Store, info: &BlobInfo) -> lacuna_store::Result<Bytes> {
+    if info.size > RECORD_BYTES_MAX {
+        let why = format!("it has {} bytes, and a record has {RECORD_BYTES_MAX} at most", info.size);
+        return Err(lacuna_store::Error::new(ErrorKind::Other).at(&info.path).because(why));
+    }
+    store.read(&info.path, 0..info.size, &info.etag).await
+}
 
 /// The bytes of this version of a blob in a temporary file, within the memory's budget.
 pub(crate) async fn copied(shop: &Workshop, store: &Arc<dyn Store>, info: &BlobInfo) -> Result<File, ShardError> {

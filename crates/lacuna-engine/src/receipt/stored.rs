@@ -11,6 +11,7 @@ use crate::commit;
 use crate::erase::{hidden, journal};
 use crate::plan::OWN_PREFIX;
 use crate::problem::ShardError;
+use crate::read::whole::read_record;
 
 /// What a receipt is to a web server.
 pub(super) const RECEIPT_MEDIA_TYPE: &str = "application/jose";
@@ -93,7 +94,7 @@ pub(crate) async fn newest(
         let begun = journal::read::<Receipt>(store, &journal::request_path(request)).await?;
         return begun.map(|kept| Ok((0, of_request(kept.record, request, "the record of what it began")?))).transpose();
     };
-    let jws = store.read(&info.path, 0..info.size, &info.etag).await.map_err(ShardError::Store)?;
+    let jws = read_record(store, &info).await.map_err(ShardError::Store)?;
     let place = format!("its newest receipt, {},", info.path);
     let receipt = verify::receipt(&String::from_utf8_lossy(&jws), &key.verifying_key());
     let receipt = receipt.map_err(|error| ShardError::Refused(format!("{place} {error}")))?;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::seal::{self, SealError};
 use super::{RECEIPT_TYPE, RECEIPT_VERSION, Receipt};
 use crate::package::MANIFEST_TYPE;
+use crate::read::whole::read_record;
 
 /// Why a receipt or a package is not to be trusted, or could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +122,7 @@ pub async fn package(store: &Arc<dyn Store>, prefix: &str, key: &VerifyingKey) -
 async fn read(store: &dyn Store, path: &str) -> Result<Vec<u8>, VerifyError> {
     let path = BlobPath::new(path).map_err(|error| VerifyError::Content(error.to_string()))?;
     let info = store.head(&path).await?;
-    Ok(store.read(&path, 0..info.size, &info.etag).await?.to_vec())
+    Ok(read_record(store, &info).await?.to_vec())
 }
 
 /// Reads a blob from its first byte to its last.

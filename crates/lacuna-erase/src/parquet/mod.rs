@@ -25,7 +25,6 @@ mod edit;
 mod footer;
 mod index;
 mod laid;
-mod leaf;
 mod levels;
 mod loose;
 mod metadata;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use lacuna_scan::parquet::resolve;
 use lacuna_scan::{Error as ScanError, FieldTest, HeldValue, Limits, Matcher, Value};
 use parquet::basic::{ConvertedType, Encoding, LogicalType, Type};
 use parquet::bloom_filter::Sbbf;
@@ -14,7 +15,6 @@ use super::codec::Codec;
 use super::footer::{self, Chunk, Footer, chunk_meta, column_chunk, file_meta, malformed};
 use super::index::ColumnIndex;
 use super::laid::{Laid, lay};
-use super::leaf;
 use super::order::{Order, Side, explains};
 use super::page::{Kind, Page, Pages, data, data_v2, header};
 use super::statistics::BOUNDS;
@@ -41,7 +41,8 @@ pub fn residue(input: &dyn ReadAt, matcher: &Matcher, limits: &Limits) -> Result
     let footer = Footer::parse(input, &bytes, start, limits)?;
     let mut found = Vec::new();
     for test in matcher.fields().iter().filter(|test| test.is_wanted()) {
-        let leaves = test.places(leaf::resolve(&footer.schema, test.column()))?;
+        let leaves = test.places(resolve(&footer.schema, test.column()))?;
+        let leaves: Vec<usize> = leaves.into_iter().map(|leaf| leaf.column).collect();
         for &leaf in &leaves {
             let column = footer.schema.column(leaf);
             let groups = footer.row_groups.par_iter().with_max_len(1).map(|group| {

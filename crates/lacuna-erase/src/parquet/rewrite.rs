@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use lacuna_scan::parquet::resolve;
 use lacuna_scan::{Error as ScanError, FieldTest, Limits, Matcher};
 use parquet::basic::Repetition;
 use parquet::schema::types::ColumnDescriptor;
@@ -17,7 +18,6 @@ use super::chunk::{Action, Job, Made, PagePlan, Plan};
 use super::edit::Fate;
 use super::footer::{self, Footer, RowGroup, file_meta, malformed};
 use super::index::{Location, shift_offset_index, update_offset_index};
-use super::leaf;
 use super::metadata::{ChangedChunk, NewGroup, new_row_group};
 use super::plan::plan;
 use super::remake;
@@ -103,12 +103,12 @@ pub(super) fn fates(footer: &Footer<'_>, change: Change<'_>) -> Result<Vec<Optio
         Change::Anonymize(paths) => {
             let mut fates = vec![None; columns];
             for path in paths {
-                let leaves = match leaf::resolve(&footer.schema, path) {
+                let leaves = match resolve(&footer.schema, path) {
                     // A column that is not there has nothing to lose.
                     Err(ScanError::MissingColumn { .. }) => Vec::new(),
                     found => found?,
                 };
-                for leaf in leaves {
+                for leaf in leaves.into_iter().map(|leaf| leaf.column) {
                     fates[leaf] = Some(if can_be_null(&footer.schema.column(leaf)) { Fate::Null } else { Fate::Blank });
                 }
             }
@@ -122,8 +122,8 @@ fn tests<'a>(footer: &Footer<'_>, matchers: &[&'a Matcher]) -> Result<Vec<Vec<&'
     let mut tests = vec![Vec::new(); footer.schema.num_columns()];
     let fields = matchers.iter().flat_map(|matcher| matcher.fields()).filter(|test| test.is_wanted());
     for test in fields {
-        for leaf in test.places(leaf::resolve(&footer.schema, test.column()))? {
-            tests[leaf].push(test);
+        for leaf in test.places(resolve(&footer.schema, test.column()))? {
+            tests[leaf.column].push(test);
         }
     }
     Ok(tests)

@@ -253,6 +253,58 @@ mod tests {
 
     use super::*;
 
+    const SCHEMA: &str = "message m {
+        required binary id (STRING);
+        optional group actor {
+            optional group emails (LIST) { repeated group list { optional binary element (STRING); } }
+            repeated binary phones;
+        }
+        optional group two (LIST) { repeated int32 element; }
+        optional group tuple (LIST) { repeated group tuple_tuple { optional int32 only; } }
+        optional group twice (LIST) { repeated group list { repeated int32 element; } }
+        optional group pairs (LIST) { repeated group element { required int32 a; required int32 b; } }
+        optional group map (MAP) { repeated group key_value { required binary key; optional group value { optional int64 n; } } }
+        repeated group events { optional binary who; repeated int32 codes; }
+        optional group nested (LIST) { repeated group list { optional group element (LIST) {
+            repeated group list { optional int32 element; } } } }
+    }";
+
+    fn at(path: &str) -> Result<String> {
+        let schema = SchemaDescriptor::new(Arc::new(parse_message_type(SCHEMA).unwrap()));
+        let leaves = resolve(&schema, &path.parse().unwrap())?;
+        let paths: Vec<String> = leaves.into_iter().map(|leaf| schema.column(leaf.column).path().string()).collect();
+        Ok(paths.join(", "))
+    }
+
+    #[test]
+    fn every_shape_of_list_and_map_is_entered() {
+        for (path, leaf) in [
+            ("id", "id"),
+            ("actor.emails[]", "actor.emails.list.element"),
+            ("actor.phones[]", "actor.phones"),
+            ("two[]", "two.element"),
+            ("twice[][]", "twice.list.element"),
+            ("tuple[].only", "tuple.tuple_tuple.only"),
+            ("pairs[].b", "pairs.element.b"),
+            ("map{}.n", "map.key_value.value.n"),
+            ("events[].who", "events.who"),
+            ("events[].codes[]", "events.codes"),
+            ("nested[][]", "nested.list.element.list.element"),
+        ] {
+            assert_eq!(at(path).unwrap(), leaf, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_the_schema_is_named() {
+        for path in ["nobody", "actor.nobody", "id.x"] {
+            assert!(matches!(at(path), Err(Error::MissingColumn { .. })), "{path}");
+        }
+        for path in ["actor", "actor.emails", "actor.emails.list", "id[]", "map[]", "two{}", "events.who", "nested[]"] {
+            assert!(matches!(at(path), Err(Error::ColumnType { .. })), "{path}");
+        }
+    }
+
     #[test]
     fn documents_of_bson_are_no_text() {
         for (of, is_text) in [("UTF8", true), ("ENUM", true), ("STRING", true), ("JSON", true), ("BSON", false)] {

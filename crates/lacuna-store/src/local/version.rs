@@ -59,6 +59,11 @@ impl LocalVersion {
         Ok(self.file.metadata().map_err(place::failure)?.nlink() > 1)
     }
 
+    /// Its file, which may be another version by the time that it is read.
+    pub fn into_file(self) -> File {
+        self.file
+    }
+
     /// Fills `buffer` with the bytes from `at` on. They are this version's if a [check](Self::check) afterwards says so.
     pub fn read_into(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
         self.file.read_exact_at(buffer, at).map_err(|error| match error.kind() {

@@ -1,7 +1,7 @@
 //! The end of a pass: what all sets found becomes packages, erasures and receipts, and each request moves on.
 
 use lacuna_engine::{Outcome, Reporter, chain};
-use lacuna_ledger::{Conclusion, Ending, Missing, PassClaim, PassRequest, SetId, SetStatus};
+use lacuna_ledger::{Conclusion, Ending, Missing, PassClaim, PassRequest, SetId, SetResult, SetStatus};
 use tokio_util::sync::CancellationToken;
 
 use super::end::conclusions;
@@ -71,9 +71,12 @@ impl Worker {
     ) -> Result<Outcome, lacuna_engine::Error> {
         let (engine, reporter) = (self.engine(claim.lane), Reporter::default());
         let pass = engine.pass(&composed.job, &reporter, stop)?;
-        let kept = sets.iter().filter_map(|set| Some(set.result.as_ref()?.reference.as_str()));
+        let unsearched = lacuna_engine::Error::Defect("a pass ends before all of its sets are searched");
+        let results: Option<Vec<&SetResult>> = sets.iter().map(|set| set.result.as_ref()).collect();
+        let mut kept: Vec<&str> =
+            results.ok_or(unsearched)?.into_iter().map(|found| found.reference.as_str()).collect();
         // A set without a reference was searched for nobody.
-        let kept: Vec<&str> = kept.filter(|reference| !reference.is_empty()).collect();
+        kept.retain(|reference| !reference.is_empty());
         let found = futures::stream::iter(kept);
         let found = futures::StreamExt::then(found, async |reference| engine.load(&composed.job, reference).await);
         pass.finish(found).await

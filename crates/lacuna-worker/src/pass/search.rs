@@ -92,7 +92,8 @@ impl Worker {
             self.ledger.finish_set(claim, &SetResult::default()).await?;
             return Ok(true);
         };
-        let set = ShardSet { source: claim.source.clone(), shards: claim.shards.iter().filter_map(blob).collect() };
+        let shards = claim.shards.iter().map(blob).collect::<Result<_, _>>()?;
+        let set = ShardSet { source: claim.source.clone(), shards };
         let Some(found) = pass.search_set(&set).await? else { return Ok(false) };
         let counts = *found.counts();
         let reference = pass.keep(&claim.pass.to_string(), &set_name(claim.set), found).await?;

@@ -21,6 +21,9 @@ pub(crate) struct Problem {
     pub message: String,
 }
 
+/// No choice has more letters.
+const WORD_MAX: usize = 24;
+
 /// The problems found so far in one document.
 #[derive(Debug)]
 pub(super) struct Problems<'t> {
@@ -283,7 +286,10 @@ impl<'t> Entry<'t> {
         if choice.is_none() {
             let meant = crate::nearest::nearest(text, choices.iter().map(|choice| choice.0));
             let meant = meant.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
-            self.wrong(format!("is `{text}`, and must be one of {}{meant}", names()), problems);
+            // Some paste a secret where its kind belongs: only what looks like a word is said again.
+            let is_word = text.len() <= WORD_MAX && text.chars().all(|c| c.is_ascii_alphabetic() || "-_".contains(c));
+            let is = if is_word { format!("is `{text}`, and must") } else { "must".to_owned() };
+            self.wrong(format!("{is} be one of {}{meant}", names()), problems);
         }
         choice
     }

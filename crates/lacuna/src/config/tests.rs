@@ -256,6 +256,8 @@ fn secrets_stand_elsewhere_and_are_not_repeated() {
         "{SMALL}[keys.pseudonym]\nepochs = [{{ id = \"1\", secret = {{ env = \"A\", file = \"b\" }} }}, {{ id = \"1\", \
          secret = {{ vault = \"A\" }} }}, {{ secret = {{ env = \"\" }}, encoding = \"binary\" }}]\n"
     )));
+    let pasted = wrong("[store]\nurl = \"az://logs\"\naccount = \"contoso\"\ncredential = \"sv=2024&sig=hunter2\"\n");
+    assert!(pasted.contains("`store.credential` must be one of") && !pasted.contains("hunter2"), "{pasted}");
     insta::assert_snapshot!(wrong(&format!("{SMALL}[keys.pseudonym]\nepochs = []\n")));
     insta::assert_snapshot!(wrong(&format!("{SMALL}[keys.pseudonym]\n")));
 }

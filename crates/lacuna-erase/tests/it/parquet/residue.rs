@@ -1,11 +1,15 @@
 //! Values that no row has and the file still holds.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression;
+use ::parquet::data_type::Int32Type;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::schema::parser::parse_message_type;
 use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::{DataType, Field as Column, Schema, TimeUnit};
 use bytes::Bytes;
@@ -471,4 +475,26 @@ fn a_bound_that_is_cut_is_not_the_value_that_left() {
     let (unwanted, mut out) = (matcher("user", &left), Vec::new());
     parquet::rewrite(&file, &[1].into(), Change::Delete, &[&unwanted], &Limits::default(), &mut out).unwrap();
     assert_eq!(places(&out.into(), "user", &left), Vec::<String>::new());
+}
+
+#[test]
+fn a_list_within_a_list_is_entered_as_the_search_enters_it() {
+    // A group with one field, which repeats: some writers' way to nest lists.
+    let schema = "message m { optional group l (LIST) { repeated group list { repeated int32 element; } } }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    // [[7], [8, 9]], [[7]], null
+    column.typed::<Int32Type>().write_batch(&[7, 8, 9, 7], Some(&[3, 3, 3, 3, 0]), Some(&[0, 1, 2, 0, 0])).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    let file = Bytes::from(writer.into_inner().unwrap());
+    assert!(places(&file, "l[][]", "7").is_empty());
+    let path = ["l[][]".parse().unwrap()];
+    for change in [Change::Delete, Change::Anonymize(&path)] {
+        let (out, _) = rewrite(&file, &BTreeSet::from([0, 1]), change).unwrap();
+        assert!(places(&out, "l[][]", "7").is_empty());
+        assert!(!out.windows(4).any(|bytes| bytes == 7_i32.to_le_bytes()), "{change:?}");
+    }
 }
