@@ -1,5 +1,6 @@
 //! The search of one shard, whatever its format: ranges in by tokio, decoded by rayon.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -170,7 +171,7 @@ impl Run<'_> {
             ParquetSearch::new(metadata.clone(), self.origin.size(), self.question.matcher.clone(), self.shop.limits)?;
         let search = if self.question.erases() { search.noting_unused() } else { search };
         let (mut matches, mut effort, mut known) = (Matches::default(), Effort::default(), Known::new());
-        let (mut unused, mut torn) = (Vec::new(), Vec::new());
+        let (mut unused, mut used, mut torn) = (Vec::new(), HashSet::new(), Vec::new());
         let mut groups = futures::stream::iter(0..search.row_groups())
             .map(async |index| {
                 Ok::<_, ShardError>((index, self.row_group(&search, index, &tail, near.as_ref()).await?))
@@ -181,9 +182,20 @@ impl Run<'_> {
             effort += group.effort;
             known.insert(index, group.known);
             unused.extend(group.unused);
+            used.extend(group.used);
             torn.extend(group.torn);
         }
         drop(groups);
+        unused.retain(|of| !used.contains(of));
+        if self.leftover(&unused, &matches).is_some()
+            && let Some(search) = search.of_any_tenant()
+        {
+            // Other tenants' rows may have it, in row groups that need no look for this one's.
+            for index in 0..search.row_groups() {
+                used.extend(self.row_group(&search, index, &tail, near.as_ref()).await?.used);
+            }
+            unused.retain(|of| !used.contains(of));
+        }
         let leftover = self.leftover(&unused, &matches);
         self.hide(&mut matches);
         let shard = Rows { shop: self.shop, origin: self.origin, near: near.as_ref(), bytes_read: &self.bytes_read };

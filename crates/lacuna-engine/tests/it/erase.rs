@@ -115,6 +115,19 @@ async fn an_identifier_that_only_an_arrow_dictionary_holds_is_no_success() {
     assert!(world.run(kept, vec![erase("e3", "u3")]).await.unwrap().is_complete());
 }
 
+/// Row groups of one file share their categories.
+#[tokio::test]
+async fn a_category_that_another_tenants_row_has_is_not_left_over() {
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/parquet/shared-categories.parquet");
+    let shared = std::fs::read(path).unwrap();
+    let world = World::new();
+    world.put("a.parquet", shared.clone()).await;
+    let outcome = world.run(vec![source("all", "*.parquet")], vec![erase("e1", "u3")]).await.unwrap();
+    assert_eq!((outcome.is_complete(), outcome.matched), (true, 0), "{outcome:?}");
+    assert_eq!(world.get("a.parquet").await, shared);
+}
+
 #[tokio::test]
 async fn a_shard_whose_last_record_with_a_column_went_can_be_searched() {
     let world = World::new();

@@ -21,8 +21,10 @@ pub(super) struct Searched {
     pub(super) hits: Vec<Hit>,
     /// The values of the hits, if they were kept.
     pub(super) known: Option<KnownColumn>,
-    /// Whose values the dictionary holds, and no row has.
-    pub(super) unused: Vec<SelectorIndex>,
+    /// Whose values rows have, where that was asked for.
+    pub(super) used: BTreeSet<SelectorIndex>,
+    /// Whose values the dictionary alone holds.
+    pub(super) unused: BTreeSet<SelectorIndex>,
     /// How many values each row has that was asked for and has any, if they were counted.
     pub(super) counts: Option<Vec<(u64, usize)>>,
     pub(super) effort: Effort,
@@ -161,10 +163,10 @@ impl ChunkSearch {
         if !(is_indices_only && self.state.nothing_wanted()) {
             self.pages.finish()?;
         }
-        let unused = if notes_unused { self.state.unused() } else { Vec::new() };
+        let (used, unused) = if notes_unused { self.state.used_and_not() } else { Default::default() };
         let known = self.state.knowing.and_then(Knowing::finish);
         let (hits, counts) = (self.state.hits, self.state.counts);
-        Ok(Searched { hits, known, unused, counts, effort: self.pages.effort })
+        Ok(Searched { hits, known, used, unused, counts, effort: self.pages.effort })
     }
 }
 
@@ -173,17 +175,12 @@ impl State {
         self.dictionary.as_ref().is_some_and(|dictionary| self.is_excluded || dictionary.owners.is_empty())
     }
 
-    /// Whose values the dictionary holds, and no row has.
-    fn unused(&self) -> Vec<SelectorIndex> {
+    /// Whose values rows have, and whose the dictionary alone holds.
+    fn used_and_not(&self) -> (BTreeSet<SelectorIndex>, BTreeSet<SelectorIndex>) {
+        let used: BTreeSet<_> = self.hits.iter().map(|hit| hit.selector).collect();
         let owners = self.dictionary.iter().flat_map(|dictionary| &dictionary.owners);
-        let mut unused: BTreeSet<SelectorIndex> = owners.map(|&(_, selector)| selector).collect();
-        for hit in &self.hits {
-            if unused.is_empty() {
-                break;
-            }
-            unused.remove(&hit.selector);
-        }
-        unused.into_iter().collect()
+        let unused = owners.map(|&(_, selector)| selector).filter(|selector| !used.contains(selector)).collect();
+        (used, unused)
     }
 }
 

@@ -42,9 +42,11 @@ pub struct RowGroupMatches {
     pub matches: Matches,
     /// The values that they were found by, if these were to be kept: for [`RowGroupTake`](super::RowGroupTake).
     pub known: Vec<KnownColumn>,
-    /// Identifiers that a dictionary on the way holds, and no row of the column has: whose, and in which field. Told only where it
-    /// was asked for.
+    /// Identifiers that a dictionary on the way holds, and no row of the group has in that column: whose, and in which field. Told only
+    /// where it was asked for.
     pub unused: Vec<(SelectorIndex, usize)>,
+    /// Identifiers that rows have, of whatever tenant, told like those: rows of one row group may have what another one holds unused.
+    pub used: Vec<(SelectorIndex, usize)>,
     /// The rows that hold a wanted identifier, and name the selector's tenant and another one: they are nobody's.
     pub torn: Vec<u64>,
     /// What it took to find them.
@@ -97,6 +99,11 @@ impl ParquetSearch {
     pub fn noting_unused(self) -> Self {
         let categories = prune::categories(self.metadata.file_metadata());
         Self { notes_unused: true, categories, ..self }
+    }
+
+    /// The same, for rows of whatever tenant; nothing when it looks at all of them already.
+    pub fn of_any_tenant(&self) -> Option<Self> {
+        self.tenant.map(|_| Self { tenant: None, ..self.clone() })
     }
 
     /// The file's rows, as its footer counts them.
@@ -154,6 +161,7 @@ pub struct RowGroupSearch {
     known: Vec<KnownColumn>,
     notes_unused: bool,
     unused: Vec<(SelectorIndex, usize)>,
+    used: Vec<(SelectorIndex, usize)>,
     torn: Vec<u64>,
     effort: Effort,
 }
@@ -266,6 +274,7 @@ impl RowGroupSearch {
             known: Vec::new(),
             notes_unused: search.notes_unused,
             unused: Vec::new(),
+            used: Vec::new(),
             torn: Vec::new(),
             effort: Effort::default(),
         };
@@ -314,6 +323,7 @@ impl RowGroupSearch {
             matches,
             known: self.known,
             unused: self.unused,
+            used: self.used,
             torn: self.torn.iter().map(|row| self.first_row + row).collect(),
             effort: self.effort,
         }
@@ -327,11 +337,12 @@ impl RowGroupSearch {
                 Stage::Index(candidate, bounds, locations) => self.after_index(candidate, &bounds, &locations)?,
                 Stage::Field(field, chunk) => {
                     let notes_unused = self.notes_unused && self.matcher.identifies(field);
-                    let Searched { hits, known, unused, effort, .. } = chunk.finish(notes_unused)?;
+                    let Searched { hits, known, used, unused, effort, .. } = chunk.finish(notes_unused)?;
                     self.effort += effort;
                     self.hits[field].extend(hits);
                     self.known.extend(known);
                     self.unused.extend(unused.into_iter().map(|selector| (selector, field)));
+                    self.used.extend(used.into_iter().map(|selector| (selector, field)));
                     None
                 }
                 Stage::Tenant(candidates, chunk) => {
