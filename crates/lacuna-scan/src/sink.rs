@@ -90,6 +90,8 @@ pub struct Summary {
     /// Records that may be somebody's, or a selector's tenant's, by values that lie in another form than a path takes: in an array in
     /// place of a value, say; and how the first could be mapped. They are among the matches only where other values make them so.
     pub astray: Noted,
+    /// Records that are somebody's, and hold a wanted identifier in such a form as well; and how it could be mapped in the first.
+    pub beside: Noted,
     /// Identifiers that a dictionary holds and no row that points into it has: whose, and in which field. Told only where it was asked
     /// for.
     pub unused: Vec<(SelectorIndex, usize)>,

@@ -123,7 +123,7 @@ impl Eraser<'_> {
                 Err(error) if error.is_change() => continue,
                 answer => answer?,
             };
-            meanwhile.told = answer.problems(true);
+            meanwhile.told = answer.problems(&self.source.on_erase);
             if answer.matches.is_empty() {
                 let told = std::mem::take(&mut meanwhile.told);
                 return if told.is_empty() {

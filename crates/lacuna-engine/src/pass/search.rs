@@ -16,7 +16,7 @@ use crate::plan::format::ShardFormat;
 use crate::problem::ShardError;
 use crate::read::origin::Origin;
 use crate::read::search::{Answer, search};
-use crate::{Error, OnErase, Request, Source};
+use crate::{Error, Request, Source};
 
 /// How often a shard that changes under the search is searched again.
 const ATTEMPTS_MAX: u32 = 3;
@@ -161,8 +161,7 @@ impl<'a> Pass<'a> {
         counts.effort = answer.effort;
         counts.matched = rows;
         let problem = |reason: String| Problem { shard: info.path.to_string(), reason };
-        let erases = !matches!(source.on_erase, OnErase::Keep { .. });
-        found.problems.extend(answer.problems(erases).into_iter().map(problem));
+        found.problems.extend(answer.problems(&source.on_erase).into_iter().map(problem));
         if !answer.matches.is_empty() {
             found.shards.push(FoundShard {
                 info,

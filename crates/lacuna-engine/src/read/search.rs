@@ -17,12 +17,12 @@ use super::near::Near;
 use super::open::{Opened, Tail, open};
 use super::origin::Origin;
 use super::rows::{Known, Rows, collect_rows};
-use crate::Reporter;
 use crate::erase::lost;
 use crate::package::spool::Part;
 use crate::plan::format::ShardFormat;
 use crate::problem::ShardError;
 use crate::workshop::Workshop;
+use crate::{OnErase, Reporter};
 
 /// What to look for in a shard, and which of it to bring back.
 #[derive(Clone, Debug)]
@@ -63,13 +63,15 @@ pub(crate) struct Answer {
     pub(crate) torn: Noted,
     /// Records that may be somebody's by values in another form than the mapping takes.
     pub(crate) astray: Noted,
+    /// Records that are somebody's who is to be erased, maybe, and hold an identifier in such a form as well.
+    pub(crate) beside: Noted,
     /// Of the columns that the shard may [have lost](Reading::Rewritten), those that it lacks.
     pub(crate) lost: Vec<ColumnPath>,
 }
 
 impl Answer {
-    /// What the matches do not tell, and a request is not complete with; `erases` says whether what is left of an identifier counts.
-    pub(crate) fn problems(&self, erases: bool) -> Vec<String> {
+    /// What the matches do not tell, and a request is not complete with, in a source of which this is to be erased.
+    pub(crate) fn problems(&self, on_erase: &OnErase) -> Vec<String> {
         let mut told = Vec::new();
         if let Noted { count, first: Some(first) } = &self.poisoned {
             told.push(match count {
@@ -89,7 +91,15 @@ impl Answer {
                 many => format!("{many} records may be missed (the first: {first})"),
             });
         }
-        if let Some(column) = self.leftover.as_ref().filter(|_| erases) {
+        if let Noted { count, first: Some(first) } = &self.beside
+            && on_erase.keeps_rows()
+        {
+            told.push(match count {
+                1 => format!("1 record would keep an identifier in another form ({first})"),
+                many => format!("{many} records would keep identifiers in another form (the first: {first})"),
+            });
+        }
+        if let Some(column) = self.leftover.as_ref().filter(|_| !matches!(on_erase, OnErase::Keep { .. })) {
             told.push(format!(
                 "an identifier is left in a dictionary of column `{column}`, although no row has it: write the shard anew, without \
                  entries that no row uses"
@@ -139,6 +149,7 @@ pub(crate) async fn search(
         leftover,
         torn: summary.torn,
         astray: summary.astray,
+        beside: if question.erases() { summary.beside } else { Noted::default() },
         lost: summary.lacking,
     })
 }
@@ -212,6 +223,7 @@ impl Run<'_> {
             leftover,
             torn: Noted { count: torn.len() as u64, first: torn.iter().min().map(|row| format!("record {}", row + 1)) },
             astray: Noted::default(),
+            beside: Noted::default(),
             lost: Vec::new(),
         })
     }

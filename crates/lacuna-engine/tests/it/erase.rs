@@ -203,6 +203,27 @@ async fn a_shard_may_lack_a_column_that_is_optional() {
 }
 
 #[tokio::test]
+async fn a_record_that_stays_and_holds_the_identifier_in_another_form_as_well_is_told() {
+    let record = "{\"TenantId\":\"T\",\"UserId\":\"u3\",\"Also\":\"u3\"}\n";
+    let other = "{\"TenantId\":\"T\",\"UserId\":\"u4\",\"Also\":[\"u4\"]}\n";
+    for (on_erase, is_complete) in [(OnErase::Delete, true), (OnErase::Anonymize, false)] {
+        let world = World::new();
+        world.put("a.ndjson", format!("{record}{other}")).await;
+        let mut all = Source { on_erase, ..source("all", "*.ndjson") };
+        all.mapping.identifiers.push(IdentifierRule::One(Field::new("Also[]".parse().unwrap(), Kind::new("id"))));
+        let found = world.run(vec![all.clone()], vec![find("u3")]).await.unwrap();
+        assert!(found.is_complete() && found.matched == 1, "{found:?}");
+        let outcome = world.run(vec![all], vec![erase("e1", "u3")]).await.unwrap();
+        assert_eq!(outcome.is_complete(), is_complete);
+        let told = outcome.sources[0].problems.first().map(|problem| problem.reason.as_str());
+        let told =
+            told.is_some_and(|reason| reason.starts_with("1 record would keep an identifier in another form (line 1"));
+        assert_eq!(told, !is_complete, "{outcome:?}");
+        assert_eq!(receipt(&world, &outcome).await.complete, is_complete);
+    }
+}
+
+#[tokio::test]
 async fn a_dry_run_changes_nothing() {
     let world = World::new();
     world.put("a.ndjson", ndjson(&mixed())).await;

@@ -140,6 +140,7 @@ impl TextSearch {
             self.summary.poisoned.add(part.poisoned);
             self.summary.torn.add(part.torn);
             self.summary.astray.add(part.astray);
+            self.summary.beside.add(part.beside);
             for (piece, row, owners) in part.found {
                 let selectors = &part.owners[owners];
                 for &selector in selectors {
@@ -289,6 +290,7 @@ struct Part {
     poisoned: Noted,
     torn: Noted,
     astray: Noted,
+    beside: Noted,
     /// Each record with its row and where its selectors lie in `owners`.
     found: Vec<(Piece, u64, Range<usize>)>,
     owners: Vec<SelectorIndex>,
@@ -394,21 +396,25 @@ impl Scan {
                 continue;
             }
             let selectors = verdict.selectors();
-            if !selectors.is_empty() {
+            let is_found = !selectors.is_empty();
+            if is_found {
                 let from = part.owners.len();
                 part.owners.extend_from_slice(selectors);
                 part.found.push((*piece, row, from..part.owners.len()));
             } else if verdict.is_torn() {
                 part.torn.note(|| self.format.place(row, line));
             }
-            if let (Some(field), Some(text)) = (verdict.first_astray(), text)
-                && self.misses(text, &mut verdict, &mut walker)
-            {
-                part.astray.note(|| {
+            if let (Some(field), Some(text)) = (verdict.first_astray(), text) {
+                let place = || {
                     let of = self.matcher.fields().get(field).or(self.matcher.tenant());
                     let form = of.map(|of| presence::astray(text.as_bytes(), of.column())).unwrap_or_default();
                     format!("{}, {form}", self.format.place(row, line))
-                });
+                };
+                if self.misses(text, &mut verdict, &mut walker) {
+                    part.astray.note(place);
+                } else if is_found && field < self.matcher.fields().len() {
+                    part.beside.note(place);
+                }
             }
         }
         Ok(())

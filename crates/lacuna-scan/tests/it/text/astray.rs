@@ -84,6 +84,33 @@ fn of_a_composite_all_must_be_there() {
     assert_eq!(summary.astray.first.as_deref(), Some(told));
 }
 
+#[test]
+fn what_a_found_record_holds_in_another_form_as_well_is_told_apart() {
+    let beside = |columns: &[&str], text: &str| {
+        let rule = |column: &&str| IdentifierRule::One(Field::new(path(column), Kind::new("id")));
+        let mapping = Mapping { identifiers: columns.iter().map(rule).collect(), tenant: TenantRule::Single };
+        let ann = Selector { tenant: None, identifiers: vec![Identifier::new("id", "ann")] };
+        let matcher = Matcher::new(&mapping, &[ann], &Epochs::default()).unwrap();
+        let mut search = TextSearch::new(TextFormat::Ndjson, Arc::new(matcher), Limits::default()).unwrap();
+        search.feed(text.to_owned().into(), &mut Ignore).unwrap();
+        let summary = search.finish(&mut Ignore).unwrap();
+        (summary.matches.rows().len(), summary.astray.count, summary.beside.count, summary.beside.first)
+    };
+    let text = r#"{"u":"ann","xs":["ann"]}
+{"u":"ann","xs":"ann"}
+{"u":"ann","xs":"bob"}
+{"u":"bob","xs":"ann"}
+{"u":["ann"],"u":"ann"}"#;
+    let told = "line 2, a value on the way to `xs[]`: map the way to it beside it".to_owned();
+    assert_eq!(beside(&["u", "xs[]"], text), (4, 1, 2, Some(told)));
+    assert_eq!(
+        beside(&["u", "xs[]", "xs"], text),
+        (5, 0, 1, Some("line 5, another form than `u` takes: map both".into()))
+    );
+    let many = "{\"u\":\"bob\",\"xs\":[]}\n".repeat(3000) + text;
+    assert_eq!(beside(&["u", "xs[]"], &many).2, 2);
+}
+
 /// Records of a known shape are read another way.
 #[test]
 fn however_many_came_before() {
