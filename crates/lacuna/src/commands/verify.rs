@@ -84,7 +84,12 @@ async fn check_receipt(target: &Target, key: &VerifyingKey, args: &VerifyArgs) -
     } else {
         let since = standings.as_deref().map(|standings| since(standings, &receipt, again.as_ref()));
         let since = since.unwrap_or_default();
-        let state = if receipt.complete { "" } else { "The receipt itself says that it is incomplete.\n" };
+        let state = match (receipt.complete, blocked(&receipt)) {
+            (false, _) => "The receipt itself says that it is incomplete.\n".to_owned(),
+            (true, 0) => String::new(),
+            (true, 1) => "1 shard is blocked: its records are hidden, and still in its bytes.\n".to_owned(),
+            (true, many) => format!("{many} shards are blocked: their records are hidden, and still in their bytes.\n"),
+        };
         output::print(&format!("The signature is valid. The receipt says:\n{}\n{state}{since}", pretty(&receipt)))?;
     }
     Ok(verdict(&receipt, standings.as_deref().unwrap_or_default(), again.as_ref()))
@@ -115,6 +120,12 @@ struct Kept<'r> {
     shard: &'r str,
     records: u64,
     reason: Option<&'r str>,
+}
+
+/// Shards that a purge could not rewrite, or remove old bytes of.
+fn blocked(receipt: &Receipt) -> usize {
+    let lines = receipt.sources.iter().flat_map(|source| source.newest());
+    lines.filter(|line| line.state == ShardState::Blocked).count()
 }
 
 /// What the receipt says was left on purpose, by its sources or by a hold.
@@ -198,7 +209,7 @@ fn verdict(receipt: &Receipt, standings: &[ShardStanding], again: Option<&Again>
         Some(again) if again.back > 0 => ExitCode::Failed,
         Some(again) if !again.is_complete => ExitCode::Incomplete,
         Some(_) => ExitCode::Done,
-        None if receipt.complete && standings.iter().all(is_as_stated) => ExitCode::Done,
+        None if receipt.complete && blocked(receipt) == 0 && standings.iter().all(is_as_stated) => ExitCode::Done,
         None => ExitCode::Incomplete,
     }
 }

@@ -249,6 +249,23 @@ fn an_erasure_hides_and_a_purge_takes_out() {
 }
 
 #[test]
+fn a_receipt_with_a_blocked_shard_is_no_success() {
+    let home = Home::with_logs();
+    let hidden = home.run(&with(&["erase", "--yes", "--json", "--request-id", "r"], &[])).ends(0).json();
+    home.run(&["verify", hidden["receipt"].as_str().unwrap()]).ends(0);
+    // A table's log names the shards by now.
+    home.write("logs/activity/_delta_log/0.json", "{}");
+    let purged = home.run(&["purge", "--json"]).ends(3).json();
+    let receipt = purged["requests"][0]["receipt"].as_str().unwrap();
+    let verified = home.run(&["verify", receipt]);
+    verified.ends(3);
+    assert!(verified.stdout.contains("2 shards are blocked"), "{}", verified.stdout);
+    std::fs::remove_dir_all(home.path("logs/activity/_delta_log")).unwrap();
+    let purged = home.run(&["purge", "--json"]).ends(0).json();
+    home.run(&["verify", purged["requests"][0]["receipt"].as_str().unwrap()]).ends(0);
+}
+
+#[test]
 fn a_receipt_is_held_against_the_shards_of_today() {
     let home = Home::with_logs();
     let receipt = home.run(&with(&["erase", "--yes", "--json"], &[])).ends(0).json()["receipt"].clone();
