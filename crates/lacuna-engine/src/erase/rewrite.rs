@@ -50,7 +50,7 @@ impl Purge<'_> {
             // Text has no place for a value but its records.
             ShardFormat::Text(_) => HashSet::new(),
         };
-        Ok(Matcher::of_values(mapping, &held.into_iter().collect::<Vec<_>>()))
+        Ok(Matcher::of_held(mapping, &held.into_iter().collect::<Vec<_>>()))
     }
 
     /// Writes the shard without its rows to a new file, which stands where the store can move it from.

@@ -124,6 +124,33 @@ impl FieldTest {
         test
     }
 
+    /// A test for these values and for others that are the same identifiers to a search: in another case, or another form of a UUID. Numbers
+    /// are wanted as numbers alone, for as text `7` is anything; and what holds pseudonyms or JSON, as it is stored.
+    pub(super) fn of_held<'v>(field: &Field, values: impl Iterator<Item = &'v HeldValue> + Clone) -> Self {
+        let mut test = Self::of_values(field, values.clone());
+        if field.pseudonym.is_some() || field.json.is_some() {
+            return test;
+        }
+        (test.case, test.trim) = (field.case, field.trim);
+        let in_upper_case = test.case == Case::Sensitive;
+        for value in values {
+            let uuid = match value {
+                HeldValue::Text(text) => {
+                    let Ok(text) = str::from_utf8(text) else { continue };
+                    let normal = test.normalise_identifier(text);
+                    test.wanted.add(normal.as_bytes(), 0, Sort::Text);
+                    uuid::parse(text.trim().as_bytes())
+                }
+                HeldValue::Bytes(bytes) => bytes.as_slice().try_into().ok(),
+                HeldValue::Int(_) | HeldValue::Float(_) | HeldValue::Number(_) => None,
+            };
+            if let Some(uuid) = uuid {
+                test.wanted.add(&uuid, 0, Sort::Uuid { in_upper_case });
+            }
+        }
+        test
+    }
+
     fn add(&mut self, value: &str, selector: SelectorIndex, odd: &mut HashSet<(i128, SelectorIndex)>) {
         let text = self.normalise_identifier(value);
         match uuid::parse(text.trim().as_bytes()) {

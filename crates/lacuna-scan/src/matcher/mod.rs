@@ -129,13 +129,27 @@ impl Matcher {
     /// A matcher for these very values of the mapped columns, whoever's and in whatever tenant: each with the index of its field in
     /// the mapping's order. For one selector.
     pub fn of_values(mapping: &Mapping, values: &[(usize, HeldValue)]) -> Self {
+        Self::of_stored(mapping, values, |field, values| FieldTest::of_values(field, values.iter().copied()))
+    }
+
+    /// The same, which also wants what a search takes for the same identifiers: another case, where that makes no difference, and the other
+    /// forms of UUIDs.
+    pub fn of_held(mapping: &Mapping, values: &[(usize, HeldValue)]) -> Self {
+        Self::of_stored(mapping, values, |field, values| FieldTest::of_held(field, values.iter().copied()))
+    }
+
+    fn of_stored(
+        mapping: &Mapping,
+        values: &[(usize, HeldValue)],
+        test: impl Fn(&Field, &[&HeldValue]) -> FieldTest,
+    ) -> Self {
         let fields: Vec<&Field> = mapping.identifiers.iter().flat_map(IdentifierRule::fields).collect();
         let tests: Vec<_> = fields
             .iter()
             .enumerate()
             .map(|(index, field)| {
-                let own = values.iter().filter(|(of, _)| *of == index).map(|(_, value)| value);
-                FieldTest::of_values(field, own)
+                let own: Vec<_> = values.iter().filter(|(of, _)| *of == index).map(|(_, value)| value).collect();
+                test(field, &own)
             })
             .collect();
         let rules = (0..tests.len()).map(Rule::One).collect();

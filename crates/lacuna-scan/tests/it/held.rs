@@ -12,7 +12,8 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use lacuna_scan::parquet::{Footer, RowGroupTake, footer, mapped_leaves};
 use lacuna_scan::{
-    Field, HeldValue, IdentifierRule, Kind, Limits, Mapping, Matcher, TenantRule, Value, ipc, parquet as scan,
+    Case, Field, HeldValue, IdentifierRule, Kind, Limits, Mapping, Matcher, PseudonymForm, TenantRule, Value, ipc,
+    parquet as scan,
 };
 use parquet::arrow::ArrowWriter;
 use roaring::RoaringTreemap;
@@ -145,4 +146,35 @@ fn a_matcher_of_values_wants_these_and_no_others() {
     assert!(wants(8, Value::Double(1e300)) && wants(8, Value::Double(0.0)) && !wants(8, Value::Double(1.0)));
     assert_eq!(matcher.fields()[8].floats().collect::<Vec<_>>(), [0.0, 1e300]);
     assert!(wants(5, Value::Decimal { unscaled: &15_i128.to_be_bytes(), scale: 1 }), "1.5 is 1.50");
+}
+
+#[test]
+fn a_matcher_of_held_identifiers_wants_what_a_search_takes_for_the_same() {
+    const UUID: &str = "2a2f20e4-a782-4e8c-bcd7-85d477f384ed";
+    let field = |name: &str| Field::new(name.parse().unwrap(), Kind::new("id"));
+    let mut folded = Field { trim: true, ..field("folded") };
+    folded.case = Case::Insensitive;
+    let mut hashed = field("hashed");
+    hashed.pseudonym = Some(PseudonymForm::default());
+    let fields = [field("plain"), folded, hashed, field("raw"), field("number")];
+    let mapping = Mapping { identifiers: fields.map(IdentifierRule::One).to_vec(), tenant: TenantRule::Single };
+    let text = |text: &str| HeldValue::Text(text.as_bytes().to_vec());
+    let (upper, bare) = (UUID.to_uppercase(), UUID.replace('-', ""));
+    let bytes: Vec<u8> = (0..16).collect();
+    let values = [
+        (0, text("Ann")),
+        (0, text(UUID)),
+        (1, text(" Ann@x.org")),
+        (2, text("Ann")),
+        (3, HeldValue::Bytes(bytes.clone())),
+        (4, HeldValue::Int(7)),
+    ];
+    let matcher = Matcher::of_held(&mapping, &values);
+    let wants = |field: usize, value| !matcher.fields()[field].owners(value).is_empty();
+    assert!(wants(0, Value::Text(b"Ann")) && !wants(0, Value::Text(b"ann")));
+    assert!(wants(0, Value::Text(upper.as_bytes())) && wants(0, Value::Text(bare.as_bytes())));
+    assert!(wants(1, Value::Text(b"ANN@X.ORG ")) && !wants(1, Value::Text(b"bob@x.org")));
+    assert!(wants(2, Value::Text(b"Ann")) && !wants(2, Value::Text(b"ann")));
+    assert!(wants(3, Value::Bytes(&bytes)) && wants(3, Value::Text(b"00010203-0405-0607-0809-0a0b0c0d0e0f")));
+    assert!(wants(4, Value::Int(7)) && !wants(4, Value::Text(b"7")));
 }
