@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lacuna_erase::tombstone::ShardVersion;
-use lacuna_scan::Matches;
+use lacuna_scan::{FieldTest, Matches};
 use lacuna_store::{BlobInfo, Etag, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -157,6 +157,15 @@ impl Eraser<'_> {
                 target.poisoned,
                 if target.poisoned == 1 { "is" } else { "are" }
             )));
+        }
+        let is_typed = !matches!(target.format, ShardFormat::Text(_));
+        let mut blank = self.question.matcher.fields().iter().flat_map(FieldTest::blank_owners);
+        if is_typed && self.source.on_erase.keeps_rows() && blank.any(|owner| target.matches.count(owner) > 0) {
+            return Err(ShardError::Refused(
+                "an identifier to be erased is zero, empty or zero bytes, which is what an anonymized column holds where it cannot be null: \
+                 `on_erase = \"delete\"` takes such records out"
+                    .into(),
+            ));
         }
         let requests: Vec<_> = target
             .matches

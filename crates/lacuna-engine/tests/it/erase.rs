@@ -224,6 +224,32 @@ async fn a_record_that_stays_and_holds_the_identifier_in_another_form_as_well_is
 }
 
 #[tokio::test]
+async fn nobody_becomes_anonymous_under_their_own_identifier() {
+    let numbered = |on_erase| {
+        let mut all = Source { on_erase, ..source("all", "*.parquet") };
+        all.mapping.identifiers = vec![field("Number", "id")];
+        vec![all]
+    };
+    let rows = [("T", "u3", 0), ("T", "u4", 5)];
+    let hide = |id: &str, number: &str| request(id, number, Action::Erase(EraseMode::Hide));
+    for now in [false, true] {
+        let world = World::new();
+        world.put("a.parquet", parquet(&rows)).await;
+        let before = world.get("a.parquet").await;
+        let zero = if now { erase("e1", "0") } else { hide("e1", "0") };
+        let outcome = world.run(numbered(OnErase::Anonymize), vec![zero, hide("e2", "5")]).await.unwrap();
+        // Zero is what the column would hold then.
+        assert_eq!((outcome.is_complete(), outcome.sources[0].hidden, outcome.sources[0].erased), (false, 0, 0));
+        assert!(outcome.sources[0].problems[0].reason.contains("cannot be null"), "{outcome:?}");
+        assert_eq!(world.get("a.parquet").await, before);
+        let outcome = world.run(numbered(OnErase::Anonymize), vec![hide("e3", "5")]).await.unwrap();
+        assert!(outcome.is_complete() && outcome.sources[0].hidden == 1, "{outcome:?}");
+        let outcome = world.run(numbered(OnErase::Delete), vec![hide("e4", "0")]).await.unwrap();
+        assert!(outcome.is_complete() && outcome.sources[0].hidden == 1, "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_dry_run_changes_nothing() {
     let world = World::new();
     world.put("a.ndjson", ndjson(&mixed())).await;

@@ -212,6 +212,12 @@ impl FieldTest {
         !(self.wanted.is_empty() && self.ints.is_empty() && self.numbers.is_empty()) || has_floats
     }
 
+    /// Whose identifier is a value that stands for none where a typed column holds no nulls: zero, nothing, or the UUID of zeros.
+    pub fn blank_owners(&self) -> Vec<SelectorIndex> {
+        let blanks = [Value::Int(0), Value::Text(b""), Value::Bytes(b""), Value::Bytes(&[0; 16])];
+        blanks.into_iter().flat_map(|blank| self.owners(blank).into_owned()).collect()
+    }
+
     /// Whether values are compared byte for byte, so that a page may be searched without making each value normal first.
     pub fn is_exact(&self) -> bool {
         self.is_bare() && self.within.is_none()
