@@ -29,6 +29,15 @@ pub(crate) async fn remove_copy(store: &dyn Store, shard: &BlobPath, copy: &OldC
     store.remove_copy(shard, copy).await
 }
 
+/// Removes what the store keeps of a blob that was deleted; whether nothing is left.
+pub(crate) async fn remove_copies(store: &dyn Store, path: &BlobPath) -> Result<bool> {
+    let mut gone = true;
+    for copy in store.old_copies(path).await? {
+        gone &= remove_copy(store, path, &copy).await? == Removal::Removed;
+    }
+    Ok(gone)
+}
+
 /// Writes a file of a package, or a receipt. A run that is repeated writes the same path again.
 pub(crate) async fn publish(
     store: &dyn Store,
@@ -82,7 +91,7 @@ pub(crate) async fn keep(
 /// Removes one of Lacuna's own records once it has served. Another version of it, which somebody else needs, stays.
 ///
 /// Where the account keeps versions, old ones of these records stay, as do those of tombstones: they name shards, requests and
-/// rows by their ordinals, and hold no value of any row.
+/// rows by their ordinals, and hold no value of any row. What does hold such values is followed by [`remove_copies`].
 pub(crate) async fn drop_record(store: &dyn Store, record: &BlobInfo) -> Result<()> {
     use lacuna_store::ErrorKind::{Changed, NotFound};
     match store.delete(&record.path, &record.etag).await {

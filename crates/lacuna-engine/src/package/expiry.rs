@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::TryStreamExt as _;
 use lacuna_export::{Manifest, Package, package};
 use lacuna_scan::TenantId;
-use lacuna_store::{BlobInfo, BlobPath, ErrorKind, Removal, Store};
+use lacuna_store::{BlobInfo, BlobPath, ErrorKind, Store};
 
 use crate::read::whole::read_record;
 use crate::{Engine, Error, RequestId, commit};
@@ -34,7 +34,7 @@ impl Engine {
                 Err(error) if error.kind == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
-            are_old_bytes_gone(store, path).await
+            commit::remove_copies(store, path).await
         };
         let manifest = blob(&package, package::MANIFEST)?;
         let mut kept = 0;
@@ -76,13 +76,4 @@ async fn files(store: &dyn Store, package: &Package, manifest: &BlobPath) -> Res
 
 fn blob(package: &Package, file: &str) -> Result<BlobPath, Error> {
     BlobPath::new(package.path(file)).map_err(|_| Error::Defect("a package's path"))
-}
-
-/// Removes what the store keeps of a file that was deleted; whether nothing is left.
-async fn are_old_bytes_gone(store: &dyn Store, path: &BlobPath) -> lacuna_store::Result<bool> {
-    let mut gone = true;
-    for copy in store.old_copies(path).await? {
-        gone &= commit::remove_copy(store, path, &copy).await? == Removal::Removed;
-    }
-    Ok(gone)
 }

@@ -95,6 +95,8 @@ impl Press<'_> {
         volumes.iter_mut().for_each(|volume| volume.temporary.clear());
         for stale in volumes.iter_mut().flat_map(|volume| volume.stale.drain(..)) {
             commit::drop_record(self.store, &stale).await.map_err(|source| self.unwritten(source))?;
+            // No manifest names it any more.
+            commit::remove_copies(self.store, &stale.path).await.map_err(|source| self.unwritten(source))?;
         }
         let successes = volumes.iter_mut().filter_map(|volume| volume.success.take()).collect();
         commit::publish_all(self.store, successes).await.map_err(|source| self.unwritten(source))?;

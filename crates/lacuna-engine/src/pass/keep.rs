@@ -1,8 +1,10 @@
 //! Where what was found in a set waits until its pass is finished: below `_lacuna/passes/`, beside the logs that it is of.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Seek as _};
 
+use bytes::Bytes;
 use futures::TryStreamExt as _;
 use lacuna_store::{BlobInfo, BlobPath, Content, ErrorKind};
 use tempfile::NamedTempFile;
@@ -13,7 +15,7 @@ use crate::cpu::blocking;
 use crate::engine::Engine;
 use crate::plan::OWN_PREFIX;
 use crate::problem::{ShardError, chain};
-use crate::read::whole::copied;
+use crate::read::whole::{copied, read_record};
 use crate::{Error, Job, commit};
 
 impl Pass<'_> {
@@ -63,16 +65,58 @@ impl Engine {
         wire::read(job, self.shop.temp_dir(), &mut input, size).map_err(|error| broken(error.to_string()))
     }
 
-    /// Removes all that was kept of a pass, once it has ended: it holds personal data.
+    /// Removes all that was kept of a pass, once it has ended, and what the store keeps of that: it holds personal data. What the store does
+    /// not let go, a warning tells.
     pub async fn forget_pass(&self, pass: &str) -> Result<(), Error> {
         let store = self.settings.store.as_ref();
         let failed = |source| Error::Store { what: "what a pass kept cannot be removed".into(), source };
-        let prefix = folder(pass);
-        let kept: Vec<BlobInfo> = store.list(&prefix).try_collect().await.map_err(failed)?;
-        for info in kept {
-            commit::drop_record(store, &info).await.map_err(failed)?;
+        let kept: Vec<BlobInfo> = store.list(&folder(pass)).try_collect().await.map_err(failed)?;
+        if store.is_here() {
+            // A file of this machine leaves nothing.
+            for info in &kept {
+                commit::drop_record(store, info).await.map_err(failed)?;
+            }
+            return Ok(());
         }
-        Ok(())
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let names = match self.names(pass, &kept).await {
+            // Another worker is at it.
+            Err(error) if matches!(error.kind, ErrorKind::AlreadyExists | ErrorKind::Changed) => return Ok(()),
+            names => names.map_err(failed)?,
+        };
+        for info in kept.iter().filter(|info| info.path != names.list.path) {
+            commit::drop_record(store, info).await.map_err(failed)?;
+        }
+        let Names { list, paths } = names;
+        let mut left = 0;
+        for path in &paths {
+            left += u64::from(!commit::remove_copies(store, path).await.map_err(failed)?);
+        }
+        if left > 0 {
+            tracing::warn!(pass, files = left, "the store keeps old bytes of what a pass found");
+        }
+        commit::drop_record(store, &list).await.map_err(failed)
+    }
+
+    /// What was kept of a pass, also what a removal that was killed has deleted: written down before anything is, for nothing else names
+    /// what the store keeps of that.
+    async fn names(&self, pass: &str, kept: &[BlobInfo]) -> lacuna_store::Result<Names> {
+        let store = self.settings.store.as_ref();
+        let path = BlobPath::new(format!("{}{NAMES}", folder(pass)))
+            .map_err(|error| lacuna_store::Error::new(ErrorKind::Configuration).because(error))?;
+        let there = kept.iter().find(|info| info.path == path);
+        let named = match there {
+            Some(info) => read_record(store, info).await?,
+            None => Bytes::new(),
+        };
+        let named = String::from_utf8_lossy(&named).into_owned();
+        let mut paths: BTreeSet<BlobPath> = named.lines().filter_map(|line| BlobPath::new(line).ok()).collect();
+        paths.extend(kept.iter().filter(|info| info.path != path).map(|info| info.path.clone()));
+        let text: String = paths.iter().flat_map(|path| [path.as_str(), "\n"]).collect();
+        let list = commit::keep(store, &path, there, Content::Bytes(text.into())).await?;
+        Ok(Names { list, paths })
     }
 
     /// The passes of which anything is kept.
@@ -90,6 +134,16 @@ impl Engine {
         Ok(passes)
     }
 }
+
+/// What was kept of a pass that is being forgotten.
+struct Names {
+    /// Where the names are written down.
+    list: BlobInfo,
+    paths: BTreeSet<BlobPath>,
+}
+
+/// No set is called so.
+const NAMES: &str = "forgotten.txt";
 
 fn folder(pass: &str) -> String {
     format!("{OWN_PREFIX}passes/{pass}/")

@@ -1,7 +1,10 @@
 //! A job whose steps are taken one by one, by several: it comes to what one run comes to.
 
+use std::sync::Arc;
+
 use futures::{StreamExt as _, TryStreamExt as _};
 use lacuna_engine::{Action, EraseMode, Error, Job, Outcome, Reporter, Request, SetSize, ShardSet, Source};
+use lacuna_store::{Keeping, MemoryStore, Store as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::world::{World, blob, erase, export, find, mixed, ndjson, parquet, request, source};
@@ -183,6 +186,35 @@ async fn what_was_kept_goes_with_its_pass() {
     assert!(world.engine().kept_passes().await.unwrap().is_empty());
     let left: Vec<_> = world.store.list("_lacuna/").try_collect().await.unwrap();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn what_a_store_keeps_of_it_goes_too_wherever_a_removal_is_killed() {
+    let store = Arc::new(MemoryStore::keeping(Keeping::Versions));
+    let world = World { store: store.clone(), ..world().await };
+    world.put("b/1.ndjson", ndjson(&mixed())).await;
+    let job = Job { sources: vec![source("b", "b/*.ndjson")], ..job(vec![export("x1", "u3")]) };
+    let keep = async || {
+        for (number, set) in plan(&world, &job).await.iter().enumerate() {
+            search(&world, &job, number, set).await;
+        }
+    };
+    let holds_records = || store.old_bytes().iter().any(|(.., bytes)| bytes.windows(2).any(|window| window == b"u3"));
+    keep().await;
+    world.engine().forget_pass("1").await.unwrap();
+    assert!(!holds_records() && world.engine().kept_passes().await.unwrap().is_empty());
+
+    // Killed between the names and what the store keeps of the sets.
+    keep().await;
+    let sets: Vec<_> = store.list("_lacuna/passes/1/").try_collect().await.unwrap();
+    let names: String = sets.iter().map(|set| format!("{}\n", set.path)).collect();
+    world.put("_lacuna/passes/1/forgotten.txt", names).await;
+    for set in &sets {
+        store.delete(&set.path, &set.etag).await.unwrap();
+    }
+    assert!(holds_records());
+    world.engine().forget_pass("1").await.unwrap();
+    assert!(!holds_records() && world.engine().kept_passes().await.unwrap().is_empty());
 }
 
 #[tokio::test]
