@@ -1,7 +1,7 @@
 //! Runs a job: plans, fans out, commits, verifies. The only place where tokio meets rayon, and the only one that overwrites.
 //!
 //! A [`Job`] is the requests of any number of people over any number of shards, worked through in one pass. [`Engine::run`]
-//! does one and returns what happened as a value; the command line, the worker and the portal are thin callers of it.
+//! does one and returns what happened as a value; the command line and the worker are thin callers of it.
 //! A [`Pass`] is the same job in steps that any number of workers share: plan, search a set of shards, finish.
 //!
 //! The way of a job: `plan` says which shards there are, `read` searches them, `package` and `erase` do what was asked, and `receipt`
@@ -37,7 +37,7 @@ pub use job::{
     RequestId, Source, TextOptions,
 };
 pub use outcome::{
-    Blocked, Outcome, Problem, RequestOutcome, RequestSource, Retained, SourceOutcome, Stopped, Versions,
+    KeptShard, Outcome, Problem, RequestOutcome, RequestSource, Retained, SourceOutcome, Stopped, Versions,
 };
 pub use package::expiry::PackageEnd;
 pub use pass::{Counts, Pass, SetFound, SetSize, ShardSet};

@@ -52,7 +52,7 @@ pub struct SourceOutcome {
     pub searched: bool,
     /// What was matched and stays, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub kept: Vec<Blocked>,
+    pub kept: Vec<KeptShard>,
     /// Shards whose old bytes are deleted, and kept for a while all the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retained: Vec<Retained>,
@@ -132,7 +132,7 @@ impl Retained {
 
 /// Matched rows that an erasure leaves, as configured.
 #[derive(Clone, Debug, Serialize)]
-pub struct Blocked {
+pub struct KeptShard {
     /// The shard's path.
     pub shard: String,
     /// How many rows.

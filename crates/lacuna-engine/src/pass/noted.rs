@@ -10,7 +10,7 @@ use roaring::RoaringTreemap;
 use super::gather::Searched;
 use crate::Request;
 use crate::erase::{Erasure, Purged, Target};
-use crate::outcome::{Blocked, Problem, Retained, Versions};
+use crate::outcome::{KeptShard, Problem, Retained, Versions};
 use crate::problem::ShardError;
 use crate::receipt::{ReceiptShard, ShardState, Share};
 
@@ -54,7 +54,7 @@ impl Searched {
     /// Notes a shard that stays as it is.
     pub(super) fn keep(&mut self, target: &Target, reason: &str) {
         let rows = target.matches.rows().len();
-        self.outcome.kept.push(Blocked { shard: target.info.path.to_string(), rows, reason: reason.to_owned() });
+        self.outcome.kept.push(KeptShard { shard: target.info.path.to_string(), rows, reason: reason.to_owned() });
         self.stays(target, Some(reason), ShardState::Kept);
     }
 

@@ -13,8 +13,8 @@ pub(crate) enum ShardFormat {
     Text(TextFormat),
 }
 
-/// Extensions of compressed text, which say nothing about what is inside.
-const COMPRESSED: [&str; 6] = ["gz", "gzip", "zst", "zstd", "lz4", "log"];
+/// Extensions that say nothing of what is inside: those of compressed text, and `log`.
+const VAGUE: [&str; 6] = ["gz", "gzip", "zst", "zstd", "lz4", "log"];
 
 impl ShardFormat {
     /// The format of the shard at `path`.
@@ -35,7 +35,7 @@ impl ShardFormat {
             return Ok(name.clone());
         }
         let file = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-        let mut extensions = file.rsplit('.').filter(|extension| !COMPRESSED.contains(extension));
+        let mut extensions = file.rsplit('.').filter(|extension| !VAGUE.contains(extension));
         let extension = extensions.next().filter(|extension| *extension != file);
         let name = match extension {
             Some("parquet" | "parq" | "pq") => "parquet",
@@ -47,7 +47,7 @@ impl ShardFormat {
             _ if choice.text.records.is_some() => "json",
             Some(unread @ ("bz2" | "bzip2" | "xz" | "zip")) => {
                 return Err(format!(
-                    "by its name it is compressed as {unread}, which is not read: compress it with gzip or zstd"
+                    "by its name it is compressed as {unread}, which is not read: compress it with gzip, zstd or lz4"
                 ));
             }
             _ => return Err("its name does not tell its format: name it with `format` in the source".into()),

@@ -1,7 +1,7 @@
 //! The ledger, opened as the configuration says, and who acts on it.
 //!
 //! Whoever can read the ledger's keys is trusted: `--as NAME` says on whose behalf, for roles and for the audit chain, and proves
-//! nothing. The portal is where accounts sign in.
+//! nothing.
 
 mod holds;
 mod keys;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use lacuna_engine::{
-    Blocked, EmptyShards, FormatChoice, OnErase, Outcome, Poison, Problem, RequestId, RequestOutcome, Source,
+    EmptyShards, FormatChoice, KeptShard, OnErase, Outcome, Poison, Problem, RequestId, RequestOutcome, Source,
     SourceOutcome,
 };
 use lacuna_scan::{Mapping, TenantRule};
@@ -61,7 +61,7 @@ fn activity() -> SourceOutcome {
 }
 
 fn audit() -> SourceOutcome {
-    let kept = vec![Blocked { shard: "audit/1.ndjson".into(), rows: 2, reason: "the law says so".into() }];
+    let kept = vec![KeptShard { shard: "audit/1.ndjson".into(), rows: 2, reason: "the law says so".into() }];
     SourceOutcome {
         source: "audit".into(),
         shards: 1,

@@ -1,6 +1,7 @@
 //! The house: which crate may depend on which, and which knows no I/O, no formats, no threads.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -72,6 +73,36 @@ fn arrows_point_down() {
             assert!(allowed.contains(&dependency.as_str()), "{package} must not depend on {dependency}");
         }
     }
+}
+
+/// The map of the code in the README, from which a newcomer starts.
+#[test]
+fn what_the_readme_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let map = readme.split("## The code").nth(1).unwrap().split("Dependencies point down").next().unwrap();
+    let (mut home, mut folder, mut named) = (root.clone(), String::new(), 0);
+    for line in map.lines().filter(|line| line.starts_with("    ")) {
+        let depth = line.len() - line.trim_start().len();
+        let names = line.split_whitespace().take_while(|name| name.ends_with('/') || name.ends_with(".rs"));
+        let names: Vec<&str> = if depth == 4 { line.split_whitespace().take(1).collect() } else { names.collect() };
+        for name in names {
+            let place = match depth {
+                4 => {
+                    home = root.join(name);
+                    home.clone()
+                }
+                6 => {
+                    folder = name.to_owned();
+                    home.join("src").join(name)
+                }
+                _ => home.join("src").join(&folder).join(name),
+            };
+            assert!(place.exists(), "{}", place.display());
+            named += 1;
+        }
+    }
+    assert!(named > 25, "{named}");
 }
 
 #[test]

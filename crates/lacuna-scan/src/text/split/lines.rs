@@ -77,8 +77,8 @@ impl Lines {
 
 /// Puts all line feeds into `feeds`, says how many they are, and whether there is a backslash, which takes no time beside. Whether 64 bytes
 /// hold a line feed is anybody's guess: to branch on it takes longer than to write down two places, and to count those that are none as none.
-/// With this and the shortcut in [`line`](Lines::line), a search of lines takes 1.27 to 1.31 times as long as their decompression, where it took
-/// 1.35 (`cargo xtask bench --cases find-lines:ndjson-zst`).
+/// With this and the shortcut in [`line`](Lines::line), a search of lines took 1.27 to 1.31 times as long as their decompression, after 1.35; what it
+/// takes now is in `benches/RESULTS.md` (`cargo xtask bench --cases find-lines:ndjson-zst`).
 #[inline(always)]
 fn find_feeds<S: Simd>(simd: S, text: &[u8], feeds: &mut Vec<usize>) -> (usize, bool) {
     let (chunks, rest) = text.as_chunks::<64>();
