@@ -165,10 +165,7 @@ impl<'a> Footer<'a> {
         let list = file.source_list(file_meta::ROW_GROUPS).map_err(broken)?;
         for raw in list.ok_or_else(|| broken(Broken::Wrong("the footer lists no row groups")))?.items() {
             let raw = raw.map_err(broken)?;
-            let group = RowGroup::parse(input, raw, rows, columns, start).map_err(|stop| match stop {
-                Stop::Broken(reason) => broken(reason),
-                Stop::Error(error) => error,
-            })?;
+            let group = RowGroup::parse(input, raw, rows, columns, start).map_err(|stop| stop.at(start))?;
             rows =
                 rows.checked_add(group.rows).ok_or_else(|| broken(Broken::Wrong("the footer counts too many rows")))?;
             row_groups.push(group);
@@ -223,10 +220,7 @@ fn schema(file: &Struct<'_>, start: u64, limits: &Limits) -> Result<SchemaDescPt
     alone.retain(&[file_meta::VERSION, file_meta::SCHEMA]);
     alone.set_i64(file_meta::NUM_ROWS, 0);
     alone.set_list(file_meta::ROW_GROUPS, ListWriter::new(ty::STRUCT));
-    check_nesting(&alone, limits).map_err(|stop| match stop {
-        Stop::Broken(broken) => malformed(start, broken),
-        Stop::Error(error) => error,
-    })?;
+    check_nesting(&alone, limits).map_err(|stop| stop.at(start))?;
     let metadata = ParquetMetaDataReader::decode_metadata(&alone.to_vec())
         .map_err(|source| Error::Parquet { place: "footer".into(), source })?;
     let schema = metadata.file_metadata().schema_descr_ptr();
@@ -263,11 +257,22 @@ pub(super) fn malformed(offset: u64, broken: Broken) -> crate::Error {
     }
 }
 
-type Parsed<T> = std::result::Result<T, Stop>;
+pub(super) type Parsed<T> = std::result::Result<T, Stop>;
 
-enum Stop {
+/// Why structs of Thrift are read no further.
+pub(super) enum Stop {
     Broken(Broken),
     Error(crate::Error),
+}
+
+impl Stop {
+    /// The error, where the structs are those at `offset` of the file.
+    pub(super) fn at(self, offset: u64) -> crate::Error {
+        match self {
+            Self::Broken(broken) => malformed(offset, broken),
+            Self::Error(error) => error,
+        }
+    }
 }
 
 impl From<Broken> for Stop {

@@ -1,8 +1,14 @@
 //! The page indexes of a changed or moved column chunk.
 
+use std::ops::Range;
+
+use bytes::Bytes;
+use lacuna_scan::{Error, Limits};
+
 use super::order::Order;
 use super::statistics::Delta;
 use super::thrift::{Broken, ListWriter, Struct, ty};
+use crate::ReadAt;
 
 /// `ColumnIndex`.
 mod column {
@@ -27,6 +33,12 @@ mod location {
     pub(super) const OFFSET: i16 = 1;
     pub(super) const COMPRESSED_PAGE_SIZE: i16 = 2;
     pub(super) const FIRST_ROW_INDEX: i16 = 3;
+}
+
+/// The bytes of an index, which is no larger than a page may be.
+pub(super) fn read(input: &dyn ReadAt, range: Range<u64>, limits: &Limits) -> crate::Result<Bytes> {
+    Error::check_limit("a page index", range.end - range.start, limits.page_bytes_max as u64, "page_bytes_max")?;
+    Ok(input.read_at(range)?)
 }
 
 /// A chunk's column index: what each data page holds.

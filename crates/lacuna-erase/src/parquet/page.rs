@@ -8,7 +8,7 @@ use parquet::basic::Encoding;
 use parquet::schema::types::ColumnDescriptor;
 
 use super::codec::Codec;
-use super::footer::{Chunk, malformed};
+use super::footer::{Chunk, Parsed, Stop};
 use super::levels::{self, Levels};
 use super::thrift::{Broken, Struct};
 use crate::{ReadAt, Result};
@@ -126,7 +126,7 @@ impl Page {
     }
 
     /// Reads the header in `bytes`, which lie at `offset`.
-    fn parse(bytes: &[u8], offset: u64, limits: &Limits) -> std::result::Result<Self, Stop> {
+    fn parse(bytes: &[u8], offset: u64, limits: &Limits) -> Parsed<Self> {
         let (raw, length) = Struct::read(bytes)?;
         let limit = limits.page_bytes_max;
         let sized = |value: u64| {
@@ -206,23 +206,6 @@ fn encoding_of(number: i64) -> Option<Encoding> {
     })
 }
 
-enum Stop {
-    Broken(Broken),
-    Error(crate::Error),
-}
-
-impl From<Broken> for Stop {
-    fn from(broken: Broken) -> Self {
-        Self::Broken(broken)
-    }
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Error(error.into())
-    }
-}
-
 /// How much is read ahead, and where only headers are wanted.
 const WINDOW: u64 = 1 << 20;
 const HEADS_WINDOW: u64 = 4 << 10;
@@ -298,8 +281,7 @@ impl<'a> Pages<'a> {
                 Err(Stop::Broken(Broken::End)) if end < self.end && guess < self.limits.page_bytes_max as u64 => {
                     guess *= 16;
                 }
-                Err(Stop::Broken(broken)) => return Err(malformed(self.at, broken)),
-                Err(Stop::Error(error)) => return Err(error),
+                Err(stop) => return Err(stop.at(self.at)),
             }
         };
         let range = page.range();

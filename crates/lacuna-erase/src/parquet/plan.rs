@@ -9,7 +9,6 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
 use lacuna_scan::Error as ScanError;
 use parquet::basic::Encoding;
 use parquet::bloom_filter::Sbbf;
@@ -19,7 +18,7 @@ use super::bloom::Bloom;
 use super::chunk::{Action, DictionaryPlan, Job, Made, PagePlan, Plan};
 use super::codec::Codec;
 use super::footer::{chunk_meta, column_chunk, malformed};
-use super::index::{ColumnIndex, PageChange};
+use super::index::{self, ColumnIndex, PageChange};
 use super::laid::{Laid, blank, lay};
 use super::levels::RowSpan;
 use super::loose::{Orphans, Tight, Tightened};
@@ -529,8 +528,8 @@ impl<'a> Planner<'a> {
         let is_indexed = match self.job.chunk.offset_index.clone() {
             None => false,
             Some(range) => {
-                let bytes = read_limited(self.job, range)?;
-                super::index::offset_index_len(&bytes).map_err(broken)? == data_pages
+                let bytes = index::read(self.job.input, range, self.job.limits)?;
+                index::offset_index_len(&bytes).map_err(broken)? == data_pages
             }
         };
         let mut plan = Plan {
@@ -558,13 +557,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn read_limited(job: Job<'_>, range: std::ops::Range<u64>) -> Result<Bytes> {
-    let size = range.end - range.start;
-    ScanError::check_limit("a page index", size, job.limits.page_bytes_max as u64, "page_bytes_max")?;
-    Ok(job.input.read_at(range)?)
-}
-
 fn read_column_index(job: Job<'_>, range: std::ops::Range<u64>) -> Result<ColumnIndex> {
     let offset = range.start;
-    ColumnIndex::read(&read_limited(job, range)?).map_err(|broken| malformed(offset, broken))
+    ColumnIndex::read(&index::read(job.input, range, job.limits)?).map_err(|broken| malformed(offset, broken))
 }

@@ -1,10 +1,8 @@
 //! What a search of the rows does not see: values that a file still holds although no row has them.
 
-use std::ops::Range;
-
 use bytes::Bytes;
 use lacuna_scan::parquet::resolve;
-use lacuna_scan::{Error as ScanError, FieldTest, HeldValue, Limits, Matcher, Value};
+use lacuna_scan::{FieldTest, HeldValue, Limits, Matcher, Value};
 use parquet::basic::{ConvertedType, Encoding, LogicalType, Type};
 use parquet::bloom_filter::Sbbf;
 use parquet::schema::types::ColumnDescPtr;
@@ -12,12 +10,13 @@ use rayon::prelude::*;
 
 use super::bloom::Bloom;
 use super::codec::Codec;
-use super::footer::{self, Chunk, Footer, chunk_meta, column_chunk, file_meta, malformed};
-use super::index::ColumnIndex;
+use super::footer::{self, Chunk, Footer, Parsed, chunk_meta, column_chunk, file_meta, malformed};
+use super::index::{self, ColumnIndex};
 use super::laid::{Laid, lay};
 use super::order::{Order, Side, explains};
-use super::page::{Kind, Page, Pages, data, data_v2, header};
+use super::page::{Kind, Page, Pages};
 use super::statistics::BOUNDS;
+use super::strike::header_statistics;
 use super::thrift::{Broken, Struct};
 use super::values::decode_indices;
 use crate::metadata::{self, normal};
@@ -53,31 +52,11 @@ pub fn residue(input: &dyn ReadAt, matcher: &Matcher, limits: &Limits) -> Result
                 found.extend(places?);
             }
         }
-        found.extend(in_metadata(input, &footer, &leaves, test, limits).map_err(|stop| match stop {
-            Stop::Broken(broken) => malformed(start, broken),
-            Stop::Error(error) => error,
-        })?);
+        found.extend(in_metadata(input, &footer, &leaves, test, limits).map_err(|stop| stop.at(start))?);
     }
     found.sort_by(|a, b| a.place.cmp(&b.place));
     found.dedup();
     Ok(found)
-}
-
-enum Stop {
-    Broken(Broken),
-    Error(crate::Error),
-}
-
-impl From<Broken> for Stop {
-    fn from(broken: Broken) -> Self {
-        Self::Broken(broken)
-    }
-}
-
-impl From<crate::Error> for Stop {
-    fn from(error: crate::Error) -> Self {
-        Self::Error(error)
-    }
 }
 
 /// Whether a column chunk holds a value that `test` wants and none of its rows has.
@@ -172,19 +151,14 @@ impl Search<'_> {
         }
         if let Some(range) = self.chunk.column_index.clone() {
             let offset = range.start;
-            let index = ColumnIndex::read(&self.read_limited(range)?).map_err(|broken| malformed(offset, broken))?;
+            let index = ColumnIndex::read(&index::read(self.input, range, self.limits)?)
+                .map_err(|broken| malformed(offset, broken))?;
             for page in index.pages.iter().filter(|page| !page.is_null) {
                 self.suspect_bound("column index", Side::Min, &page.min, order, suspects);
                 self.suspect_bound("column index", Side::Max, &page.max, order, suspects);
             }
         }
         Ok(())
-    }
-
-    fn read_limited(&self, range: Range<u64>) -> Result<Bytes> {
-        let limit = self.limits.page_bytes_max as u64;
-        ScanError::check_limit("a page index", range.end - range.start, limit, "page_bytes_max")?;
-        Ok(self.input.read_at(range)?)
     }
 
     fn suspect_bounds(
@@ -233,16 +207,10 @@ impl Search<'_> {
                 }
                 continue;
             }
-            let (part, id) = match page.kind {
-                Kind::V1 { .. } => (header::DATA, data::STATISTICS),
-                Kind::V2 { .. } => (header::DATA_V2, data_v2::STATISTICS),
-                Kind::Dictionary | Kind::Other => continue,
-            };
-            let bytes = pages.header(&page)?;
-            let raw = Struct::read(&bytes).map_err(broken)?.0;
-            if let Some(inner) = raw.inner(part).map_err(broken)?
-                && let Some(statistics) = inner.inner(id).map_err(broken)?
-            {
+            if !page.is_data() {
+                continue;
+            }
+            if let Some(statistics) = header_statistics(&page, &pages.header(&page)?).map_err(broken)? {
                 self.suspect_bounds("page header", &statistics, order, suspects).map_err(broken)?;
             }
         }
@@ -419,7 +387,7 @@ fn in_metadata(
     leaves: &[usize],
     test: &FieldTest,
     limits: &Limits,
-) -> std::result::Result<Vec<Residue>, Stop> {
+) -> Parsed<Vec<Residue>> {
     let mut found: Vec<(String, &[u8])> = Vec::new();
     let mut search = |place: &dyn Fn() -> String, holder: &Struct<'_>, id: i16| -> std::result::Result<(), Broken> {
         let Some(pairs) = holder.list(id)? else { return Ok(()) };

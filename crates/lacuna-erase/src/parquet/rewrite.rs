@@ -17,7 +17,7 @@ use super::categories::{Entries, Survey, categories};
 use super::chunk::{Action, Job, Made, PagePlan, Plan};
 use super::edit::Fate;
 use super::footer::{self, Footer, RowGroup, file_meta, malformed};
-use super::index::{Location, shift_offset_index, update_offset_index};
+use super::index::{self, Location, shift_offset_index, update_offset_index};
 use super::metadata::{ChangedChunk, NewGroup, new_row_group};
 use super::plan::plan;
 use super::remake;
@@ -516,11 +516,8 @@ impl Writer<'_> {
                         },
                         (None, None) => None,
                         (None, Some(range)) => {
-                            let size = range.end - range.start;
-                            let limit = self.source.limits.page_bytes_max as u64;
-                            ScanError::check_limit("a page index", size, limit, "page_bytes_max")?;
                             let offset = range.start;
-                            let bytes = self.source.input.read_at(range)?;
+                            let bytes = index::read(self.source.input, range, self.source.limits)?;
                             Some(match wanted {
                                 Index::Offset if shift != 0 => {
                                     shift_offset_index(&bytes, shift).map_err(|broken| malformed(offset, broken))?
