@@ -60,8 +60,9 @@ impl Counts {
         self.sources.iter().map(|source| source.kept).sum()
     }
 
-    /// Notes rows that a sweep erased: those that had been kept, hidden or found first, then such as came later.
-    pub(crate) fn sweep(&mut self, source: &str, erased: u64) {
+    /// Notes rows that a sweep erased: those that had been kept, hidden or found first, then such as came later; and in how many shards
+    /// there were any so far.
+    pub(crate) fn sweep(&mut self, source: &str, erased: u64, shards: u64) {
         let at = self.sources.iter().position(|own| own.source == source).unwrap_or_else(|| {
             self.sources.push(SourceCounts { source: source.to_owned(), ..SourceCounts::default() });
             self.sources.len() - 1
@@ -70,5 +71,6 @@ impl Counts {
         own.erased += erased;
         own.kept -= own.kept.min(erased);
         own.matched = own.matched.max(own.erased + own.kept);
+        own.shards = own.shards.max(shards);
     }
 }

@@ -49,6 +49,8 @@ pub struct Swept {
     pub source: String,
     /// Rows that are out of the bytes now, or anonymous in them.
     pub erased: u64,
+    /// Shards with rows of the request, of this sweep and of all that was done before.
+    pub shards: u64,
     /// Where the receipt is that tells of it.
     pub receipt: Option<String>,
 }
@@ -135,9 +137,9 @@ impl Ledger {
         let requests: Vec<_> = swept.keys().copied().collect();
         self.change(async |change| {
             for mut kept in Kept::lock_all(&mut change.tx, &requests).await? {
-                let Some(Swept { source, erased, receipt, .. }) = swept.get(&kept.request.id) else { continue };
+                let Some(Swept { source, erased, shards, receipt, .. }) = swept.get(&kept.request.id) else { continue };
                 let mut detail = Detail::from([("source", json!(source)), ("erased", json!(erased))]);
-                kept.request.counts.get_or_insert_default().sweep(source, *erased);
+                kept.request.counts.get_or_insert_default().sweep(source, *erased, *shards);
                 if let Some(receipt) = receipt {
                     kept.request.receipt = Some(receipt.clone());
                     detail.insert("receipt", json!(receipt));

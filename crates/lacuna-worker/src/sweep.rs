@@ -171,10 +171,12 @@ impl Round<'_> {
         let outcome = outcome?;
         let swept = outcome.requests.into_iter().filter(|request| request.erased > 0).filter_map(|request| {
             let id = request.request.as_str().parse().ok()?;
+            let told = request.sources.iter().filter_map(|source| source.told);
             Some(Swept {
                 request: id,
                 source: self.source.name.clone(),
                 erased: request.erased,
+                shards: told.map(|told| told.shards).sum(),
                 receipt: request.receipt,
             })
         });

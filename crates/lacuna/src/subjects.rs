@@ -45,8 +45,8 @@ pub(crate) fn read(who: &Who) -> Result<Vec<Identifier>> {
     let odd = identifiers.iter().filter(|identifier| is_odd(identifier.value.expose())).count();
     if odd > 0 {
         output::note(&format!(
-            "{} with white space at an end, or with characters that nobody sees. They belong to the value: without them in a record, it is \
-             nobody's there.",
+            "{} with white space at an end, or with characters that nobody sees. They belong to the value, but in columns with `trim`: \
+             without them in a record, it is nobody's there.",
             counted(odd as u64, "identifier")
         ));
     }

@@ -164,6 +164,7 @@ impl Pass<'_> {
         let begin = async |index: usize, request: &Request| {
             let path = journal::request_path(request.id.as_str());
             let mut receipt = self.statement.receipt(
+                index,
                 request,
                 false,
                 &self.sources_of(index, searched),

@@ -35,7 +35,7 @@ pub(crate) struct Searched {
     pub(super) matched: Vec<u64>,
     /// Each request's shards with a match, and how many rows of it, by request: what is said of a shard is kept once.
     pub(super) shards: Vec<Vec<(Arc<Shard>, u64)>>,
-    pub(super) shards_searched: u64,
+    pub(crate) shards_searched: u64,
     pub(super) targets: Vec<Target>,
     /// Shards that an erasure which is only tried would change.
     pub(super) tried: Vec<Target>,

@@ -51,7 +51,7 @@ impl Pass<'_> {
         let write = |(index, complete): (usize, bool)| {
             let written = async move {
                 let (request, sources) = (&self.job.requests[index], self.sources_of(index, told));
-                let receipt = self.statement.receipt(request, complete, &sources, &self.excluded_of(index), key);
+                let receipt = self.statement.receipt(index, request, complete, &sources, &self.excluded_of(index), key);
                 (index, stored::write(store, key, &receipt, self.is_partial).await)
             };
             written.boxed()
@@ -114,9 +114,9 @@ impl Pass<'_> {
         &'s self,
         request: usize,
         searched: &'s [Searched],
-    ) -> Vec<(&'s Source, &'s Searched, u64, usize)> {
+    ) -> Vec<(&'s Source, &'s Searched)> {
         let sources = self.sources.iter().zip(searched).filter(|(prepared, _)| prepared.searchable[request]);
-        sources.map(|(prepared, searched)| (prepared.source, searched, searched.shards_searched, request)).collect()
+        sources.map(|(prepared, searched)| (prepared.source, searched)).collect()
     }
 
     /// The others.

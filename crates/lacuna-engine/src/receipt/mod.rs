@@ -140,6 +140,8 @@ pub struct Told {
     pub erased: u64,
     /// Those that stay on purpose.
     pub kept: u64,
+    /// Shards with any of them.
+    pub shards: u64,
     /// Shards whose rows are not out of the bytes yet, or whose old bytes are still there.
     pub shards_pending: u64,
 }
@@ -174,7 +176,8 @@ impl ReceiptSource {
         let of = |wanted: &dyn Fn(&&ReceiptShard) -> bool| self.newest().filter(wanted).map(|line| line.matched).sum();
         let (erased, left) = (self.rows_erased(), of(&|line| !line.is_replaced()));
         let kept = of(&|line| line.state == ShardState::Kept);
-        Told { matched: erased + left, erased, kept, shards_pending: self.pending().count() as u64 }
+        let (shards, shards_pending) = (self.newest().count() as u64, self.pending().count() as u64);
+        Told { matched: erased + left, erased, kept, shards, shards_pending }
     }
 
     /// Shards whose rows are not out of the bytes yet, or whose old bytes are still there.

@@ -29,12 +29,13 @@ impl Statement {
         self.finished = OffsetDateTime::now_utc();
     }
 
-    /// The receipt of one request: for each source its shards searched and the request's index, and the sources that were not searched.
+    /// The receipt of the job's request `index`, of the sources that were searched for it and of those that were not.
     pub(crate) fn receipt(
         &self,
+        index: usize,
         request: &Request,
         complete: bool,
-        sources: &[(&Source, &Searched, u64, usize)],
+        sources: &[(&Source, &Searched)],
         excluded: &[&Source],
         key: &SigningKey,
     ) -> Receipt {
@@ -55,11 +56,11 @@ impl Statement {
             chain_head: request.chain_head.clone(),
             sources: sources
                 .iter()
-                .map(|(source, searched, shards, index)| ReceiptSource {
+                .map(|(source, searched)| ReceiptSource {
                     source: source.name.clone(),
                     on_erase: on_erase(&source.on_erase).into(),
-                    shards_searched: *shards,
-                    shards: searched.receipts[*index].iter().map(Share::own).collect(),
+                    shards_searched: searched.shards_searched,
+                    shards: searched.receipts[index].iter().map(Share::own).collect(),
                     problems: searched
                         .outcome
                         .problems

@@ -25,6 +25,8 @@ async fn what_arrives_late_is_erased_and_nothing_is_searched_twice() {
     let sweep = world.only(Work::Sweep).await.sweep.unwrap();
     assert_eq!((sweep.searched, sweep.matched, sweep.erased), (1, 1, 1));
     assert_eq!((world.rows_of("u3").await, world.rows_of("u4").await), (0, 11));
+    let counts = world.ledger.request(erase).await.unwrap().counts.unwrap();
+    assert_eq!((counts.matched(), counts.erased(), counts.shards()), (11, 11, 11));
     let receipt = world.receipt(erase).await;
     assert!(receipt.sources.iter().flat_map(|source| &source.shards).any(|line| line.shard == "a/late.ndjson"));
     assert_eq!(receipt.sources.iter().map(|source| source.rows_erased()).sum::<u64>(), 11);
