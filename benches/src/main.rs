@@ -112,6 +112,9 @@ enum Command {
         /// A JSON object: for each shard's path, its rows' ordinals in order
         #[arg(long)]
         rows: PathBuf,
+        /// A JSON array of pairs: row groups and columns that lose a value with the rows
+        #[arg(long)]
+        lost: PathBuf,
         /// The file to write
         out: PathBuf,
     },
@@ -175,8 +178,9 @@ fn main() -> Result<()> {
         }
         Command::FloorAsk { dir, among } => say(floor::ask(&dir, "UserId", "TenantId", &among)?)?,
         Command::FloorIndexed { dir, rows, column } => say(floor::indexed(&dir, &column, &rows::read(&rows)?)?)?,
-        Command::FloorEdit { shard, rows, out } => {
-            say(floor::edit(&shard, "UserId", &rows::read(&rows)?, &out)?)?;
+        Command::FloorEdit { shard, rows, lost, out } => {
+            let lost = serde_json::from_slice(&std::fs::read(lost)?)?;
+            say(floor::edit(&shard, "UserId", &rows::read(&rows)?, &lost, &out)?)?;
         }
         Command::ReEncode { shard, out } => say(floor::reencode(&shard, &out)?)?,
         Command::FloorText { dir, extension } => say(floor::text(&dir, &extension)?)?,

@@ -7,8 +7,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use arrow::array::{Array as _, AsArray as _};
-use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
+use arrow::{
+    array::{Array as _, AsArray as _},
+    row::{RowConverter, SortField},
+};
+use parquet::arrow::{
+    ProjectionMask,
+    arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+};
 use rayon::prelude::*;
 
 use crate::floor::shards;
@@ -33,6 +39,40 @@ pub(crate) fn of_any(dir: &Path, column: &str, values: &HashSet<&str>) -> Result
         Ok((path, rows))
     });
     Ok(found.collect::<Result<Vec<_>>>()?.into_iter().filter(|(_, rows)| !rows.is_empty()).collect())
+}
+
+/// Row groups and columns in which a value goes with rows, as no other row of the group has it.
+pub(crate) type Lost = BTreeSet<(usize, usize)>;
+
+/// Where the Parquet shard loses values with `rows`.
+pub(crate) fn lost(shard: &Path, rows: &[u64]) -> Result<Lost> {
+    let metadata = ArrowReaderMetadata::load(&File::open(shard)?, ArrowReaderOptions::default())?;
+    let (mut lost, mut first) = (Lost::new(), 0);
+    for (group, of) in metadata.metadata().row_groups().iter().enumerate() {
+        let next = first + u64::try_from(of.num_rows())?;
+        let gone: BTreeSet<usize> = rows
+            .iter()
+            .filter(|row| (first..next).contains(row))
+            .map(|row| usize::try_from(row - first))
+            .collect::<Result<_, _>>()?;
+        first = next;
+        if gone.is_empty() {
+            continue;
+        }
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(File::open(shard)?, metadata.clone());
+        let length = usize::try_from(of.num_rows())?;
+        let batch = builder.with_row_groups(vec![group]).with_batch_size(length).build()?.next();
+        for (column, values) in batch.context("a row group without rows")??.columns().iter().enumerate() {
+            let values = RowConverter::new(vec![SortField::new(values.data_type().clone())])?
+                .convert_columns(std::slice::from_ref(values))?;
+            let is_lost =
+                |at: usize| (0..length).all(|other| gone.contains(&other) || values.row(other) != values.row(at));
+            if gone.iter().any(|&at| is_lost(at)) {
+                lost.insert((group, column));
+            }
+        }
+    }
+    Ok(lost)
 }
 
 /// So many people of the tenant with rows in the shard, taken from all over it.

@@ -15,7 +15,10 @@ use super::{
     measure::Measured,
     tool::Tool,
 };
-use crate::{rows::of as rows_of, variant::Variant};
+use crate::{
+    rows::{lost, of as rows_of},
+    variant::Variant,
+};
 
 impl Bench {
     pub(super) fn erase(&self, corpus: &Corpus, tool: Tool) -> Result<Measured> {
@@ -74,9 +77,11 @@ impl Bench {
             Tool::Near => {
                 // It keeps the rows, too: what it takes to look at and to write what must change.
                 let rows = rows_of(&self.erase_store(), "UserId", user)?;
-                let found = out.join("rows.json");
+                let (found, gone) = (out.join("rows.json"), out.join("lost.json"));
                 fs::write(&found, serde_json::to_vec(&rows)?)?;
-                let args = [OsString::from("floor-edit"), shard.into(), file.into(), "--rows".into(), found.into()];
+                fs::write(&gone, serde_json::to_vec(&lost(&shard, rows.get(&shard).map_or(&[][..], Vec::as_slice))?)?)?;
+                let known = [OsString::from("--rows"), found.into(), "--lost".into(), gone.into()];
+                let args = [OsString::from("floor-edit"), shard.into(), file.into()].into_iter().chain(known);
                 let (measured, said) = self.run(&self.own(args)?)?;
                 ensure!(!said.contains(" 0 pages"), "the floor read something else: {said}");
                 return Ok(measured);
