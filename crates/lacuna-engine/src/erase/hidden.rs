@@ -271,7 +271,7 @@ pub(crate) async fn forget(store: &dyn Store, shard: &str, etag: &Etag, requests
 }
 
 /// Takes `requests` out of a tombstone: their rows show again.
-pub(crate) async fn show(store: &dyn Store, path: &BlobPath, requests: &[&str]) -> Result<(), ShardError> {
+pub(crate) async fn unhide(store: &dyn Store, path: &BlobPath, requests: &[&str]) -> Result<(), ShardError> {
     match take_out(store, path, requests, |_| true).await? {
         true => Ok(()),
         false => Err(ShardError::KeepsChanging { attempts: ATTEMPTS_MAX }),

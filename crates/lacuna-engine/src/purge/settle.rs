@@ -90,10 +90,7 @@ impl Settlement<'_> {
             }
         }
         let accounts: Vec<Account<'_>> = accounts.into_values().collect();
-        let (mut requests, mut problems) = (Vec::with_capacity(accounts.len()), Vec::new());
-        for accounts in accounts.chunks(RECEIPTS_AT_ONCE) {
-            self.state(accounts, &mut requests, &mut problems).await;
-        }
+        let (requests, mut problems) = self.state_all(&accounts).await;
         // What a receipt does not say yet is said by the next run.
         let unsaid: HashSet<&str> =
             requests.iter().filter(|done| done.receipt.is_none()).map(|done| done.request.as_str()).collect();
@@ -112,6 +109,11 @@ impl Settlement<'_> {
     pub(crate) async fn settle_begun(&self, requests: &[String]) -> (Vec<PurgedRequest>, Vec<Problem>) {
         let account = |request| Account { request, rows: 0, lines: Vec::new() };
         let accounts: Vec<Account<'_>> = requests.iter().map(|request| account(request.as_str())).collect();
+        self.state_all(&accounts).await
+    }
+
+    /// Writes a receipt for each of `accounts`, so many at a time.
+    async fn state_all(&self, accounts: &[Account<'_>]) -> (Vec<PurgedRequest>, Vec<Problem>) {
         let (mut requests, mut problems) = (Vec::with_capacity(accounts.len()), Vec::new());
         for accounts in accounts.chunks(RECEIPTS_AT_ONCE) {
             self.state(accounts, &mut requests, &mut problems).await;

@@ -88,7 +88,7 @@ impl Engine {
         let store = self.settings.store.as_ref();
         let tombstones = Tombstones::list(store).await.map_err(Error::hidden_unlisted)?;
         let shows = tombstones.into_infos().into_iter().map(|info| async move {
-            let shown = hidden::show(store, &info.path, requests).await;
+            let shown = hidden::unhide(store, &info.path, requests).await;
             shown.map_err(|error| Error::Shard { shard: info.path.to_string(), reason: chain(&error) })
         });
         let shows = futures::stream::iter(shows).buffer_unordered(self.shop.requests);
