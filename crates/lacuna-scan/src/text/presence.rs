@@ -11,6 +11,8 @@ use crate::{ColumnPath, Error, Result, Step};
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     columns: Vec<ColumnPath>,
+    /// The number of the tenant's column, which leads to one value.
+    tenant: Option<usize>,
     needs: Vec<Need>,
     sights: Sights,
 }
@@ -48,8 +50,8 @@ enum Found {
 }
 
 impl Presence {
-    /// Of each of these `needs`, all columns of one list must be there.
-    pub(super) fn new(needs: &[Vec<Vec<&ColumnPath>>]) -> Self {
+    /// Of each of these `needs`, all columns of one list must be there; and the tenant's.
+    pub(super) fn new(needs: &[Vec<Vec<&ColumnPath>>], tenant: Option<&ColumnPath>) -> Self {
         let mut columns: Vec<ColumnPath> = Vec::new();
         let mut number = |column: &ColumnPath| {
             columns.iter().position(|known| known == column).unwrap_or_else(|| {
@@ -60,9 +62,11 @@ impl Presence {
         let mut need = |lists: &Vec<Vec<&ColumnPath>>| -> Need {
             lists.iter().map(|list| list.iter().map(|column| number(column)).collect()).collect()
         };
-        let needs = needs.iter().map(&mut need).collect();
+        let mut needs: Vec<Need> = needs.iter().map(&mut need).collect();
+        let tenant = tenant.map(&mut number);
+        needs.extend(tenant.map(|tenant| vec![vec![tenant]]));
         let sights = Sights(vec![Sight::default(); columns.len()]);
-        Self { columns, needs, sights }
+        Self { columns, tenant, needs, sights }
     }
 
     /// Takes these columns for seen.
@@ -120,7 +124,15 @@ impl Presence {
 
     /// Fails when something that is needed is in no record of the whole shard.
     pub(super) fn check(&self) -> Result<()> {
-        let of_column = |column: &usize| self.sights.0[*column].of(&self.columns[*column]);
+        let of_column = |column: &usize| {
+            match self.sights.0[*column] {
+            Sight::Misfit(Found::Array | Found::Object) if self.tenant == Some(*column) => Err(Error::ColumnType {
+                column: self.columns[*column].to_string(),
+                found: "several values in every record that has it, and a record has one tenant: name a column that holds one value".into(),
+            }),
+            sight => sight.of(&self.columns[*column]),
+        }
+        };
         let of_list = |list: &Vec<usize>| list.iter().try_for_each(of_column);
         self.needs.iter().try_for_each(|need| {
             let any = need.iter().map(of_list).reduce(|one, other| one.or_else(|first| other.map_err(|_| first)));
@@ -247,7 +259,7 @@ mod tests {
     /// What a search of these records for `column` ends with.
     fn seen(column: &str, records: &[&str]) -> String {
         let column: ColumnPath = column.parse().unwrap();
-        let mut presence = Presence::new(&[vec![vec![&column]]]);
+        let mut presence = Presence::new(&[vec![vec![&column]]], None);
         for record in records {
             let mut sights = presence.sights();
             presence.look(record.as_bytes(), &mut sights);
@@ -270,7 +282,7 @@ mod tests {
 
     /// Checks which column, if any, a shard of one record `lacks`; whether the record meets all needs at once.
     fn lacking(needs: &[Vec<Vec<&ColumnPath>>], record: &str, lacks: Option<&str>) -> bool {
-        let mut presence = Presence::new(needs);
+        let mut presence = Presence::new(needs, None);
         let mut sights = presence.sights();
         presence.look(record.as_bytes(), &mut sights);
         let is_met = presence.is_met_by(&sights);

@@ -91,7 +91,7 @@ impl TextSearch {
     pub fn noting_lost(mut self, columns: &[ColumnPath]) -> Self {
         if !matches!(self.scan.format, TextFormat::Csv(_)) {
             let needs: Vec<_> = columns.iter().map(|column| vec![vec![column]]).collect();
-            self.scan.presence = Presence::new(&needs);
+            self.scan.presence = Presence::new(&needs, None);
         }
         self.notes_lost = true;
         self
@@ -200,9 +200,8 @@ fn presence(matcher: &Matcher) -> Presence {
         fields.map(FieldTest::column).collect::<Vec<_>>()
     };
     let lists = |rules: &Vec<usize>| rules.iter().map(required).filter(|list| !list.is_empty()).collect::<Vec<_>>();
-    let mut needs: Vec<_> = matcher.asked().iter().map(lists).filter(|lists| !lists.is_empty()).collect();
-    needs.extend(matcher.tenant().map(|tenant| vec![vec![tenant.column()]]));
-    Presence::new(&needs)
+    let needs: Vec<_> = matcher.asked().iter().map(lists).filter(|lists| !lists.is_empty()).collect();
+    Presence::new(&needs, matcher.tenant().map(FieldTest::column))
 }
 
 /// What tasks share.
@@ -406,8 +405,13 @@ impl Scan {
             }
             if let (Some(field), Some(text)) = (verdict.first_astray(), text) {
                 let place = || {
-                    let of = self.matcher.fields().get(field).or(self.matcher.tenant());
-                    let form = of.map(|of| presence::astray(text.as_bytes(), of.column())).unwrap_or_default();
+                    let form = match (self.matcher.fields().get(field), self.matcher.tenant()) {
+                        (Some(of), _) => presence::astray(text.as_bytes(), of.column()),
+                        (None, Some(tenant)) => {
+                            format!("no single value at `{}`, which names its tenant", tenant.column())
+                        }
+                        (None, None) => String::new(),
+                    };
                     format!("{}, {form}", self.format.place(row, line))
                 };
                 if self.misses(text, &mut verdict, &mut walker) {

@@ -206,6 +206,14 @@ fn a_column_that_holds_no_identifier_in_any_record_is_an_error() {
         }
     }
     assert_eq!(rows("{\"id\":[\"ann\"]}\n{\"id\":\"ann\"}", "ann"), [1]);
+    // Nobody is sent to map a list of tenants.
+    let of_tenant = Query { tenant: Some("t"), ..Query::ndjson("id", &["ann"]) };
+    match of_tenant.run(b"{\"id\":\"ann\",\"t\":[\"c\"]}") {
+        Err(Error::ColumnType { column, found }) => {
+            assert!(column == "t" && found.contains("a record has one tenant"), "{found}")
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
