@@ -20,6 +20,52 @@ const ATTEMPTS_MAX: u32 = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Tombstones {
     known: HashMap<String, BlobInfo>,
+    aside: Asides,
+}
+
+/// What was hidden in versions of shards whose tombstones made room for others', by shard. Mostly there are none.
+#[derive(Debug, Default)]
+pub(crate) struct Asides(HashMap<String, Vec<Aside>>);
+
+#[derive(Debug)]
+struct Aside {
+    etag: Etag,
+    /// Whose rows those are.
+    requests: Vec<String>,
+}
+
+impl Asides {
+    /// Reads what was put aside; what cannot be read is for purges to tell, as it does not say of which shard it is.
+    async fn read(store: &dyn Store, listed: Vec<BlobInfo>) -> Self {
+        let mut all = Self::default();
+        for info in listed {
+            let Ok(Some(held)) = read_now(store, info).await else { continue };
+            let version = held.tombstone.version();
+            let requests = held.tombstone.requests().map(|(request, _)| request.to_owned()).collect();
+            let aside = Aside { etag: Etag::new(&version.etag), requests };
+            all.0.entry(version.shard.clone()).or_default().push(aside);
+        }
+        all
+    }
+
+    /// Those of a store.
+    async fn list(store: &dyn Store) -> Result<Self, lacuna_store::Error> {
+        let listed = store.list(tombstone::SUPERSEDED).try_collect().await?;
+        Ok(Self::read(store, listed).await)
+    }
+
+    /// Other versions of a shard, in which rows were hidden for requests that have not hidden them in `shard` yet, whose tombstone is `held`.
+    fn waiting<'a>(&'a self, shard: &BlobInfo, held: Option<&'a Tombstone>) -> impl Iterator<Item = &'a Etag> {
+        let held = held.filter(|held| held.version().etag == shard.etag.as_str());
+        let asides = self.0.get(shard.path.as_str()).into_iter().flatten().filter(|aside| aside.etag != shard.etag);
+        let waits = move |aside: &&Aside| {
+            aside
+                .requests
+                .iter()
+                .any(|request| !held.is_some_and(|held| held.requests().any(|(hidden_for, _)| hidden_for == request)))
+        };
+        asides.filter(waits).map(|aside| &aside.etag)
+    }
 }
 
 /// What a tombstone says of a version of a shard.
@@ -31,6 +77,13 @@ pub(crate) enum Hidden {
     Rows(RoaringTreemap),
     /// It is of this version, which is there no more.
     Stale(Etag),
+}
+
+/// What is hidden in a shard, and versions in which rows were hidden that may show in it.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) hidden: Hidden,
+    pub(crate) waiting: Vec<Etag>,
 }
 
 /// What is said of a shard whose bytes may be those of the version whose rows are hidden.
@@ -48,8 +101,10 @@ impl Tombstones {
     /// All that are in the store.
     pub(crate) async fn list(store: &dyn Store) -> Result<Self, lacuna_store::Error> {
         let listed: Vec<BlobInfo> = store.list(tombstone::PREFIX).try_collect().await?;
+        let is_aside = |info: &&BlobInfo| info.path.as_str().starts_with(tombstone::SUPERSEDED);
+        let aside = Asides::read(store, listed.iter().filter(is_aside).cloned().collect()).await;
         let known = listed.into_iter().map(|info| (info.path.to_string(), info)).collect();
-        Ok(Self { known })
+        Ok(Self { known, aside })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -63,12 +118,10 @@ impl Tombstones {
     }
 
     /// The rows of this version of a shard that are hidden.
-    pub(crate) async fn rows_of(&self, store: &dyn Store, shard: &BlobInfo) -> Result<Hidden, ShardError> {
-        if !self.is_listed(shard) {
-            return Ok(Hidden::Nothing);
-        }
-        let held = held(store, shard.path.as_str()).await?;
-        Ok(held.map_or(Hidden::Nothing, |held| held.says_of(shard)))
+    pub(crate) async fn rows_of(&self, store: &dyn Store, shard: &BlobInfo) -> Result<Standing, ShardError> {
+        let held = if self.is_listed(shard) { held(store, shard.path.as_str()).await? } else { None };
+        let waiting = self.aside.waiting(shard, held.as_ref().map(|held| &held.tombstone)).cloned().collect();
+        Ok(Standing { hidden: held.map_or(Hidden::Nothing, |held| held.says_of(shard)), waiting })
     }
 
     /// Fails where something is in the place of a shard's tombstone that no listing tells of, as a folder is on a disk. To be asked of
@@ -126,10 +179,26 @@ pub(crate) async fn fresh(store: &dyn Store, shard: &BlobInfo) -> Result<Option<
 }
 
 /// What the tombstone of a shard says of this version of it, for whoever shows its rows: fails where nobody can tell.
-pub(crate) async fn shown(store: &dyn Store, shard: &BlobInfo) -> Result<Hidden, ShardError> {
-    let Some(held) = held(store, shard.path.as_str()).await? else { return Ok(Hidden::Nothing) };
-    let hidden = held.says_of(shard);
-    hidden.is_sure(store, shard).then_some(hidden).ok_or_else(|| ShardError::Refused(UNSURE.into()))
+pub(crate) async fn shown(store: &dyn Store, shard: &BlobInfo) -> Result<Standing, ShardError> {
+    let held = held(store, shard.path.as_str()).await?;
+    let asides = Asides::list(store).await.map_err(ShardError::Store)?;
+    let waiting = asides.waiting(shard, held.as_ref().map(|held| &held.tombstone)).cloned().collect();
+    let standing = Standing { hidden: held.map_or(Hidden::Nothing, |held| held.says_of(shard)), waiting };
+    standing.is_sure(store, shard).then_some(standing).ok_or_else(|| ShardError::Refused(UNSURE.into()))
+}
+
+/// Fails where rows were hidden in what may be this version of a shard, and their tombstone made room for this one: with the bytes of
+/// the rows that it hides, what tells of the others would go.
+pub(crate) async fn check_asides(store: &dyn Store, shard: &BlobInfo, held: &Tombstone) -> Result<(), ShardError> {
+    // Elsewhere, another version has other bytes.
+    if !store.is_here() {
+        return Ok(());
+    }
+    let asides = Asides::list(store).await.map_err(ShardError::Store)?;
+    match asides.waiting(shard, Some(held)).any(|etag| store.may_be_same(etag, &shard.etag)) {
+        true => Err(ShardError::Refused(UNSURE.into())),
+        false => Ok(()),
+    }
 }
 
 impl Held {
@@ -142,10 +211,11 @@ impl Held {
     }
 }
 
-impl Hidden {
-    /// Whether it is clear that it is, or is not, of this version of a shard.
+impl Standing {
+    /// Whether it is clear what of it is of this version of a shard.
     pub(crate) fn is_sure(&self, store: &dyn Store, shard: &BlobInfo) -> bool {
-        !matches!(self, Self::Stale(etag) if store.may_be_same(etag, &shard.etag))
+        let stale = if let Hidden::Stale(etag) = &self.hidden { Some(etag) } else { None };
+        !self.waiting.iter().chain(stale).any(|etag| store.may_be_same(etag, &shard.etag))
     }
 }
 

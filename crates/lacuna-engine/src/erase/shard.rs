@@ -49,6 +49,7 @@ impl Purge<'_> {
     ) -> Result<Purged, ShardError> {
         let tombstone = &held.tombstone;
         self.ask(tombstone).await?;
+        hidden::check_asides(self.store.as_ref(), shard, tombstone).await?;
         check_names(self.store.as_ref(), shard)?;
         let before = self.fetch(shard).await?;
         let erased = Arc::new(self.erased(format, tombstone.hidden(), before.clone()).await?);

@@ -112,12 +112,14 @@ impl<'a> Pass<'a> {
         let store = &self.engine.settings.store;
         for _ in 0..ATTEMPTS_MAX {
             let origin = Origin::Blob(store.clone(), info.clone());
-            let hidden = tombstones.rows_of(store.as_ref(), info).await;
-            let hidden = hidden.map_err(|error| ShardError::Tombstone(Box::new(error)))?;
-            if !hidden.is_sure(store.as_ref(), info) && !self.job.requests.iter().any(Request::erases) {
+            let standing = tombstones.rows_of(store.as_ref(), info).await;
+            let standing = standing.map_err(|error| ShardError::Tombstone(Box::new(error)))?;
+            if !standing.is_sure(store.as_ref(), info) && !self.job.requests.iter().any(Request::erases) {
                 return Err(ShardError::Tombstone(Box::new(ShardError::Refused(UNSURE.into()))));
             }
-            let hidden = match hidden {
+            let waiting = standing.waiting.into_iter().map(|etag| (info.path.to_string(), etag));
+            found.stale.extend(waiting.filter(|one| !found.stale.contains(one)).collect::<Vec<_>>());
+            let hidden = match standing.hidden {
                 Hidden::Rows(rows) => Some(Arc::new(rows)),
                 Hidden::Stale(etag) => {
                     let now = store.head(&info.path).await.map_err(ShardError::Store)?;

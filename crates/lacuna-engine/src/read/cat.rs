@@ -49,12 +49,12 @@ impl Engine {
             |error: lacuna_store::Error| failed(ShardError::Store(lacuna_store::Error { path: None, ..error }));
         let info = self.settings.store.head(&path).await.map_err(unread)?;
         let store = self.settings.store.as_ref();
-        let hidden =
+        let standing =
             hidden::shown(store, &info).await.map_err(|error| failed(ShardError::Tombstone(Box::new(error))))?;
-        let (hidden, superseded) = match hidden {
-            Hidden::Rows(rows) => (rows, false),
-            Hidden::Stale(_) => (RoaringTreemap::new(), true),
-            Hidden::Nothing => (RoaringTreemap::new(), false),
+        let superseded = matches!(standing.hidden, Hidden::Stale(_)) || !standing.waiting.is_empty();
+        let hidden = match standing.hidden {
+            Hidden::Rows(rows) => rows,
+            Hidden::Stale(_) | Hidden::Nothing => RoaringTreemap::new(),
         };
         let origin = Origin::Blob(self.settings.store.clone(), info);
         let (pieces, mut ready) = mpsc::channel::<Vec<u8>>(PIECES);

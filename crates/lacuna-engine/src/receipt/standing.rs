@@ -86,7 +86,8 @@ async fn standing(engine: &Engine, receipt: &Receipt, line: &ReceiptShard) -> Re
         (None, ShardState::Hidden) => {
             let held = hidden::fresh(store.as_ref(), &shard).await?;
             let mut requests = held.iter().flat_map(|held| held.tombstone.requests());
-            let is_hidden = requests.any(|(request, rows)| request == receipt.request && rows.len() == line.matched);
+            // Another source may name the shard, and have found more.
+            let is_hidden = requests.any(|(request, rows)| request == receipt.request && rows.len() >= line.matched);
             Ok(if is_hidden { Standing::AsStated } else { Standing::Changed })
         }
         (None, _) if line.is_out_of_the_bytes() => Ok(Standing::Changed),

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
-use lacuna_engine::{Action, Engine, Problem, Receipt, ReceiptSource, ShardStanding, ShardState, Standing, verify};
+use lacuna_engine::{
+    Action, Engine, Problem, Receipt, ReceiptShard, ReceiptSource, ShardStanding, ShardState, Standing, verify,
+};
 use lacuna_scan::{Epochs, Selector};
 use lacuna_store::{BlobPath, Store};
 use serde::Serialize;
@@ -84,12 +86,13 @@ async fn check_receipt(target: &Target, key: &VerifyingKey, args: &VerifyArgs) -
     } else {
         let since = standings.as_deref().map(|standings| since(standings, &receipt, again.as_ref()));
         let since = since.unwrap_or_default();
-        let state = match (receipt.complete, blocked(&receipt)) {
-            (false, _) => "The receipt itself says that it is incomplete.\n".to_owned(),
-            (true, 0) => String::new(),
-            (true, 1) => "1 shard is blocked: its records are hidden, and still in its bytes.\n".to_owned(),
-            (true, many) => format!("{many} shards are blocked: their records are hidden, and still in their bytes.\n"),
+        let incomplete = if receipt.complete { "" } else { "The receipt itself says that it is incomplete.\n" };
+        let blocked = match blocked(&receipt) {
+            0 => String::new(),
+            1 => "1 shard is blocked: its records are still in its bytes.\n".to_owned(),
+            many => format!("{many} shards are blocked: their records are still in their bytes.\n"),
         };
+        let state = format!("{incomplete}{blocked}");
         output::print(&format!("The signature is valid. The receipt says:\n{}\n{state}{since}", pretty(&receipt)))?;
     }
     Ok(verdict(&receipt, standings.as_deref().unwrap_or_default(), again.as_ref()))
@@ -122,10 +125,16 @@ struct Kept<'r> {
     reason: Option<&'r str>,
 }
 
-/// Shards that a purge could not rewrite, or remove old bytes of.
+/// Shards that an erasure or a purge could not rewrite.
 fn blocked(receipt: &Receipt) -> usize {
     let lines = receipt.sources.iter().flat_map(|source| source.newest());
-    lines.filter(|line| line.state == ShardState::Blocked).count()
+    let is_blocked = |line: &&ReceiptShard| match line.state {
+        ShardState::Blocked => true,
+        // With a reason, they should be out of the bytes.
+        ShardState::Hidden => line.reason.is_some(),
+        ShardState::Rewritten | ShardState::Verified | ShardState::Gone | ShardState::Kept => false,
+    };
+    lines.filter(is_blocked).count()
 }
 
 /// What the receipt says was left on purpose, by its sources or by a hold.
@@ -166,16 +175,16 @@ async fn look_again(
     let is_checked = check_subject(receipt, &session.selectors, key, config)?;
     let ran = session.run(None, Action::Discover, &interrupt::watch()).await?;
     let is_as_stated = |shard: &str| standings.iter().any(|standing| standing.shard == shard && is_as_stated(standing));
-    let kept: HashSet<_> = kept(receipt).iter().map(|kept| (kept.shard, kept.records)).collect();
+    let kept: HashSet<_> = kept(receipt).iter().map(|kept| (kept.source, kept.shard, kept.records)).collect();
     let mut again = Again { is_checked, is_complete: ran.outcome.is_complete(), ..Again::default() };
     for source in &ran.outcome.sources {
         let list = if source.searched { &mut again.searched } else { &mut again.unmapped };
         list.push(source.source.clone());
         again.problems.extend(source.problems.iter().cloned());
     }
-    for (shard, records) in ran.outcome.requests.iter().flat_map(|request| &request.sources).flat_map(|own| &own.found)
-    {
-        match kept.contains(&(shard.as_str(), *records)) && is_as_stated(shard) {
+    let own = ran.outcome.requests.iter().flat_map(|request| &request.sources);
+    for (source, (shard, records)) in own.flat_map(|own| own.found.iter().map(move |found| (&own.source, found))) {
+        match kept.contains(&(source.as_str(), shard.as_str(), *records)) && is_as_stated(shard) {
             true => again.keeps = true,
             false => again.back += records,
         }
@@ -203,13 +212,15 @@ fn is_as_stated(standing: &ShardStanding) -> bool {
     matches!(standing.now, Standing::AsStated | Standing::SameBytes)
 }
 
-/// Done, when all was done and still is so, or the person is found nowhere but where they are kept; failed, when they are found again.
+/// Done, when all was done, and still is so or the person is found nowhere but where they are kept; failed, when they are found again.
 fn verdict(receipt: &Receipt, standings: &[ShardStanding], again: Option<&Again>) -> ExitCode {
     match again.filter(|again| !again.searched.is_empty()) {
         Some(again) if again.back > 0 => ExitCode::Failed,
         Some(again) if !again.is_complete => ExitCode::Incomplete,
+        _ if blocked(receipt) > 0 => ExitCode::Incomplete,
+        // What could not be searched or changed then was searched now.
         Some(_) => ExitCode::Done,
-        None if receipt.complete && blocked(receipt) == 0 && standings.iter().all(is_as_stated) => ExitCode::Done,
+        None if receipt.complete && standings.iter().all(is_as_stated) => ExitCode::Done,
         None => ExitCode::Incomplete,
     }
 }
