@@ -1,10 +1,12 @@
 //! Erasures whose rows are hidden and not out of the bytes yet: they wait for a purge, on no pass.
 
+use serde_json::json;
 use time::OffsetDateTime;
 
+use crate::change::Detail;
 use crate::kept::{Kept, rows_about};
 use crate::sql::args;
-use crate::{Actor, Conclusion, Ending, Ledger, Refusal, Request, RequestId, Result, State};
+use crate::{Actor, Conclusion, Counts, Ending, Ledger, Refusal, Request, RequestId, Result, State};
 
 impl Ledger {
     /// At most `limit` requests that left their pass as [`Ending::Hidden`] and are not [`verified`](Ledger::verified) yet, by id, from the
@@ -52,6 +54,33 @@ impl Ledger {
                 self.conclude_one(change, &mut kept, conclusion, worker, now)?;
             }
             change.written(conclusion.request).await
+        })
+        .await
+    }
+
+    /// Notes what a purge took out of the bytes for a request that does not wait for it, as it is incomplete or over: its counts now, and where
+    /// the receipt is that tells of it.
+    pub async fn purged(
+        &self,
+        request: RequestId,
+        counts: &Counts,
+        receipt: &str,
+        worker: &Actor,
+        now: OffsetDateTime,
+    ) -> Result<()> {
+        self.change(async |change| {
+            let mut kept = Kept::lock(&mut change.tx, request).await?;
+            let is_told = kept.request.receipt.as_deref() == Some(receipt);
+            // What a pass or the end of its wait comes to is noted then.
+            if is_told || matches!(kept.request.state, State::Running | State::Verifying) {
+                return Ok(());
+            }
+            kept.request.counts = Some(counts.clone());
+            kept.request.receipt = Some(receipt.to_owned());
+            change.save(&kept);
+            let detail = Detail::from([("erased", json!(counts.erased())), ("receipt", json!(receipt))]);
+            change.record("purged", Some(request), worker, detail, now);
+            Ok(())
         })
         .await
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use lacuna_engine::{Error as EngineError, Problem, PurgeOptions, Receipt, Reporter, RequestId as EngineId, Source};
-use lacuna_ledger::{Conclusion, Counts, Ending, Error as LedgerError, HoldFilter, Missing, Request, RequestId};
+use lacuna_ledger::{Conclusion, Counts, Ending, Error as LedgerError, HoldFilter, Missing, Request, RequestId, State};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
@@ -42,13 +42,16 @@ impl Worker {
             for (source, rows) in &outcome.sources {
                 self.metrics.purged(source, *rows);
             }
+            for purged in outcome.requests.iter().filter(|purged| purged.rows > 0) {
+                self.note_purged(&purged.request, &mut summary).await?;
+            }
             summary = PurgeSummary {
                 shards: outcome.shards,
                 purged: outcome.shards_purged,
                 not_due: outcome.shards_not_due,
                 held: outcome.shards_held,
                 rows: outcome.rows_purged,
-                problems: outcome.problems,
+                problems: outcome.problems.into_iter().chain(summary.problems).collect(),
                 ..summary
             };
         }
@@ -149,6 +152,29 @@ impl Worker {
         Ok(())
     }
 
+    /// Notes in the ledger what was taken out of the bytes for a request that does not wait for that, but is incomplete or over.
+    async fn note_purged(&self, request: &str, summary: &mut PurgeSummary) -> Result<()> {
+        // Whoever has no ledger chooses other ids.
+        let Ok(id) = request.parse() else { return Ok(()) };
+        let request = match self.ledger.request(id).await {
+            Err(LedgerError::NotFound(_)) => return Ok(()),
+            request => request?,
+        };
+        if matches!(request.state, State::Running | State::Verifying) {
+            return Ok(());
+        }
+        match self.receipt_of(&request).await? {
+            Ok(Some((place, receipt))) => {
+                let mut counts = request.counts.clone().unwrap_or_default();
+                note_told(&mut counts, &receipt);
+                self.ledger.purged(id, &counts, &place, &self.actor, self.now()).await?;
+            }
+            Ok(None) => {}
+            Err(problem) => summary.note(problem),
+        }
+        Ok(())
+    }
+
     /// The newest receipt of a request, and where it lies; a problem, where it cannot be read.
     async fn receipt_of(&self, request: &Request) -> Result<Result<Option<(String, Receipt)>, Problem>> {
         let Some(id) = EngineId::new(&request.id.to_string()) else { return Ok(Ok(None)) };
@@ -208,6 +234,7 @@ fn note_told(counts: &mut Counts, receipt: &Receipt) {
             let told = own.told();
             source.matched = source.matched.max(told.matched);
             source.erased = told.erased;
+            source.shards = source.shards.max(told.shards);
         }
     }
 }

@@ -255,6 +255,27 @@ async fn holds_win_over_erasures_and_what_they_kept_is_made_up_for() {
 }
 
 #[tokio::test]
+async fn what_a_purge_takes_out_is_counted_for_a_request_that_is_not_done() {
+    let world = World::new().await;
+    world.put("a/broken.ndjson", "broken\n").await;
+    let hidden = world.submit(Kind::Erase, "u3").await;
+    world.only(Work::Requests).await;
+    let request = world.request(hidden).await;
+    let counts = request.counts.unwrap();
+    assert_eq!((request.state, counts.matched(), counts.erased()), (State::Incomplete, 10, 0));
+    world.only(Work::Purge).await;
+    let request = world.request(hidden).await;
+    let counts = request.counts.unwrap();
+    assert_eq!((request.state, counts.matched(), counts.erased(), counts.shards()), (State::Incomplete, 10, 10, 10));
+    assert!(request.receipt.unwrap().ends_with(".2.jws"));
+    let history = world.ledger.history(hidden).await.unwrap();
+    assert_eq!(history.iter().filter(|entry| entry.what == "purged").count(), 1);
+    // Nothing new, nothing said.
+    world.only(Work::Purge).await;
+    assert_eq!(world.ledger.history(hidden).await.unwrap().len(), history.len());
+}
+
+#[tokio::test]
 async fn a_request_on_demand_does_not_wait_for_the_common_pass() {
     let world = World::new().await;
     let batch = world.submit(Kind::Discover, "u1").await;
