@@ -35,6 +35,12 @@ pub fn has_dictionary(field: ipc::Field<'_>) -> bool {
     field.dictionary().is_some() || field.children().is_some_and(|children| children.iter().any(has_dictionary))
 }
 
+/// Whether a [kept](kept_fields) field is of integers of more than 64 bits, or one within it is.
+pub fn has_wide_integer(field: ipc::Field<'_>) -> bool {
+    field.type_as_int().is_some_and(|int| int.bitWidth() > 64)
+        || field.children().is_some_and(|children| children.iter().any(has_wide_integer))
+}
+
 /// A column, or a column within a column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {

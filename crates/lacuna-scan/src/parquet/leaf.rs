@@ -81,6 +81,9 @@ impl Resolver<'_> {
         if place.is_map() {
             return Err(wrong("a map: its values are mapped as `{}` behind its name"));
         }
+        if place.is_variant() {
+            return Err(wrong(VARIANT));
+        }
         if place.node.is_group() {
             return Err(wrong("a group of columns: the mapping must name one of them"));
         }
@@ -114,6 +117,9 @@ fn wrong_type(path: &ColumnPath, found: &'static str) -> Error {
     Error::ColumnType { column: path.to_string(), found: found.into() }
 }
 
+/// Values of it lie in several columns, and each may be in any of them.
+const VARIANT: &str = "in a variant, which is not looked into: write what identifies into a column of its own";
+
 /// A node of the schema tree, with the index of the first leaf below it.
 #[derive(Clone, Copy)]
 struct Place<'s> {
@@ -134,6 +140,9 @@ impl<'s> Place<'s> {
     fn fields(self, name: &str, path: &ColumnPath) -> Result<impl Iterator<Item = Self>> {
         if self.is_bare_list() || self.is_list() {
             return Err(wrong_type(path, "behind a list: its elements are mapped as `[]`"));
+        }
+        if self.is_variant() {
+            return Err(wrong_type(path, VARIANT));
         }
         let fields = if self.node.is_group() { self.node.get_fields() } else { &[] };
         let named = fields.iter().enumerate().filter(move |(_, field)| field.name() == name);
@@ -167,6 +176,10 @@ impl<'s> Place<'s> {
             || repeated.node.name() == "array"
             || repeated.node.name() == format!("{}_tuple", self.node.name());
         Ok(if is_element { repeated } else { repeated.child(0, false) })
+    }
+
+    fn is_variant(self) -> bool {
+        self.node.is_group() && matches!(self.node.get_basic_info().logical_type_ref(), Some(LogicalType::Variant(_)))
     }
 
     fn is_map(self) -> bool {

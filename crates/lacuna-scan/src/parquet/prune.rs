@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use arrow::ipc;
 use parquet::arrow::ARROW_SCHEMA_META_KEY;
 use parquet::basic::{ColumnOrder, Encoding, Type as Physical};
 use parquet::bloom_filter::Sbbf;
@@ -17,7 +18,7 @@ use parquet::file::statistics::Statistics;
 use super::leaf::LeafType;
 use super::writers::fills_filters;
 use crate::FieldTest;
-use crate::ipc::schema::{has_dictionary, kept, kept_fields};
+use crate::ipc::schema::{has_dictionary, has_wide_integer, kept, kept_fields};
 
 /// More wanted values than this are not looked up in a Bloom filter one by one: looking through the column is as quick.
 const BLOOM_LOOKUPS_MAX: usize = 30_000;
@@ -152,12 +153,31 @@ pub(super) fn behind_dictionary(column: &ColumnChunkMetaData) -> Option<u64> {
 /// The leaves whose dictionaries may hold what no row has, and no bound nor filter tells of: Arrow's schema, which the file has in its
 /// metadata, calls the column a dictionary, and Arrow writes all entries of such.
 pub(super) fn categories(file: &FileMetaData) -> BTreeSet<usize> {
+    leaves_of(file, has_dictionary)
+}
+
+/// The leaves of columns in which Arrow's schema has integers of 128 bits, as Polars writes them: to Parquet these are 16 bytes without a
+/// meaning, in an order that is the writer's own.
+pub(super) fn wide_integers(file: &FileMetaData) -> BTreeSet<usize> {
+    let mut leaves = leaves_of(file, has_wide_integer);
+    let columns = file.schema_descr();
+    leaves.retain(|&leaf| {
+        let column = columns.column(leaf);
+        column.physical_type() == Physical::FIXED_LEN_BYTE_ARRAY
+            && column.type_length() == 16
+            && column.logical_type_ref().is_none()
+    });
+    leaves
+}
+
+/// The leaves of the top-level columns of which Arrow's schema, if the file has it in its metadata, says this.
+fn leaves_of(file: &FileMetaData, says: impl Fn(ipc::Field<'_>) -> bool) -> BTreeSet<usize> {
     let mut pairs = file.key_value_metadata().into_iter().flatten();
     let stored = pairs.find(|pair| pair.key == ARROW_SCHEMA_META_KEY).and_then(|pair| pair.value.as_deref());
     let message = stored.and_then(|stored| kept(stored.as_bytes()));
     let fields = message.as_deref().and_then(kept_fields).unwrap_or_default();
     let named: BTreeSet<&str> =
-        fields.into_iter().filter(|field| has_dictionary(*field)).filter_map(|field| field.name()).collect();
+        fields.into_iter().filter(|field| says(*field)).filter_map(|field| field.name()).collect();
     let leaves = file.schema_descr().columns().iter().enumerate();
     let leaves =
         leaves.filter(|(_, leaf)| leaf.path().parts().first().is_some_and(|name| named.contains(name.as_str())));

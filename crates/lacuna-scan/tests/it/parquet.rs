@@ -293,3 +293,27 @@ fn a_category_without_rows_is_told_although_the_bounds_exclude_it() {
     assert_eq!(unused("bob"), []);
     assert_eq!(unused("dan"), []);
 }
+
+#[test]
+fn what_parquet_does_not_tell_the_values_of_is_refused() {
+    let refused = |name: &str, column: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/parquet").join(name);
+        let bytes = Bytes::from(std::fs::read(path).unwrap());
+        let metadata = Arc::new(ParquetMetaDataReader::new().parse_and_finish(&bytes).unwrap());
+        let field = Field::new(column.parse().unwrap(), Kind::new("id"));
+        let mapping = Mapping { identifiers: vec![IdentifierRule::One(field)], tenant: TenantRule::Single };
+        let selector = Selector { tenant: None, identifiers: vec![Identifier::new("id", "12345")] };
+        let matcher = Arc::new(Matcher::new(&mapping, &[selector], &Epochs::default()).unwrap());
+        match ParquetSearch::new(metadata, bytes.len() as u64, matcher, Limits::default()) {
+            Err(lacuna_scan::Error::ColumnType { found, .. }) => Some(found.to_string()),
+            Err(other) => panic!("{other}"),
+            Ok(_) => None,
+        }
+    };
+    assert!(refused("polars-int128.parquet", "u").is_some_and(|why| why.contains("128 bits")));
+    assert_eq!(refused("polars-int128.parquet", "t"), None);
+    for column in ["v", "v.value", "v.typed_value.user.typed_value"] {
+        assert!(refused("duckdb-variant.parquet", column).is_some_and(|why| why.contains("variant")), "{column}");
+    }
+    assert_eq!(refused("duckdb-variant.parquet", "n"), None);
+}
