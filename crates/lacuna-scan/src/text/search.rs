@@ -404,27 +404,29 @@ impl Scan {
                 part.torn.note(|| self.format.place(row, line));
             }
             if let (Some(field), Some(text)) = (verdict.first_astray(), text) {
-                let place = || {
-                    let form = match (self.matcher.fields().get(field), self.matcher.tenant()) {
-                        (Some(of), _) => presence::astray(text.as_bytes(), of.column()),
-                        (None, Some(tenant)) => {
-                            format!("no single value at `{}`, which names its tenant", tenant.column())
-                        }
-                        (None, None) => String::new(),
-                    };
-                    format!("{}, {form}", self.format.place(row, line))
-                };
-                if self.misses(text, &mut verdict, &mut walker) {
-                    part.astray.note(place);
-                } else if is_found && field < self.matcher.fields().len() {
-                    part.beside.note(place);
+                let place = || format!("{}, {}", self.format.place(row, line), self.form(field, text));
+                match self.misses(text, &mut verdict, &mut walker) {
+                    true => part.astray.note(place),
+                    false if is_found && field < self.matcher.fields().len() => part.beside.note(place),
+                    false => {}
                 }
             }
         }
         Ok(())
     }
 
+    /// In which form a record holds a value of this field, or of the tenant's, that its path does not take.
+    #[cold]
+    fn form(&self, field: usize, text: &str) -> String {
+        match (self.matcher.fields().get(field), self.matcher.tenant()) {
+            (Some(of), _) => presence::astray(text.as_bytes(), of.column()),
+            (None, Some(tenant)) => format!("no single value at `{}`, which names its tenant", tenant.column()),
+            (None, None) => String::new(),
+        }
+    }
+
     /// Whether a record would be somebody's, or torn, if values that are astray lay where they belong, and is not.
+    #[cold]
     fn misses(&self, text: &str, verdict: &mut Verdict<'_>, walker: &mut Walker<'_>) -> bool {
         let mut lenient = Verdict::new(&self.matcher);
         let judge = &mut Judge { verdict: &mut lenient, tenant: self.matcher.fields().len(), is_lenient: true };
