@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::erase::check_names;
-use crate::erase::hidden::{self, Tombstones};
+use crate::erase::hidden::Tombstones;
 use crate::outcome::Problem;
 use crate::plan::claims::{Claims, dispute};
 use crate::plan::format::ShardFormat;
@@ -138,8 +138,9 @@ impl Engine {
                 }
                 if hidden < HIDDEN_MAX && tombstones.is_listed(info) {
                     hidden += 1;
-                    let shown = hidden::shown(store.as_ref(), info)
-                        .await
+                    let shown = tombstones.rows_of(store.as_ref(), info).await;
+                    let shown = shown
+                        .and_then(|shown| shown.sure(store.as_ref(), info))
                         .map_err(|error| ShardError::Tombstone(Box::new(error)));
                     check.problems.extend(shown.err().map(|error| error.into_problem(info.path.as_str())));
                 }

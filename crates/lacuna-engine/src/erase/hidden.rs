@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 
-use futures::TryStreamExt as _;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use lacuna_erase::tombstone::{self, ShardVersion, Tombstone};
 use lacuna_store::{BlobInfo, BlobPath, Content, ErrorKind, Etag, Store};
 use roaring::RoaringTreemap;
 
 use super::journal::{Intent, Kept};
+use crate::abreast::side_by_side;
 use crate::commit;
 use crate::problem::ShardError;
 
@@ -35,23 +36,28 @@ struct Aside {
 }
 
 impl Asides {
-    /// Reads what was put aside; what cannot be read is for purges to tell, as it does not say of which shard it is.
-    async fn read(store: &dyn Store, listed: Vec<BlobInfo>) -> Self {
+    /// Reads what was put aside. What is damaged is for purges to tell, as it does not say of which shard it is.
+    async fn read(store: &dyn Store, listed: Vec<BlobInfo>) -> Result<Self, lacuna_store::Error> {
         let mut all = Self::default();
-        for info in listed {
-            let Ok(Some(held)) = read_now(store, info).await else { continue };
+        let mut read = std::pin::pin!(side_by_side(listed.into_iter().map(|info| read_now(store, info).boxed())));
+        while let Some(held) = read.next().await {
+            let held = match held {
+                Ok(Some(held)) => held,
+                Err(ShardError::Store(error)) => return Err(error),
+                Ok(None) | Err(_) => continue,
+            };
             let version = held.tombstone.version();
             let requests = held.tombstone.requests().map(|(request, _)| request.to_owned()).collect();
             let aside = Aside { etag: Etag::new(&version.etag), requests };
             all.0.entry(version.shard.clone()).or_default().push(aside);
         }
-        all
+        Ok(all)
     }
 
     /// Those of a store.
     async fn list(store: &dyn Store) -> Result<Self, lacuna_store::Error> {
         let listed = store.list(tombstone::SUPERSEDED).try_collect().await?;
-        Ok(Self::read(store, listed).await)
+        Self::read(store, listed).await
     }
 
     /// Other versions of a shard, in which rows were hidden for requests that have not hidden them in `shard` yet, whose tombstone is `held`.
@@ -102,7 +108,7 @@ impl Tombstones {
     pub(crate) async fn list(store: &dyn Store) -> Result<Self, lacuna_store::Error> {
         let listed: Vec<BlobInfo> = store.list(tombstone::PREFIX).try_collect().await?;
         let is_aside = |info: &&BlobInfo| info.path.as_str().starts_with(tombstone::SUPERSEDED);
-        let aside = Asides::read(store, listed.iter().filter(is_aside).cloned().collect()).await;
+        let aside = Asides::read(store, listed.iter().filter(is_aside).cloned().collect()).await?;
         let known = listed.into_iter().map(|info| (info.path.to_string(), info)).collect();
         Ok(Self { known, aside })
     }
@@ -183,8 +189,7 @@ pub(crate) async fn shown(store: &dyn Store, shard: &BlobInfo) -> Result<Standin
     let held = held(store, shard.path.as_str()).await?;
     let asides = Asides::list(store).await.map_err(ShardError::Store)?;
     let waiting = asides.waiting(shard, held.as_ref().map(|held| &held.tombstone)).cloned().collect();
-    let standing = Standing { hidden: held.map_or(Hidden::Nothing, |held| held.says_of(shard)), waiting };
-    standing.is_sure(store, shard).then_some(standing).ok_or_else(|| ShardError::Refused(UNSURE.into()))
+    Standing { hidden: held.map_or(Hidden::Nothing, |held| held.says_of(shard)), waiting }.sure(store, shard)
 }
 
 /// Fails where rows were hidden in what may be this version of a shard, and their tombstone made room for this one: with the bytes of
@@ -216,6 +221,11 @@ impl Standing {
     pub(crate) fn is_sure(&self, store: &dyn Store, shard: &BlobInfo) -> bool {
         let stale = if let Hidden::Stale(etag) = &self.hidden { Some(etag) } else { None };
         !self.waiting.iter().chain(stale).any(|etag| store.may_be_same(etag, &shard.etag))
+    }
+
+    /// Fails where that is not clear.
+    pub(crate) fn sure(self, store: &dyn Store, shard: &BlobInfo) -> Result<Self, ShardError> {
+        if self.is_sure(store, shard) { Ok(self) } else { Err(ShardError::Refused(UNSURE.into())) }
     }
 }
 

@@ -81,7 +81,7 @@ impl Engine {
         if kept.is_empty() {
             return Ok(());
         }
-        let names = match self.names(pass, &kept).await {
+        let names = match self.names(blob_path(format!("{}{NAMES}", folder(pass)))?, &kept).await {
             // Another worker is at it.
             Err(error) if matches!(error.kind, ErrorKind::AlreadyExists | ErrorKind::Changed) => return Ok(()),
             names => names.map_err(failed)?,
@@ -102,10 +102,8 @@ impl Engine {
 
     /// What was kept of a pass, also what a removal that was killed has deleted: written down before anything is, for nothing else names
     /// what the store keeps of that.
-    async fn names(&self, pass: &str, kept: &[BlobInfo]) -> lacuna_store::Result<Names> {
+    async fn names(&self, path: BlobPath, kept: &[BlobInfo]) -> lacuna_store::Result<Names> {
         let store = self.settings.store.as_ref();
-        let path = BlobPath::new(format!("{}{NAMES}", folder(pass)))
-            .map_err(|error| lacuna_store::Error::new(ErrorKind::Configuration).because(error))?;
         let there = kept.iter().find(|info| info.path == path);
         let named = match there {
             Some(info) => read_record(store, info).await?,

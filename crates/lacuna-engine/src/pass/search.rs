@@ -9,7 +9,7 @@ use super::Pass;
 use super::found::{FoundShard, SetFound};
 use super::prepared::Prepared;
 use super::shard_set::ShardSet;
-use crate::erase::hidden::{Hidden, Tombstones, UNSURE};
+use crate::erase::hidden::{Hidden, Tombstones};
 use crate::outcome::Problem;
 use crate::plan;
 use crate::plan::format::ShardFormat;
@@ -112,13 +112,17 @@ impl<'a> Pass<'a> {
         let store = &self.engine.settings.store;
         for _ in 0..ATTEMPTS_MAX {
             let origin = Origin::Blob(store.clone(), info.clone());
-            let standing = tombstones.rows_of(store.as_ref(), info).await;
-            let standing = standing.map_err(|error| ShardError::Tombstone(Box::new(error)))?;
-            if !standing.is_sure(store.as_ref(), info) && !self.job.requests.iter().any(Request::erases) {
-                return Err(ShardError::Tombstone(Box::new(ShardError::Refused(UNSURE.into()))));
+            let mut standing = tombstones.rows_of(store.as_ref(), info).await;
+            if !self.job.requests.iter().any(Request::erases) {
+                standing = standing.and_then(|standing| standing.sure(store.as_ref(), info));
             }
-            let waiting = standing.waiting.into_iter().map(|etag| (info.path.to_string(), etag));
-            found.stale.extend(waiting.filter(|one| !found.stale.contains(one)).collect::<Vec<_>>());
+            let standing = standing.map_err(|error| ShardError::Tombstone(Box::new(error)))?;
+            for etag in standing.waiting {
+                let one = (info.path.to_string(), etag);
+                if !found.stale.contains(&one) {
+                    found.stale.push(one);
+                }
+            }
             let hidden = match standing.hidden {
                 Hidden::Rows(rows) => Some(Arc::new(rows)),
                 Hidden::Stale(etag) => {

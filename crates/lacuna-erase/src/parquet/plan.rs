@@ -90,7 +90,7 @@ pub(super) fn acquit(job: Job<'_>, values: &mut HashSet<Vec<u8>>) -> Result<()> 
         return Ok(());
     }
     planner.strike()?;
-    planner.find_used(None)?;
+    planner.find_used(true)?;
     planner.staying(&mut |value| {
         values.remove(value);
         !values.is_empty()
@@ -323,11 +323,11 @@ impl<'a> Planner<'a> {
         self.made[at] = made;
     }
 
-    /// Finds out which entries of the dictionary are used by the pages that were not looked at yet. Where only these are `asked` for, it is
-    /// over when all of them are.
-    fn find_used(&mut self, asked: Option<&[u32]>) -> Result<()> {
+    /// Finds out which entries of the dictionary are used by the pages that were not looked at yet. Where not all are asked
+    /// for, it is over when those that left pages are.
+    fn find_used(&mut self, asks_all: bool) -> Result<()> {
         let Some(dictionary) = &self.dictionary else { return Ok(()) };
-        let is_known = || asked.is_some_and(|asked| dictionary.are_used(asked));
+        let is_known = || !asks_all && dictionary.are_used(&self.left);
         let others = |page: &PagePlan| !page.is_hit && page.page.is_data() && page.page.is_dictionary_encoded();
         let others: Vec<usize> = (0..self.pages.len()).filter(|&at| others(&self.pages[at])).collect();
         let highest = self.on_pages(&others, |at| {
@@ -488,12 +488,9 @@ impl<'a> Planner<'a> {
         }
         self.left = self.entries_left();
         let is_blanked = self.delta.blanks > 0 && !self.left.is_empty();
-        if is_blanked || has_left && bloom.is_some() || self.claims.is_shaken(&self.delta) {
-            self.find_used(None)?;
-        } else if !self.left.is_empty() {
-            let left = std::mem::take(&mut self.left);
-            self.find_used(Some(&left))?;
-            self.left = left;
+        let asks_all = is_blanked || has_left && bloom.is_some() || self.claims.is_shaken(&self.delta);
+        if asks_all || !self.left.is_empty() {
+            self.find_used(asks_all)?;
         }
         let is_whole = self.dictionary.as_ref().is_none_or(|dictionary| dictionary.are_used(&self.left));
         let dictionary_plan = if is_blanked || !is_whole { self.settle() } else { DictionaryPlan::default() };

@@ -156,18 +156,14 @@ pub(super) fn categories(file: &FileMetaData) -> BTreeSet<usize> {
     leaves_of(file, has_dictionary)
 }
 
-/// The leaves of columns in which Arrow's schema has integers of 128 bits, as Polars writes them: to Parquet these are 16 bytes without a
+/// Whether a leaf is of a column in which Arrow's schema has integers of 128 bits, as Polars writes them: to Parquet these are 16 bytes without a
 /// meaning, in an order that is the writer's own.
-pub(super) fn wide_integers(file: &FileMetaData) -> BTreeSet<usize> {
-    let mut leaves = leaves_of(file, has_wide_integer);
-    let columns = file.schema_descr();
-    leaves.retain(|&leaf| {
-        let column = columns.column(leaf);
-        column.physical_type() == Physical::FIXED_LEN_BYTE_ARRAY
-            && column.type_length() == 16
-            && column.logical_type_ref().is_none()
-    });
-    leaves
+pub(super) fn is_wide_integer(file: &FileMetaData, leaf: usize) -> bool {
+    let column = file.schema_descr().column(leaf);
+    column.physical_type() == Physical::FIXED_LEN_BYTE_ARRAY
+        && column.type_length() == 16
+        && column.logical_type_ref().is_none()
+        && leaves_of(file, has_wide_integer).contains(&leaf)
 }
 
 /// The leaves of the top-level columns of which Arrow's schema, if the file has it in its metadata, says this.

@@ -60,11 +60,10 @@ impl ParquetSearch {
     /// metadata contradicts itself.
     pub fn new(metadata: Arc<ParquetMetaData>, file_size: u64, matcher: Arc<Matcher>, limits: Limits) -> Result<Self> {
         let schema = metadata.file_metadata().schema_descr();
-        let wide = prune::wide_integers(metadata.file_metadata());
         let mut leaves = Vec::new();
         for (index, field) in matcher.fields().iter().enumerate().filter(|(_, field)| field.is_wanted()) {
             for leaf in field.places(resolve(schema, field.column()))? {
-                if wide.contains(&leaf.column) {
+                if prune::is_wide_integer(metadata.file_metadata(), leaf.column) {
                     let found =
                         "an integer of 128 bits, which Parquet knows not: write it as text, or as a decimal".into();
                     return Err(Error::ColumnType { column: field.column().to_string(), found });
